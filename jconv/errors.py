@@ -1,0 +1,42 @@
+"""The errors users meet. Their text is "path of the layer: what came, what was expected, the fix"."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+
+class LayerError(ValueError):
+    """An error that knows which layer it comes from."""
+
+    def __init__(self, message: str, path: str = ""):
+        super().__init__(message, path)
+        self.message, self.path = message, path
+
+    def under(self, name: str) -> LayerError:
+        """The same error, seen from one level further out."""
+        return type(self)(self.message, f"{name}/{self.path}" if self.path else name)
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}" if self.path else self.message
+
+
+class ShapeError(LayerError):
+    """A shape that cannot be: a window that does not fit, channels that do not divide, a rank that disagrees."""
+
+
+def located(path: str, f: Callable, *args, **kwargs):
+    """f(*args, **kwargs), with any LayerError it raises placed at `path`."""
+    try:
+        return f(*args, **kwargs)
+    except LayerError as error:
+        raise (error.under(path) if path else error) from None
+
+
+def unknown(what: str, value, known: Sequence[str], other: str = "") -> str:
+    """The text for a word that is not among those known."""
+    words = ", ".join(repr(k) for k in known)
+    return f"unknown {what} {value!r}; use {words}{f', or {other}' if other else ''}"
+
+
+class InputError(ValueError):
+    """Something from outside is wrong: a file, a folder, an option. A script prints the text and ends with exit code 2."""

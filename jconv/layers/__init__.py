@@ -1,0 +1,25 @@
+"""The layers, one family a file."""
+
+from .activation import Elu, Gelu, Identity, Lambda, LeakyRelu, Maxout, Relu, Sigmoid, Silu, Softmax, Softplus, Tanh
+from .conv import Conv
+from .conv_transpose import ConvTranspose
+from .dense import Dense, Flatten, PadChannels
+from .dropout import Dropout, DropPath
+from .initializer import (
+    Initializer,
+    bilinear,
+    constant,
+    gaussian,
+    glorot_uniform,
+    he_normal,
+    identity,
+    lecun_normal,
+    ones,
+    torch_uniform,
+    uniform,
+    xavier,
+    zeros,
+)
+from .local import Local
+from .norm import BatchNorm, ContrastNorm, GroupNorm, LayerNorm, LocalResponseNorm, Normalize, Scale
+from .pool import AdaptiveAvgPool, AvgPool, GlobalAvgPool, GlobalMaxPool, LpPool, MaxPool, Subsampling

@@ -1,0 +1,141 @@
+"""Activations: functions of each value. None has parameters, and the shape stays (fact S7)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+
+from ..errors import ShapeError
+from ..geometry import Shape
+from ..layer import Layer
+
+
+class Activation(Layer):
+    """A layer that is a function of x alone."""
+
+    in_place = True
+
+    def function(self, x):
+        raise NotImplementedError(f"{type(self).__name__} does not define function")
+
+    def apply(self, params, state, x, *, train=False, key=None):
+        return self.function(x), state
+
+
+class Identity(Activation):
+    """y = x"""
+
+    def function(self, x):
+        return x
+
+
+class Relu(Activation):
+    """y = max(0, x)"""
+
+    def function(self, x):
+        return jax.nn.relu(x)
+
+
+@dataclass(frozen=True)
+class LeakyRelu(Activation):
+    """y = x where x > 0, else slope * x"""
+
+    slope: float = 0.01
+
+    def function(self, x):
+        return jax.nn.leaky_relu(x, self.slope)
+
+
+@dataclass(frozen=True)
+class Elu(Activation):
+    """y = x where x > 0, else alpha * (exp(x) - 1)"""
+
+    alpha: float = 1.0
+
+    def function(self, x):
+        return jax.nn.elu(x, self.alpha)
+
+
+@dataclass(frozen=True)
+class Gelu(Activation):
+    """y = x * Phi(x), Phi the normal distribution's; `approximate` is the tanh form"""
+
+    approximate: bool = False
+
+    def function(self, x):
+        return jax.nn.gelu(x, self.approximate)
+
+
+class Silu(Activation):
+    """y = x * sigmoid(x)"""
+
+    def function(self, x):
+        return jax.nn.silu(x)
+
+
+class Sigmoid(Activation):
+    """y = 1 / (1 + exp(-x))"""
+
+    def function(self, x):
+        return jax.nn.sigmoid(x)
+
+
+@dataclass(frozen=True)
+class Tanh(Activation):
+    """y = scale * tanh(slope * x); LeNet's is Tanh(1.7159, 2/3) (facts B1)"""
+
+    scale: float = 1.0
+    slope: float = 1.0
+
+    def function(self, x):
+        return self.scale * jnp.tanh(self.slope * x)
+
+
+class Softplus(Activation):
+    """y = log(1 + exp(x))"""
+
+    def function(self, x):
+        return jax.nn.softplus(x)
+
+
+class Softmax(Activation):
+    """y = exp(x) / sum over channels of exp(x). Losses take scores before it."""
+
+    def function(self, x):
+        return jax.nn.softmax(x, axis=-1)
+
+
+@dataclass(frozen=True)
+class Maxout(Activation):
+    """y = the largest of each group of `pieces` consecutive channels.
+
+    Shapes: (*S, C) -> (*S, C/pieces). Raises ShapeError unless `pieces` divides C. Source: Goodfellow et al. 2013; ConvNetJS.
+    """
+
+    pieces: int = 2
+    in_place = False
+
+    def out_shape(self, in_shape: Shape) -> Shape:
+        if in_shape[-1] % self.pieces:
+            raise ShapeError(f"{self.pieces} pieces do not divide {in_shape[-1]} channels; use a divisor of {in_shape[-1]}")
+        return (*in_shape[:-1], in_shape[-1] // self.pieces)
+
+    def function(self, x):
+        return x.reshape(*x.shape[:-1], -1, self.pieces).max(axis=-1)
+
+
+@dataclass(frozen=True)
+class Lambda(Activation):
+    """y = f(x), f a pure function of a batch. It compares by its function and refuses to be saved."""
+
+    f: Callable
+    in_place = False
+
+    def out_shape(self, in_shape: Shape) -> Shape:
+        return jax.eval_shape(self.f, jax.ShapeDtypeStruct((1, *in_shape), jnp.float32)).shape[1:]
+
+    def function(self, x):
+        return self.f(x)

@@ -1,0 +1,105 @@
+"""Convolution: the layer all is about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import numpy as np
+
+from .. import ops
+from ..errors import ShapeError
+from ..geometry import Padding, Shape, Window, check_settings, volume, window
+from ..layer import Layer, Parameter, like
+from ..ops.convolution import check_method
+from .initializer import Initializer, he_normal, zeros
+from .kernel import add_bias, bias_parameter, check_groups, check_rank, check_spatial
+
+Mask = tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class Conv(Layer):
+    """y[p, k] = bias[k] + sum over f, c of x[p*S + f*dilation - lo, c] * kernel[f, c, k]
+
+    `kernel` is the window, an int or one entry an axis; the number of axes comes from the input, 1 to 3. `mask` is a connection
+    table, for each output channel the input channels it reads (LeNet's C3); only these weights then exist.
+    Shapes: (*S, C) -> (*S', features), by geometry.window. Params: kernel (*F, C/groups, features), or (*F, connections) with a
+    mask, ordered by output channel; bias (features,).
+    Cost: prod(S') * prod(F) * C/groups * features multiply-adds. Raises ShapeError. Source: facts S29, C4b, B1.
+    """
+
+    features: int
+    kernel: int | Shape
+    stride: int | Shape = 1
+    padding: Padding = 0
+    dilation: int | Shape = 1
+    groups: int = 1
+    bias: bool = True
+    rounding: str = "floor"
+    mask: Mask | None = None
+    method: str = "auto"
+    precision: str | None = None
+    kernel_init: Initializer = he_normal()
+    bias_init: Initializer = zeros
+
+    def __post_init__(self):
+        super().__post_init__()
+        s = self
+        check_settings("Conv", features=s.features, kernel=s.kernel, stride=s.stride, dilation=s.dilation, groups=s.groups)
+        check_settings("Conv", padding=s.padding, rounding=s.rounding)
+        check_method(s.method, "Conv: ")
+        check_groups(s.groups, s.features, "features")
+        if s.mask is not None and (len(s.mask) != s.features or s.groups != 1):
+            raise ValueError(
+                f"Conv: a mask of {len(s.mask)} rows for {s.features} features, groups={s.groups}; give one row a feature, and groups=1"
+            )
+
+    def over(self, in_shape: Shape) -> Window:
+        """The window over this input."""
+        check_spatial(in_shape)
+        return window(in_shape[:-1], self.kernel, stride=self.stride, padding=self.padding, dilation=self.dilation, rounding=self.rounding)
+
+    def out_shape(self, in_shape: Shape) -> Shape:
+        w, channels = self.over(in_shape), in_shape[-1]
+        check_groups(self.groups, channels)
+        if self.mask and max(map(max, self.mask)) >= channels:
+            raise ShapeError(f"the mask names input channel {max(map(max, self.mask))}, but the input has channels 0 to {channels - 1}")
+        return (*w.out_sizes, self.features)
+
+    def parameters(self, in_shape: Shape) -> dict[str, Parameter]:
+        size, c = self.over(in_shape).size, in_shape[-1] // self.groups
+        taps, shape = volume(size), (*size, c, self.features)
+        if self.mask:
+            connections = sum(map(len, self.mask))
+            c, shape = max(1, connections // self.features), (*size, connections)
+        kernel = Parameter(shape, self.kernel_init, fan_in=taps * c, fan_out=taps * self.features // self.groups)
+        return {"kernel": kernel} | bias_parameter(self, (self.features,))
+
+    def macs(self, in_shape: Shape) -> int:
+        return volume(self.over(in_shape).out_sizes) * volume(self.parameters(in_shape)["kernel"].shape)
+
+    def apply(self, params, state, x, *, train=False, key=None):
+        (kernel,) = like(x, params["kernel"])
+        if self.mask:
+            kernel = self._spread(kernel, x.shape[-1])
+        check_rank(x, kernel)
+        y = ops.conv(
+            x,
+            kernel,
+            stride=self.stride,
+            padding=self.padding,
+            dilation=self.dilation,
+            groups=self.groups,
+            rounding=self.rounding,
+            method=self.method,
+            precision=self.precision,
+        )
+        return add_bias(params, y), state
+
+    def _spread(self, kernel, channels: int):
+        """(*F, connections) -> (*F, channels, features), zero where the mask has none."""
+        table = [(c, k) for k, row in enumerate(self.mask or ()) for c in row]
+        into, out_of = (np.array(side) for side in zip(*table, strict=True))
+        full = jnp.zeros((*kernel.shape[:-1], channels, self.features), kernel.dtype)
+        return full.at[..., into, out_of].set(kernel)

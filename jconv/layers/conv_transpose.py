@@ -1,0 +1,84 @@
+"""Transposed convolution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .. import ops
+from ..errors import ShapeError
+from ..geometry import Padding, Shape, Window, check_settings, transposed_sizes, volume, window
+from ..layer import Layer, Parameter, like
+from ..ops.convolution import check_method
+from .initializer import Initializer, he_normal, zeros
+from .kernel import add_bias, bias_parameter, check_groups, check_rank, check_spatial
+
+
+@dataclass(frozen=True)
+class ConvTranspose(Layer):
+    """Transposed convolution: the input gradient of the Conv with the same settings, used forwards.
+
+    Shapes: (*S, K) -> (*S', features), S' = (S - 1)*stride + dilation*(F - 1) + 1 - lo - hi + extra, and S*stride + extra for
+    "SAME"; `extra` (Torch's output_padding), below the stride, chooses among the sizes that convolve back to S.
+    Params: kernel (*F, features/groups, K), as of the convolution it transposes; bias (features,).
+    Cost: prod(S) * prod(F) * features/groups * K multiply-adds. Raises ShapeError.
+    """
+
+    features: int
+    kernel: int | Shape
+    stride: int | Shape = 1
+    padding: Padding = 0
+    dilation: int | Shape = 1
+    groups: int = 1
+    extra: int = 0
+    bias: bool = True
+    method: str = "auto"
+    precision: str | None = None
+    kernel_init: Initializer = he_normal()
+    bias_init: Initializer = zeros
+
+    def __post_init__(self):
+        super().__post_init__()
+        s = self
+        check_settings("ConvTranspose", features=s.features, kernel=s.kernel, stride=s.stride, dilation=s.dilation, groups=s.groups)
+        check_settings("ConvTranspose", padding=s.padding)
+        check_method(s.method, "ConvTranspose: ")
+        check_groups(s.groups, s.features, "features")
+
+    def out_shape(self, in_shape: Shape) -> Shape:
+        check_spatial(in_shape)
+        check_groups(self.groups, in_shape[-1])
+        sizes = transposed_sizes(in_shape[:-1], self.kernel, stride=self.stride, padding=self.padding, dilation=self.dilation)
+        return (*(s + self.extra for s in sizes), self.features)
+
+    def over(self, in_shape: Shape) -> Window:
+        """The window of the convolution it transposes, over this layer's output. Raises ShapeError when `extra` is too much."""
+        out = self.out_shape(in_shape)[:-1]
+        w = window(out, self.kernel, stride=self.stride, padding=self.padding, dilation=self.dilation)
+        if w.out_sizes != in_shape[:-1]:
+            raise ShapeError(f"extra={self.extra} must be below the stride {self.stride}")
+        return w
+
+    def parameters(self, in_shape: Shape) -> dict[str, Parameter]:
+        size, c = self.over(in_shape).size, self.features // self.groups
+        taps, channels = volume(size), in_shape[-1]
+        kernel = Parameter((*size, c, channels), self.kernel_init, fan_in=taps * channels // self.groups, fan_out=taps * c)
+        return {"kernel": kernel} | bias_parameter(self, (self.features,))
+
+    def macs(self, in_shape: Shape) -> int:
+        return volume(in_shape[:-1]) * volume(self.parameters(in_shape)["kernel"].shape)
+
+    def apply(self, params, state, x, *, train=False, key=None):
+        (kernel,) = like(x, params["kernel"])
+        check_rank(x, kernel)
+        y = ops.conv_transpose(
+            x,
+            kernel,
+            stride=self.stride,
+            padding=self.padding,
+            dilation=self.dilation,
+            groups=self.groups,
+            out_sizes=self.out_shape(x.shape[1:])[:-1],
+            method=self.method,
+            precision=self.precision,
+        )
+        return add_bias(params, y), state

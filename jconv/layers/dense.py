@@ -1,0 +1,87 @@
+"""Fully connected layers, and what changes the shape for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+
+from ..errors import ShapeError
+from ..geometry import Shape, volume
+from ..layer import Layer, Parameter, like
+from .initializer import Initializer, he_normal, zeros
+from .kernel import add_bias, bias_parameter, check_rank
+
+
+@dataclass(frozen=True)
+class Dense(Layer):
+    """y = x @ kernel + bias
+
+    Shapes: (in,) -> (features,). Params: kernel (in, features), bias (features,). Cost: in * features multiply-adds.
+    Raises ShapeError for an input that is not flat. Source: facts S1, S2, S62.
+    """
+
+    features: int
+    bias: bool = True
+    precision: str | None = None
+    kernel_init: Initializer = he_normal()
+    bias_init: Initializer = zeros
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not isinstance(self.features, int) or self.features < 1:
+            raise ValueError(f"Dense: features={self.features}, a whole number of at least 1 was expected")
+
+    def out_shape(self, in_shape: Shape) -> Shape:
+        if len(in_shape) != 1:
+            raise ShapeError(
+                f"the input shape {in_shape} has {len(in_shape)} axes, (features,) was expected; put a Flatten() or GlobalAvgPool() before"
+            )
+        return (self.features,)
+
+    def parameters(self, in_shape: Shape) -> dict[str, Parameter]:
+        kernel = Parameter((*in_shape, self.features), self.kernel_init, fan_in=in_shape[0], fan_out=self.features)
+        return {"kernel": kernel} | bias_parameter(self, (self.features,))
+
+    def macs(self, in_shape: Shape) -> int:
+        return in_shape[0] * self.features
+
+    def apply(self, params, state, x, *, train=False, key=None):
+        (kernel,) = like(x, params["kernel"])
+        check_rank(x, kernel)
+        if x.shape[1] != kernel.shape[0]:
+            raise ShapeError(f"x of shape {x.shape} for a kernel of shape {kernel.shape}: features disagree; initialise for this input")
+        return add_bias(params, jnp.matmul(x, kernel, precision=self.precision)), state
+
+
+class Flatten(Layer):
+    """y = x as one row an example, row-major with the channel fastest (Caffe and Torch run it slowest: fact C4a).
+
+    Shapes: (*S, C) -> (prod(S)*C,).
+    """
+
+    in_place = True
+
+    def out_shape(self, in_shape: Shape) -> Shape:
+        return (volume(in_shape),)
+
+    def apply(self, params, state, x, *, train=False, key=None):
+        return x.reshape(x.shape[0], -1), state
+
+
+@dataclass(frozen=True)
+class PadChannels(Layer):
+    """y = x with channels of zeros appended until there are `channels`: ResNet's shortcut A, after AvgPool(1, stride) (facts B8).
+
+    Shapes: (*S, C) -> (*S, channels). Raises ShapeError when x has more.
+    """
+
+    channels: int
+
+    def out_shape(self, in_shape: Shape) -> Shape:
+        if in_shape[-1] > self.channels:
+            raise ShapeError(f"the input has {in_shape[-1]} channels already, more than channels={self.channels}")
+        return (*in_shape[:-1], self.channels)
+
+    def apply(self, params, state, x, *, train=False, key=None):
+        return jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, self.channels - x.shape[-1])]), state

@@ -1,0 +1,127 @@
+"""Initializers as data: what draws a parameter, as a setting that compares, hashes and goes to JSON."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..errors import unknown
+from ..geometry import Shape
+
+DISTRIBUTIONS = ("normal", "uniform", "constant", "identity", "bilinear")
+FANS = ("none", "in", "out", "average")
+
+
+@dataclass(frozen=True)
+class Initializer:
+    """Draws an array whose spread is `scale`, divided by a fan where one is named.
+
+    normal: N(0, std), std = scale, or sqrt(scale / fan).  uniform: U(-limit, limit), limit = scale, or sqrt(3*scale / fan).
+    constant: scale.  identity: 1 at the centre tap where output channel b continues input channel a, else 0.
+    bilinear: the kernel of a transposed convolution that interpolates.
+    The fan counts the terms a unit sums ("in"), the sums an input takes part in ("out"), or their mean ("average").
+    """
+
+    distribution: str
+    scale: float = 1.0
+    fan: str = "none"
+
+    def __post_init__(self):
+        if self.distribution not in DISTRIBUTIONS:
+            raise ValueError(f"Initializer: {unknown('distribution', self.distribution, DISTRIBUTIONS)}")
+        if self.fan not in FANS:
+            raise ValueError(f"Initializer: {unknown('fan', self.fan, FANS)}")
+
+    def __call__(self, key: jax.Array, shape: Shape, fan_in: int, fan_out: int) -> jax.Array:
+        """A float32 array."""
+        if self.distribution == "constant":
+            return jnp.full(shape, self.scale, jnp.float32)
+        if self.distribution in ("identity", "bilinear"):
+            return jnp.asarray(_identity(shape) if self.distribution == "identity" else _bilinear(shape), jnp.float32)
+        fan = {"none": 1.0, "in": fan_in, "out": fan_out, "average": (fan_in + fan_out) / 2}[self.fan]
+        std = self.scale if self.fan == "none" else math.sqrt(self.scale / fan)
+        if self.distribution == "normal":
+            return jax.nn.initializers.normal(std)(key, shape, jnp.float32)
+        limit = self.scale if self.fan == "none" else std * math.sqrt(3)
+        return jax.random.uniform(key, shape, jnp.float32, -limit, limit)
+
+
+def he_normal(fan: str = "in") -> Initializer:
+    """N(0, sqrt(2/fan)): keeps the variance through a ReLU. Source: He et al. 2015; Caffe's "msra"; Torch ResNets with fan="out"."""
+    return Initializer("normal", 2.0, fan)
+
+
+def lecun_normal() -> Initializer:
+    """N(0, sqrt(1/fan_in)): keeps the variance through a linear layer; ConvNetJS's."""
+    return Initializer("normal", 1.0, "in")
+
+
+def glorot_uniform() -> Initializer:
+    """U(+-sqrt(6/(fan_in + fan_out))). Source: Glorot and Bengio 2010."""
+    return Initializer("uniform", 1.0, "average")
+
+
+def xavier() -> Initializer:
+    """Caffe's "xavier", which takes fan_in alone: U(+-sqrt(3/fan_in)). Source: fact C7b."""
+    return Initializer("uniform", 1.0, "in")
+
+
+def torch_uniform() -> Initializer:
+    """U(+-sqrt(1/fan_in)): PyTorch's default."""
+    return Initializer("uniform", 1 / 3, "in")
+
+
+def gaussian(std: float) -> Initializer:
+    """N(0, std)."""
+    return Initializer("normal", std)
+
+
+def uniform(limit: float) -> Initializer:
+    """U(-limit, limit)."""
+    return Initializer("uniform", limit)
+
+
+def constant(value: float) -> Initializer:
+    """Everything `value`."""
+    return Initializer("constant", value)
+
+
+def identity() -> Initializer:
+    """A kernel that passes its input on, channel to channel. Source: Yu and Koltun 2015 (facts B11)."""
+    return Initializer("identity")
+
+
+def bilinear() -> Initializer:
+    """A kernel that interpolates bilinearly, channel to channel. Source: Caffe's "bilinear" filler."""
+    return Initializer("bilinear")
+
+
+zeros, ones = constant(0.0), constant(1.0)
+
+
+def _channels(shape: Shape) -> np.ndarray:
+    """(in, out): 1/multiplicity where output b and input a hold the same share of the channels."""
+    a, b = shape[-2:]
+    c = min(a, b)
+    same = (np.arange(a) * c // a)[:, None] == (np.arange(b) * c // b)[None]
+    return same * (c / a)
+
+
+def _identity(shape: Shape) -> np.ndarray:
+    kernel = np.zeros(shape)
+    kernel[tuple((f - 1) // 2 for f in shape[:-2])] = _channels(shape)
+    return kernel
+
+
+def _bilinear(shape: Shape) -> np.ndarray:
+    kernel = _channels(shape)
+    for f in reversed(shape[:-2]):
+        half = (f + 1) // 2
+        centre = half - 1 if f % 2 else half - 0.5
+        tent = 1 - np.abs(np.arange(f) - centre) / half
+        kernel = tent.reshape(-1, *(1,) * kernel.ndim) * kernel
+    return kernel

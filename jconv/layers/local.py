@@ -1,0 +1,62 @@
+"""The locally connected layer: a convolution whose weights are not shared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .. import ops
+from ..geometry import Padding, Shape, Window, check_settings, volume, window
+from ..layer import Layer, Parameter, like
+from ..ops.convolution import check_method
+from .initializer import Initializer, he_normal, zeros
+from .kernel import add_bias, bias_parameter, check_spatial, rank_error
+
+
+@dataclass(frozen=True)
+class Local(Layer):
+    """A convolution whose weights are not shared: y[p, k] = bias[p, k] + sum over f, c of x[p*S + f - lo, c] * kernel[p, f, c, k]
+
+    Shapes: (*S, C) -> (*S', features). Params: kernel (*S', *F, C, features), bias (*S', features).
+    Cost: as Conv's. Raises ShapeError. Source: facts S27, S31, S32, B15.
+    """
+
+    features: int
+    kernel: int | Shape
+    stride: int | Shape = 1
+    padding: Padding = 0
+    bias: bool = True
+    method: str = "auto"
+    precision: str | None = None
+    kernel_init: Initializer = he_normal()
+    bias_init: Initializer = zeros
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_settings("Local", features=self.features, kernel=self.kernel, stride=self.stride, padding=self.padding)
+        check_method(self.method, "Local: ")
+
+    def over(self, in_shape: Shape) -> Window:
+        """The window over this input."""
+        check_spatial(in_shape)
+        return window(in_shape[:-1], self.kernel, stride=self.stride, padding=self.padding)
+
+    def out_shape(self, in_shape: Shape) -> Shape:
+        return (*self.over(in_shape).out_sizes, self.features)
+
+    def parameters(self, in_shape: Shape) -> dict[str, Parameter]:
+        w, c = self.over(in_shape), in_shape[-1]
+        taps = volume(w.size)
+        kernel = Parameter((*w.out_sizes, *w.size, c, self.features), self.kernel_init, fan_in=taps * c, fan_out=taps * self.features)
+        return {"kernel": kernel} | bias_parameter(self, (*w.out_sizes, self.features))
+
+    def macs(self, in_shape: Shape) -> int:
+        return volume(self.parameters(in_shape)["kernel"].shape)
+
+    def apply(self, params, state, x, *, train=False, key=None):
+        (kernel,) = like(x, params["kernel"])
+        if kernel.ndim != 2 * x.ndim - 2:
+            raise rank_error(x, kernel)
+        y = ops.local_conv(
+            x, kernel, size=self.kernel, stride=self.stride, padding=self.padding, method=self.method, precision=self.precision
+        )
+        return add_bias(params, y), state

@@ -1,0 +1,159 @@
+"""Pooling layers. None has parameters; each channel is pooled apart (facts S51-S59)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .. import ops
+from ..geometry import Padding, Shape, Window, check_settings, pool_window, volume
+from ..layer import Layer, Parameter, like
+from ..ops.convolution import check_method
+from ..ops.pooling import window_sum
+from .initializer import constant, zeros
+from .kernel import check_spatial
+
+
+@dataclass(frozen=True)
+class _Pool(Layer):
+    """The settings all windowed pools share. The stride is the window by default; `rounding="ceil"` is Caffe's."""
+
+    window: int | Shape
+    stride: int | Shape | None = None
+    padding: Padding = 0
+    rounding: str = "floor"
+    method: str = "auto"
+
+    def __post_init__(self):
+        super().__post_init__()
+        kind = type(self).__name__
+        check_settings(kind, window=self.window, stride=self.stride, padding=self.padding, rounding=self.rounding)
+        check_method(self.method, f"{kind}: ")
+
+    def over(self, in_shape: Shape) -> Window:
+        """The window over this input."""
+        check_spatial(in_shape)
+        return pool_window(in_shape[:-1], self.window, self.stride, self.padding, self.rounding)
+
+    def out_shape(self, in_shape: Shape) -> Shape:
+        return (*self.over(in_shape).out_sizes, in_shape[-1])
+
+
+class MaxPool(_Pool):
+    """y = the largest of each window; padding never wins. Its gradient goes to the first largest, row-major.
+
+    Shapes: (*S, C) -> (*S', C). Raises ShapeError. Source: facts S52-S57, C2.
+    """
+
+    def apply(self, params, state, x, *, train=False, key=None):
+        return ops.max_pool(x, self.window, stride=self.stride, padding=self.padding, rounding=self.rounding, method=self.method), state
+
+
+@dataclass(frozen=True)
+class AvgPool(_Pool):
+    """y = the mean of each window; `count_padding` counts padded zeros (Caffe, Torch), else not (TensorFlow, Inception-v4).
+
+    Shapes: (*S, C) -> (*S', C). Raises ShapeError. Source: facts S55, C2c.
+    """
+
+    count_padding: bool = True
+
+    def apply(self, params, state, x, *, train=False, key=None):
+        y = ops.avg_pool(
+            x,
+            self.window,
+            stride=self.stride,
+            padding=self.padding,
+            rounding=self.rounding,
+            count_padding=self.count_padding,
+            method=self.method,
+        )
+        return y, state
+
+
+@dataclass(frozen=True)
+class LpPool(_Pool):
+    """y = (sum over each window of |x|^p)^(1/p); p = 2 is the notes' L2-norm pooling, with gradient 0 where y is 0.
+
+    Shapes: (*S, C) -> (*S', C). Raises ShapeError. Source: facts S55, S56.
+    """
+
+    p: float = 2.0
+
+    def apply(self, params, state, x, *, train=False, key=None):
+        y = ops.lp_pool(x, self.window, p=self.p, stride=self.stride, padding=self.padding, rounding=self.rounding, method=self.method)
+        return y, state
+
+
+@dataclass(frozen=True)
+class AdaptiveAvgPool(Layer):
+    """y = the means of `sizes` bins that cover the image, whatever its size; overlapping where they do not divide it.
+
+    Shapes: (*S, C) -> (*sizes, C). Raises ShapeError. Source: Torch's AdaptiveAvgPool.
+    """
+
+    sizes: int | Shape
+
+    def _sizes(self, rank: int) -> Shape:
+        return (self.sizes,) * rank if isinstance(self.sizes, int) else self.sizes
+
+    def out_shape(self, in_shape: Shape) -> Shape:
+        check_spatial(in_shape)
+        return (*self._sizes(len(in_shape) - 1), in_shape[-1])
+
+    def apply(self, params, state, x, *, train=False, key=None):
+        return ops.adaptive_avg_pool(x, self._sizes(x.ndim - 2)), state
+
+
+class GlobalAvgPool(Layer):
+    """y = the mean over all positions. Shapes: (*S, C) -> (C,)"""
+
+    def out_shape(self, in_shape: Shape) -> Shape:
+        check_spatial(in_shape)
+        return in_shape[-1:]
+
+    def apply(self, params, state, x, *, train=False, key=None):
+        return ops.global_avg_pool(x), state
+
+
+class GlobalMaxPool(Layer):
+    """y = the largest over all positions. Shapes: (*S, C) -> (C,)"""
+
+    def out_shape(self, in_shape: Shape) -> Shape:
+        check_spatial(in_shape)
+        return in_shape[-1:]
+
+    def apply(self, params, state, x, *, train=False, key=None):
+        return ops.global_max_pool(x), state
+
+
+@dataclass(frozen=True)
+class Subsampling(Layer):
+    """LeNet-5's trainable pool: y = scale[c] * (sum of each window) + bias[c]; an activation follows as its own layer.
+
+    Shapes: (*S, C) -> (*S', C). Params: scale (C,), bias (C,). Raises ShapeError. Source: LeCun et al. 1998 (facts B1).
+    """
+
+    window: int | Shape = 2
+    stride: int | Shape | None = None
+    method: str = "auto"
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_settings("Subsampling", window=self.window, stride=self.stride)
+        check_method(self.method, "Subsampling: ")
+
+    def over(self, in_shape: Shape) -> Window:
+        """The window over this input."""
+        check_spatial(in_shape)
+        return pool_window(in_shape[:-1], self.window, self.stride, 0, "floor")
+
+    def out_shape(self, in_shape: Shape) -> Shape:
+        return (*self.over(in_shape).out_sizes, in_shape[-1])
+
+    def parameters(self, in_shape: Shape) -> dict[str, Parameter]:
+        mean = constant(1 / volume(self.over(in_shape).size))  # it begins as average pooling
+        return {"scale": Parameter(in_shape[-1:], mean), "bias": Parameter(in_shape[-1:], zeros)}
+
+    def apply(self, params, state, x, *, train=False, key=None):
+        scale, bias = (a.reshape((1,) * (x.ndim - 1) + a.shape) for a in like(x, params["scale"], params["bias"]))
+        return window_sum(x, self.over(x.shape[1:]), self.method) * scale + bias, state

@@ -1,0 +1,79 @@
+"""A network as JSON and back: class names and settings, nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from .. import compose, layers, tap
+from ..errors import LayerError
+from ..layer import Layer
+from ..layers import Initializer, Lambda
+
+
+def to_json(net: Layer, indent: int | None = None) -> str:
+    """The net as JSON text: every layer an object of its class under "layer" and its settings.
+
+    Raises LayerError, with the path, for what JSON cannot hold, such as a Lambda's function.
+    """
+    return json.dumps(_encode(net, ""), indent=indent)
+
+
+def from_json(text: str, own: Sequence[type[Layer]] = ()) -> Layer:
+    """The net a text describes: `from_json(to_json(net)) == net`. `own` lists the layer classes that are not jconv's.
+
+    Raises ValueError for text that is no net, naming the path and what is wrong with it.
+    """
+    try:
+        data = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"not the JSON of a net: {error}") from None
+    known = {
+        c.__name__: c
+        for c in (*vars(layers).values(), *vars(compose).values(), tap.Tap, *own)
+        if isinstance(c, type) and issubclass(c, Layer)
+    }
+    net = _decode(data, known, "")
+    if not isinstance(net, Layer):
+        raise ValueError(f'the JSON of a net is an object with a "layer", got {type(net).__name__}')
+    return net
+
+
+def _encode(value: Any, path: str) -> Any:
+    if isinstance(value, Lambda):
+        raise LayerError("a Lambda holds a function and cannot be saved; write a Layer of your own instead", path)
+    inside = f"{path}/" if path else ""
+    if isinstance(value, compose.Named):
+        return {"layer": type(value).__name__, "layers": {name: _encode(child, inside + name) for name, child in value.layers}}
+    if isinstance(value, (Layer, Initializer)):
+        kind = "layer" if isinstance(value, Layer) else "initializer"
+        settings = {f.name: _encode(getattr(value, f.name), inside + f.name) for f in dataclasses.fields(value)}
+        return {kind: type(value).__name__, **settings}
+    if isinstance(value, tuple):
+        return [_encode(v, path) for v in value]
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise LayerError(
+        f"a setting of type {type(value).__name__} cannot be saved; settings are numbers, strings, tuples, layers, initializers", path
+    )
+
+
+def _decode(value: Any, known: dict[str, type[Layer]], path: str) -> Any:
+    inside = f"{path}/" if path else ""
+    if isinstance(value, list):
+        return tuple(_decode(v, known, path) for v in value)
+    if not isinstance(value, dict):
+        return value
+    kind = value.get("layer", value.get("initializer"))
+    cls = Initializer if "initializer" in value else known.get(str(kind))
+    if cls is None:
+        raise ValueError(f"{path or 'the net'}: unknown layer {kind!r}; give its class in from_json(text, own=[...]) if it is yours")
+    settings = {name: v for name, v in value.items() if name not in ("layer", "initializer")}
+    if issubclass(cls, compose.Named):
+        return cls(**{name: _decode(v, known, inside + name) for name, v in settings.get("layers", {}).items()})
+    try:
+        return cls(**{name: _decode(v, known, inside + name) for name, v in settings.items()})
+    except TypeError as error:  # a setting too many or too few
+        raise ValueError(f"{path or 'the net'}: {kind} does not take these settings: {error}") from None

@@ -1,0 +1,55 @@
+"""Editing a net: a new net, the old one untouched."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+from ..errors import LayerError
+from ..layer import Layer, map_layers
+from ..layers import Conv, ConvTranspose, Dense, Local, PadChannels
+
+
+def replace(net: Layer, path: str, layer: Layer) -> Layer:
+    """The net with the layer at `path` ("stage2/block1/body/conv2") exchanged. Raises LayerError listing the names there are."""
+    name, _, rest = path.partition("/")
+    children = dict(net.children)
+    if name not in children:
+        raise LayerError(f"there is no layer {name!r} here; there are {', '.join(children) or 'none'}", path)
+    children[name] = replace(children[name], rest, layer) if rest else layer
+    return net.with_children(children)
+
+
+def thin(net: Layer, factor: float) -> Layer:
+    """The net with `factor` times the channels everywhere (at least 4, rounded up to an even number), its last dense or conv
+    layer kept: the same architecture at a size for tests.
+
+    Groups shrink along; a connection mask keeps the rows and the inputs that remain.
+    """
+    widths = []
+    map_layers(net, lambda path, layer: widths.append(path) or layer if hasattr(layer, "features") else layer)
+
+    def shrink(path: str, layer: Layer) -> Layer:
+        if isinstance(layer, PadChannels):
+            return PadChannels(_fewer(layer.channels, factor))
+        if not isinstance(layer, (Conv, ConvTranspose, Dense, Local)) or path == widths[-1]:
+            return layer
+        features = _fewer(layer.features, factor)
+        if isinstance(layer, (Conv, ConvTranspose)) and layer.groups > 1:
+            groups = max(2, math.gcd(_fewer(layer.groups, factor), features))
+            layer = dataclasses.replace(layer, groups=1, features=features)
+            return dataclasses.replace(layer, groups=groups)
+        if isinstance(layer, Conv) and layer.mask:
+            return dataclasses.replace(layer, features=features, mask=_sliced(layer.mask, features, factor))
+        return dataclasses.replace(layer, features=features)
+
+    return map_layers(net, shrink)
+
+
+def _fewer(count: int, factor: float) -> int:
+    return min(count, max(4, 2 * math.ceil(count * factor / 2)))
+
+
+def _sliced(mask: tuple[tuple[int, ...], ...], features: int, factor: float) -> tuple[tuple[int, ...], ...]:
+    inputs = _fewer(1 + max(map(max, mask)), factor)
+    return tuple(tuple(c for c in row if c < inputs) or (0,) for row in mask[:features])

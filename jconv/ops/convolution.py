@@ -1,0 +1,145 @@
+"""Convolution, transposed convolution and locally connected windows, each by several methods that give the same numbers.
+
+"auto" runs the bilinear primitives of bilinear.py, "lax" plain lax and lax's own gradients (the escape for tools that read
+jaxprs), "im2col" the reference of reference.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from ..errors import ShapeError, unknown
+from ..geometry import Padding, Shape, transposed_sizes, window
+from . import reference
+from .bilinear import Geometry, dimensions, forward, forward_p, input_gradient_p, x_shape
+
+METHODS = ("auto", "lax", "im2col")
+
+
+def conv(
+    x: jax.Array,
+    kernel: jax.Array,
+    *,
+    stride: int | Shape = 1,
+    padding: Padding = 0,
+    dilation: int | Shape = 1,
+    groups: int = 1,
+    rounding: str = "floor",
+    method: str = "auto",
+    precision: lax.PrecisionLike = None,
+) -> jax.Array:
+    """Cross-correlation, the notes' convolution: y[n, p, k] = sum over f, c of x[n, p*S + f*dilation - lo, c] * kernel[f, c, k].
+
+    Shapes: x (N, *in, C), kernel (*F, C/groups, K) -> (N, *out, K) for 1 to 3 spatial axes; sizes as `geometry.window` says. Of
+    `groups` blocks of output channels each reads its own block of input channels.
+    Methods: "auto"; "lax" is plain lax.conv_general_dilated and its own gradients; "im2col" is the reference.
+    Raises ShapeError for ranks, channels or windows that do not fit; ValueError for an unknown method.
+    Source: facts S12-S40, C4b.
+    """
+    check_method(method)
+    _check_operands("x", x.shape, kernel.shape, x.shape[-1], kernel.shape[-2] * groups)
+    _check_groups(groups, kernel.shape[-1])
+    w = window(x.shape[1:-1], kernel.shape[:-2], stride=stride, padding=padding, dilation=dilation, rounding=rounding)
+    if method == "im2col":
+        return reference.conv(x, kernel, w, groups, precision)
+    run = forward if method == "lax" else forward_p.bind
+    return run(x, kernel, geometry=Geometry(w, groups), precision=_hashable(precision))
+
+
+def conv_transpose(
+    y: jax.Array,
+    kernel: jax.Array,
+    *,
+    stride: int | Shape = 1,
+    padding: Padding = 0,
+    dilation: int | Shape = 1,
+    groups: int = 1,
+    out_sizes: Shape | None = None,
+    method: str = "auto",
+    precision: lax.PrecisionLike = None,
+) -> jax.Array:
+    """Transposed convolution: the input gradient of `conv` by the same kernel and settings, under another name.
+
+    Shapes: y (N, *in, K), kernel (*F, C/groups, K) as of the convolution it transposes -> (N, *out_sizes, C); `out_sizes` may be
+    any that convolve back to y's sizes and is by default the smallest, (W - 1)*S + dilation*(F - 1) + 1 - lo - hi.
+    Raises ShapeError, ValueError as `conv` does.
+    """
+    check_method(method)
+    _check_operands("y", y.shape, kernel.shape, y.shape[-1], kernel.shape[-1])
+    _check_groups(groups, kernel.shape[-1])
+    sizes = out_sizes or transposed_sizes(y.shape[1:-1], kernel.shape[:-2], stride=stride, padding=padding, dilation=dilation)
+    w = window(sizes, kernel.shape[:-2], stride=stride, padding=padding, dilation=dilation)
+    if w.out_sizes != y.shape[1:-1]:
+        raise ShapeError(
+            f"out_sizes {sizes} convolve to {w.out_sizes}, not to the input's {y.shape[1:-1]}; leave them out, or fewer than stride more"
+        )
+    if method == "im2col":
+        return reference.conv_transpose(y, kernel, w, groups, precision)
+    geometry, exact = Geometry(w, groups), _hashable(precision)
+    if method == "lax":
+        x = jax.ShapeDtypeStruct(x_shape(y.shape, kernel.shape, geometry), y.dtype)
+        return jax.linear_transpose(lambda x: forward(x, kernel, geometry=geometry, precision=exact), x)(y)[0]
+    return input_gradient_p.bind(y, kernel, geometry=geometry, precision=exact)
+
+
+def local_conv(
+    x: jax.Array,
+    kernel: jax.Array,
+    *,
+    size: int | Shape,
+    stride: int | Shape = 1,
+    padding: Padding = 0,
+    dilation: int | Shape = 1,
+    method: str = "auto",
+    precision: lax.PrecisionLike = None,
+) -> jax.Array:
+    """Locally connected: a convolution whose every output position has a kernel of its own.
+
+    Shapes: x (N, *in, C), kernel (*out, *F, C, K) -> (N, *out, K), with F = size.
+    Methods as in `conv`; "auto" is the batched matrix product over im2col's columns, "lax" is lax.conv_general_dilated_local.
+    Raises ShapeError when the kernel does not belong to x's sizes. Source: facts S32, B15.
+    """
+    check_method(method)
+    w = window(x.shape[1:-1], size, stride=stride, padding=padding, dilation=dilation)
+    expected = (*w.out_sizes, *w.size, x.shape[-1])
+    if kernel.shape[:-1] != expected:
+        raise ShapeError(f"kernel {kernel.shape} for {x.shape[1:]}; expected {expected} and the features: initialise for this input shape")
+    if method != "lax":
+        return reference.local_conv(x, kernel, w, precision)
+    flat = kernel.reshape(*w.out_sizes, -1, kernel.shape[-1])  # (*out, F*F*C, K), but lax runs the channel slowest
+    order = jnp.moveaxis(jnp.arange(flat.shape[-2]).reshape(*w.size, -1), -1, 0).reshape(-1)
+    return lax.conv_general_dilated_local(
+        x, flat[..., order, :], w.stride, w.pads, w.size, rhs_dilation=w.dilation, dimension_numbers=dimensions(w.rank), precision=precision
+    )
+
+
+def check_method(method: str, where: str = "") -> None:
+    if method not in METHODS:
+        raise ValueError(f"{where}{unknown('method', method, METHODS)}")
+
+
+def _check_operands(name: str, shape: Shape, kernel: Shape, channels: int, expected: int) -> None:
+    if len(shape) != len(kernel):
+        raise ShapeError(
+            f"{name} of shape {shape} for a kernel of shape {kernel}: {len(kernel)} axes were expected; "
+            f"either {name} lacks the batch axis, or the kernel was initialised for a shape with the batch axis"
+        )
+    if channels != expected:
+        swapped = f"; axis 1 has {expected}: if {name} is channels-first, move them last" if shape[1] == expected else ""
+        raise ShapeError(
+            f"{name} of shape {shape} has {channels} channels, but the kernel of shape {kernel} reads {expected}; "
+            f"initialise for this input, or give it {expected}{swapped}"
+        )
+
+
+def _check_groups(groups: int, features: int) -> None:
+    if groups < 1 or features % groups:
+        raise ShapeError(f"{groups} groups do not divide {features} output channels")
+
+
+def _hashable(precision: lax.PrecisionLike) -> Any:
+    return tuple(precision) if isinstance(precision, list) else precision

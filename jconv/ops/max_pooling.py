@@ -1,0 +1,91 @@
+"""Max pooling by switches, as the notes tell it: remember which input won each window, and send the gradient back through it.
+
+    switches(x) -> for each window, which of its positions holds the maximum (one small integer)
+    select(x, switches) -> the values at the switches: linear in x
+    route(y, switches)  -> the transpose of select: each y goes to the input its switch names, overlaps summed
+
+The first position in row-major order wins a tie, and the first NaN wins over all. lax's own gradient is select-and-scatter,
+which is tens of times slower on a CPU. Source: facts S51-S57, C2.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from ..geometry import Padding, Shape, Window, pool_window, volume
+from .convolution import check_method
+from .routing import lowest, max_and_switches_p, route_p, select_p
+from .window import views
+
+
+def max_pool(
+    x: jax.Array,
+    size: int | Shape,
+    *,
+    stride: int | Shape | None = None,
+    padding: Padding = 0,
+    rounding: str = "floor",
+    method: str = "auto",
+) -> jax.Array:
+    """The largest value of every window, each channel apart; padding never wins.
+
+    Shapes: (N, *S, C) -> (N, *out, C); stride is the window by default. Methods: "auto" by switches, "lax" is lax.reduce_window,
+    "im2col" the reference: columns, then the maximum. Raises ShapeError, also for padding as wide as the window.
+    """
+    check_method(method)
+    w = pool_window(x.shape[1:-1], size, stride, padding, rounding)
+    if method == "im2col":
+        columns = jnp.stack(views(x, w, lowest(x.dtype)), axis=1)
+        return jnp.take_along_axis(columns, columns.argmax(axis=1, keepdims=True), axis=1)[:, 0]  # max() would share a tie
+    return _reduce(x, w) if method == "lax" else _max_pool(x, w)
+
+
+def switches(
+    x: jax.Array, size: int | Shape, *, stride: int | Shape | None = None, padding: Padding = 0, rounding: str = "floor"
+) -> jax.Array:
+    """Which position of each window holds its maximum, counted row-major from 0. (N, *S, C) -> (N, *out, C), unsigned integers."""
+    return max_and_switches_p.bind(lax.stop_gradient(x), window=pool_window(x.shape[1:-1], size, stride, padding, rounding))[1]
+
+
+def switch_index(switches: jax.Array, w: Window) -> jax.Array:
+    """Switches as row-major positions in the unpadded input, as Torch's and Caffe's masks count them. int32."""
+    offsets = np.unravel_index(np.arange(volume(w.size)), w.size)
+    index = 0
+    for axis, (offset, s, (lo, _), n) in enumerate(zip(offsets, w.stride, w.padding, w.in_sizes, strict=True)):
+        start = np.expand_dims(np.arange(w.out_sizes[axis]) * s - lo, [d for d in range(w.rank + 2) if d != axis + 1])
+        position = jnp.asarray(start, jnp.int32) + jnp.asarray(offset, jnp.int32)[switches.astype(jnp.int32)]
+        index = index * n + position
+    return jnp.asarray(index)
+
+
+def select(x: jax.Array, switches: jax.Array, w: Window) -> jax.Array:
+    """The values of x at the switches. (N, *S, C), (N, *out, C) -> (N, *out, C)"""
+    return select_p.bind(x, switches, window=w)
+
+
+def route(y: jax.Array, switches: jax.Array, w: Window) -> jax.Array:
+    """y sent to where the switches point, the transpose of `select`: unpooling. (N, *out, C) twice -> (N, *S, C)"""
+    return route_p.bind(y, switches, window=w)
+
+
+def _reduce(x: jax.Array, w: Window) -> jax.Array:
+    """No derivative of ours is taken through this one."""
+    return lax.reduce_window(
+        x, np.asarray(lowest(x.dtype), x.dtype), lax.max, (1, *w.size, 1), (1, *w.stride, 1), [(0, 0), *w.pads, (0, 0)]
+    )
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _max_pool(x, w: Window):
+    return _reduce(x, w)
+
+
+@_max_pool.defjvp
+def _max_pool_jvp(w: Window, primals, tangents):
+    y, winners = max_and_switches_p.bind(*primals, window=w)
+    return y, select_p.bind(*tangents, winners, window=w)

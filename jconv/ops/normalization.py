@@ -1,0 +1,119 @@
+"""Normalisation: batch, group and layer norm, and the response norms of AlexNet's time with the conventions that differ.
+
+All compute in float32 at least and return x's dtype.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from ..errors import ShapeError, unknown
+from ..geometry import Window, window
+from .convolution import check_method
+from .pooling import counts, window_sum
+
+LRN_CONVENTIONS = ("paper", "caffe", "torch")
+
+
+def standardize(x: jax.Array, mean: jax.Array, var: jax.Array, eps: float) -> jax.Array:
+    """(x - mean) / sqrt(var + eps), in float32 at least."""
+    return (wide(x) - mean) * lax.rsqrt(var + jnp.asarray(eps, var.dtype))
+
+
+def moments(x: jax.Array, axes: Sequence[int], keepdims: bool = False) -> tuple[jax.Array, jax.Array]:
+    """Mean and biased variance over the axes, the variance in a second pass: E[x^2] - E[x]^2 cancels."""
+    x = wide(x)
+    mean = jnp.mean(x, axis=axes, keepdims=True)
+    var = jnp.mean(jnp.square(x - mean), axis=axes, keepdims=True)
+    return (mean, var) if keepdims else (jnp.squeeze(mean, axes), jnp.squeeze(var, axes))
+
+
+def group_norm(x: jax.Array, groups: int, eps: float) -> jax.Array:
+    """Standardise each example's groups of consecutive channels over space and the group. (N, *S, C) -> the same"""
+    n, c = x.shape[0], x.shape[-1]
+    if c % groups:
+        raise ShapeError(f"{groups} groups do not divide {c} channels; use a divisor of {c}")
+    parts = x.reshape(n, -1, groups, c // groups)
+    mean, var = moments(parts, (1, 3), keepdims=True)
+    return standardize(parts, mean, var, eps).reshape(x.shape)
+
+
+def local_response_norm(
+    x: jax.Array,
+    *,
+    size: int = 5,
+    alpha: float = 1e-4,
+    beta: float = 0.75,
+    k: float | None = None,
+    convention: str = "caffe",
+    method: str = "auto",
+) -> jax.Array:
+    """Across channels: y_i = x_i * s_i^-beta, where s_i = k + a * sum of x_j^2 over `size` channels around i, cut at the ends.
+
+    "paper": a = alpha, k = 2 (Krizhevsky et al. 2012). "caffe", "torch": a = alpha/size, k = 1. So the paper's alpha is `size`
+    times Caffe's (facts C1b, F13). An even window takes one channel more below in "torch", `size` + 1 in "paper"; Caffe refuses it.
+    Shapes: (N, *S, C) -> the same. Methods: "auto" and "lax" are lax.reduce_window; "im2col" the reference. Raises ValueError.
+    """
+    check_method(method)
+    if convention not in LRN_CONVENTIONS:
+        raise ValueError(unknown("convention", convention, LRN_CONVENTIONS))
+    if convention == "caffe" and size % 2 == 0:
+        raise ValueError(f'size={size} is even, and Caffe\'s window has a middle; use an odd size or convention="torch"')
+    scale, offset = (alpha, 2.0) if convention == "paper" else (alpha / size, 1.0)
+    before, after = (size // 2, (size - 1) // 2) if convention == "torch" else (size // 2, size // 2)
+    squares = jnp.square(wide(x))
+    if method == "im2col":
+        ends = jnp.pad(squares, [(0, 0)] * (x.ndim - 1) + [(before, after)])
+        total = jnp.stack([lax.slice_in_dim(ends, j, j + x.shape[-1], axis=-1) for j in range(before + after + 1)]).sum(axis=0)
+    else:
+        ones = (1,) * (x.ndim - 1)
+        total = lax.reduce_window(
+            squares,
+            np.zeros((), squares.dtype),
+            lax.add,
+            (*ones, before + after + 1),
+            (*ones, 1),
+            [(0, 0)] * (x.ndim - 1) + [(before, after)],
+        )
+    return _respond(x, total, scale, beta, offset if k is None else k)
+
+
+def local_response_norm_within(x: jax.Array, *, size: int, alpha: float, beta: float, k: float = 1.0, method: str = "auto") -> jax.Array:
+    """Within a channel: y = x * (k + alpha/size^rank * sum of x^2 over the window around each position)^-beta, zeros outside.
+
+    Caffe's WITHIN_CHANNEL, which ignores its own k (fact F14: always 1), and cuda-convnet's rnorm, where k is minDiv.
+    Shapes: (N, *S, C) -> the same. Raises ShapeError. Source: fact C1c.
+    """
+    w = _around(x, size)
+    return _respond(x, window_sum(jnp.square(wide(x)), w, method), alpha / size**w.rank, beta, k)
+
+
+def contrast_norm(x: jax.Array, *, size: int, alpha: float, beta: float, k: float = 1.0, method: str = "auto") -> jax.Array:
+    """cuda-convnet's cnorm: y = x * (k + alpha/size^rank * sum of d^2)^-beta, d = x - the mean of its in-bounds window.
+
+    Only the denominator subtracts the mean, as cuda-convnet's code does. Shapes: (N, *S, C) -> the same. Source: fact C1c.
+    """
+    w = _around(x, size)
+    wx = wide(x)
+    mean = window_sum(wx, w, method) / jnp.asarray(counts(w, count_padding=False), wx.dtype)
+    return _respond(x, window_sum(jnp.square(wx - mean), w, method), alpha / size**w.rank, beta, k)
+
+
+def _around(x: jax.Array, size: int) -> Window:
+    """A window of `size` around every position; an even one reaches one further back."""
+    return window(x.shape[1:-1], size, padding=((size // 2, (size - 1) // 2),) * (x.ndim - 2))
+
+
+def _respond(x: jax.Array, total: jax.Array, scale: float, beta: float, k: float) -> jax.Array:
+    s = jnp.asarray(k, total.dtype) + jnp.asarray(scale, total.dtype) * total
+    return (wide(x) * s ** jnp.asarray(-beta, s.dtype)).astype(x.dtype)
+
+
+def wide(x: jax.Array) -> jax.Array:
+    """x in float32, or as it is if wider."""
+    return x.astype(jnp.promote_types(x.dtype, jnp.float32))

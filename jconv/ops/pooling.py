@@ -1,0 +1,110 @@
+"""Average and Lp pooling, to a window, a given size or the whole image."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from ..errors import ShapeError
+from ..geometry import Padding, Shape, Window, pool_window, volume
+from .convolution import check_method
+from .window import views
+
+
+def avg_pool(
+    x: jax.Array,
+    size: int | Shape,
+    *,
+    stride: int | Shape | None = None,
+    padding: Padding = 0,
+    rounding: str = "floor",
+    count_padding: bool = True,
+    method: str = "auto",
+) -> jax.Array:
+    """The mean of every window.
+
+    Shapes: (N, *S, C) -> (N, *out, C); stride is the window by default. `count_padding` counts padded zeros in the mean (Caffe,
+    Torch); without it a window divides by its own pixels (TensorFlow, Inception-v4). What "ceil" overhangs is never counted.
+    Methods: "auto" and "lax" are lax.reduce_window; "im2col" the reference. Raises ShapeError. Source: facts S55, C2c, C2d.
+    """
+    w = pool_window(x.shape[1:-1], size, stride, padding, rounding)
+    total = window_sum(x, w, method)
+    return total / jnp.asarray(counts(w, count_padding), total.dtype)
+
+
+def lp_pool(
+    x: jax.Array,
+    size: int | Shape,
+    *,
+    p: float = 2.0,
+    stride: int | Shape | None = None,
+    padding: Padding = 0,
+    rounding: str = "floor",
+    method: str = "auto",
+) -> jax.Array:
+    """(sum over the window of |x|^p)^(1/p); p = 2 is the notes' L2-norm pooling. The gradient at an all-zero window is zero.
+
+    Shapes, methods and errors as `avg_pool`; ValueError for p below 1. Source: facts S55, S56.
+    """
+    if p < 1:
+        raise ValueError(f"lp_pool: p={p}, at least 1 was expected")
+    w = pool_window(x.shape[1:-1], size, stride, padding, rounding)
+    power = jnp.square(x) if p == 2 else jnp.abs(x) ** p
+    total = window_sum(power, w, method)
+    positive = total > 0
+    safe = jnp.where(positive, total, jnp.ones_like(total))  # the root's derivative is infinite at zero
+    return jnp.where(positive, jnp.sqrt(safe) if p == 2 else safe ** (1 / p), jnp.zeros_like(total))
+
+
+def window_sum(x: jax.Array, w: Window, method: str = "auto") -> jax.Array:
+    """The sum over every window, padding counted as zero. (N, *S, C) -> (N, *out, C)"""
+    check_method(method)
+    if method == "im2col":
+        return jnp.stack(views(x, w), axis=1).sum(axis=1)
+    return lax.reduce_window(x, np.zeros((), x.dtype), lax.add, (1, *w.size, 1), (1, *w.stride, 1), [(0, 0), *w.pads, (0, 0)])
+
+
+def counts(w: Window, count_padding: bool) -> np.ndarray:
+    """How many positions each window's mean divides by. (1, *out, 1)"""
+    total = np.ones((1,) * (w.rank + 2))
+    for axis, (n, (lo, hi), f, s, out) in enumerate(zip(w.in_sizes, w.padding, w.size, w.stride, w.out_sizes, strict=True)):
+        begin, end = (-lo, n + hi) if count_padding else (0, n)
+        start = np.arange(out) * s - lo
+        inside = np.minimum(start + f, end) - np.maximum(start, begin)
+        total = total * inside.reshape(-1, *(1,) * (w.rank - axis))
+    return total
+
+
+def adaptive_avg_pool(x: jax.Array, out_sizes: Shape) -> jax.Array:
+    """The mean of out_sizes bins that cover the image, bin i of n reaching from floor(i*W/n) to ceil((i+1)*W/n).
+
+    Shapes: (N, *S, C) -> (N, *out_sizes, C). Raises ShapeError for another number of axes. Source: Torch's AdaptiveAvgPool.
+    """
+    if len(out_sizes) != x.ndim - 2:
+        raise ShapeError(f"out_sizes={out_sizes} for x of shape {x.shape}: one entry an axis was expected, {x.ndim - 2} in all")
+    for axis, out in enumerate(out_sizes, 1):
+        bins = jnp.asarray(_bins(x.shape[axis], out), x.dtype)
+        x = jnp.moveaxis(jnp.tensordot(x, bins, (axis, 1), precision=lax.Precision.HIGHEST), -1, axis)
+    return x
+
+
+def _bins(size: int, out: int) -> np.ndarray:
+    """(out, size): row i averages bin i."""
+    rows = np.zeros((out, size))
+    for i in range(out):
+        begin, end = i * size // out, -(-(i + 1) * size // out)
+        rows[i, begin:end] = 1 / (end - begin)
+    return rows
+
+
+def global_avg_pool(x: jax.Array) -> jax.Array:
+    """The mean over all positions. (N, *S, C) -> (N, C)"""
+    return jnp.mean(x, axis=tuple(range(1, x.ndim - 1)))
+
+
+def global_max_pool(x: jax.Array) -> jax.Array:
+    """The largest over all positions. (N, *S, C) -> (N, C)"""
+    n, c = x.shape[0], x.shape[-1]
+    return jnp.max(x.reshape(n, volume(x.shape[1:-1]), c), axis=1)

@@ -1,0 +1,155 @@
+"""The primitives of max pooling: find each window's winner, read at it, send back to it.
+
+`select` and `route` are linear in their first operand and each other's transpose; the switches carry no derivative. A batch of any
+of them is a longer batch of images.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.core import ShapedArray
+from jax.extend.core import Primitive
+from jax.interpreters import ad, batching, mlir
+
+from ..geometry import Window, volume
+from .window import views
+
+
+def lowest(dtype) -> float:
+    return -np.inf if jnp.issubdtype(dtype, jnp.inexact) else jnp.iinfo(dtype).min
+
+
+def _max_and_switches(x, *, window: Window):
+    """One pass over the taps that keeps the best so far and where it was."""
+    seen = views(x, window, lowest(x.dtype))
+    best, winner = seen[0], jnp.zeros(seen[0].shape, _counter(window))
+    for t, v in enumerate(seen[1:], 1):
+        better = (v > best) | ((v != v) & (best == best))
+        best, winner = jnp.where(better, v, best), jnp.where(better, jnp.asarray(t, winner.dtype), winner)
+    return best, winner
+
+
+def _max_and_switches_once(x, *, window: Window):
+    """The same behind a loop that XLA's CPU compiler cannot fuse across: it would compute the switches again in every user of them."""
+    y = jnp.zeros((x.shape[0], *window.out_sizes, x.shape[-1]), x.dtype)
+    start = y, jnp.zeros(y.shape, _counter(window))
+    first = lambda i, kept: lax.cond(i == 0, lambda: _max_and_switches(x, window=window), lambda: kept)
+    return lax.fori_loop(0, 2, first, start)
+
+
+def _select(x, winner, *, window: Window):
+    seen = views(x, window)
+    y = jnp.zeros_like(seen[0])
+    for t, v in enumerate(seen):
+        y = jnp.where(winner == jnp.asarray(t, winner.dtype), v, y)
+    return y
+
+
+def _route(y, winner, *, window: Window):
+    """Every input position gathers from the windows over it, at most ceil(F/S) an axis, and keeps what points at it."""
+    per_axis = [
+        _windows_over(*axis) for axis in zip(window.in_sizes, window.out_sizes, window.size, window.stride, window.pads, strict=True)
+    ]
+    x = None
+    for choice in np.ndindex(*(len(a) for a in per_axis)):
+        tap = np.zeros((1,) * window.rank, np.int64)
+        outside = np.zeros((1,) * window.rank, bool)
+        ys, winners = y, winner
+        for axis, (n, f) in enumerate(zip(choice, window.size, strict=True)):
+            out, offset = per_axis[axis][n]
+            column = (-1, *(1,) * (window.rank - 1 - axis))
+            tap, outside = tap * f + np.maximum(offset, 0).reshape(column), outside | (offset < 0).reshape(column)
+            ys, winners = (jnp.take(a, out, axis=axis + 1, mode="clip") for a in (ys, winners))
+        here = jnp.asarray(np.where(outside, -1, tap), jnp.int32)[None, ..., None]
+        part = jnp.where(winners.astype(jnp.int32) == here, ys, jnp.zeros_like(ys))
+        x = part if x is None else x + part
+    return x
+
+
+def _windows_over(size: int, out: int, f: int, s: int, pad: tuple[int, int]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """For each input position of one axis, the windows over it: pairs (window, offset in it), offset -1 where there is none."""
+    position = np.arange(size) + pad[0]
+    pairs = []
+    for back in range(-(-f // s)):
+        index = position // s - back
+        offset = position - index * s
+        pairs.append((np.clip(index, 0, out - 1), np.where((index >= 0) & (index < out) & (offset < f), offset, -1)))
+    return pairs
+
+
+def _counter(w: Window):
+    """The smallest unsigned integer that counts a window's positions."""
+    return jnp.uint8 if volume(w.size) <= 256 else jnp.uint16
+
+
+def _primitive(name: str, run, multiple_results: bool = False) -> Primitive:
+    primitive = Primitive(f"jconv_{name}")
+    primitive.multiple_results = multiple_results
+    eager = jax.jit(run, static_argnames="window")
+    primitive.def_impl(lambda *operands, **params: eager(*operands, **params))
+    mlir.register_lowering(primitive, mlir.lower_fun(run, multiple_results=multiple_results))
+
+    def rule(operands, axes, **params):  # a batch of images is a longer batch
+        size = next(a.shape[axis] for a, axis in zip(operands, axes, strict=True) if axis is not None)
+        full = [batching.bdim_at_front(a, axis, size) for a, axis in zip(operands, axes, strict=True)]
+        out = primitive.bind(*(a.reshape(-1, *a.shape[2:]) for a in full), **params)
+        split = lambda a: a.reshape(size, -1, *a.shape[1:])
+        return ([split(a) for a in out], [0] * len(out)) if multiple_results else (split(out), 0)
+
+    batching.primitive_batchers[primitive] = rule
+    return primitive
+
+
+max_and_switches_p = _primitive("max_and_switches", _max_and_switches, multiple_results=True)
+select_p = _primitive("select", _select)
+route_p = _primitive("route", _route)
+
+mlir.register_lowering(max_and_switches_p, mlir.lower_fun(_max_and_switches_once, multiple_results=True), platform="cpu")
+
+
+@max_and_switches_p.def_abstract_eval
+def _(x, *, window: Window):
+    shape = (x.shape[0], *window.out_sizes, x.shape[-1])
+    return ShapedArray(shape, x.dtype), ShapedArray(shape, _counter(window))
+
+
+@select_p.def_abstract_eval
+def _(x, winner, *, window: Window):
+    return ShapedArray(winner.shape, x.dtype)
+
+
+@route_p.def_abstract_eval
+def _(y, winner, *, window: Window):
+    return ShapedArray((y.shape[0], *window.in_sizes, y.shape[-1]), y.dtype)
+
+
+def _no_tangent(y):
+    return ad.Zero(jax.typeof(y).to_tangent_aval())
+
+
+def _winner_jvp(primals, tangents, *, window: Window):
+    y, winner = max_and_switches_p.bind(*primals, window=window)
+    (t,) = tangents
+    dy = _no_tangent(y) if type(t) is ad.Zero else select_p.bind(t, winner, window=window)
+    return [y, winner], [dy, _no_tangent(winner)]
+
+
+def _linear_in_first(primitive: Primitive, transpose: Primitive) -> None:
+    def jvp(primals, tangents, **params):
+        y = primitive.bind(*primals, **params)
+        t = tangents[0]
+        return y, _no_tangent(y) if type(t) is ad.Zero else primitive.bind(t, primals[1], **params)
+
+    ad.primitive_jvps[primitive] = jvp
+    ad.primitive_transposes[primitive] = lambda ct, linear, winner, **params: [
+        ad.Zero(linear.aval) if type(ct) is ad.Zero else transpose.bind(ct, winner, **params),
+        None,
+    ]
+
+
+ad.primitive_jvps[max_and_switches_p] = _winner_jvp
+_linear_in_first(select_p, route_p)
+_linear_in_first(route_p, select_p)
