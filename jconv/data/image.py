@@ -1,0 +1,51 @@
+"""One image file as an array."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from ..errors import InputError
+from ..geometry import Shape
+
+
+def read_image(path: Path, in_shape: Shape | None = None) -> np.ndarray:
+    """The image in a file, as `to_array` gives it. Raises InputError naming the file."""
+    try:
+        with Image.open(path) as image:
+            return to_array(ImageOps.exif_transpose(image), in_shape)
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file") from None
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError) as error:  # what decoders raise
+        raise InputError(f"{path}: not a readable image ({error}); remove the file or write it again") from None
+
+
+def to_array(image: Image.Image, in_shape: Shape | None = None) -> np.ndarray:
+    """A Pillow image as (H, W, C) uint8, C = 1 for a gray image and 3 for all others.
+
+    With `in_shape` = (H, W, 1 or 3) the image is cropped about its centre to that aspect, resized (bilinear, with antialiasing
+    when it shrinks) and changed between gray (ITU-R 601 luma) and colour. Transparency is laid over white.
+    """
+    image = _eight_bits(image)
+    if in_shape is not None:
+        height, width, channels = in_shape
+        image = image.convert({1: "L", 3: "RGB"}[channels])
+        if image.size != (width, height):
+            image = ImageOps.fit(image, (width, height), Image.Resampling.BILINEAR)
+    pixels = np.asarray(image)
+    return pixels if pixels.ndim == 3 else pixels[:, :, None]  # (H, W, C)
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """The image in mode L or RGB."""
+    if image.mode.startswith("I"):  # 16-bit gray: Pillow's own conversion would clip everything above 255 to white
+        return Image.fromarray((np.asarray(image).clip(0, 65535) >> 8).astype(np.uint8))
+    if image.mode == "F":
+        raise ValueError("its pixels are floating-point numbers of no set range, 8 or 16 bits were expected")
+    if image.has_transparency_data:
+        gray = image.mode in ("LA", "La")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
+        return image.convert("L" if gray else "RGB")
+    return image.convert("L" if image.mode in ("1", "L") else "RGB")

@@ -1,0 +1,38 @@
+"""Training: one step, an epoch of them, and how the net does.
+
+What writes a run folder needs the extra `train` and is imported from its own module: jconv.train.fit, jconv.train.checkpoint.
+"""
+
+from .check import check_examples, count_classes
+from .evaluation import Evaluation, all_scores, evaluate, probabilities
+from .loop import Diverged, EpochMetrics, train_epoch
+from .loss import LOSSES, find_loss, softmax, svm
+from .optimizer import OPTIMIZERS, make_optimizer
+from .schedule import SCHEDULES, make_schedule
+from .state import TrainState, initial_state
+from .step import Metrics, make_predict, make_train_step
+
+__all__ = [
+    "LOSSES",
+    "OPTIMIZERS",
+    "SCHEDULES",
+    "Diverged",
+    "EpochMetrics",
+    "Evaluation",
+    "Metrics",
+    "TrainState",
+    "all_scores",
+    "check_examples",
+    "count_classes",
+    "evaluate",
+    "find_loss",
+    "initial_state",
+    "make_optimizer",
+    "make_predict",
+    "make_schedule",
+    "make_train_step",
+    "probabilities",
+    "softmax",
+    "svm",
+    "train_epoch",
+]

@@ -1,0 +1,89 @@
+"""A whole training, epoch by epoch, into a run folder."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import jax
+
+from ..data import Dataset, steps_per_epoch, train_batches
+from ..geometry import Shape
+from ..layer import Layer
+from .check import check_examples, count_classes
+from .checkpoint import save_checkpoint
+from .evaluation import evaluate
+from .loop import Diverged, EpochMetrics, train_epoch
+from .loss import Loss, find_loss
+from .optimizer import make_optimizer
+from .options import TrainOptions
+from .run import Run, append_row, read_rows
+from .schedule import make_schedule
+from .state import TrainState, initial_state
+from .step import make_predict, make_train_step
+
+
+class Job(NamedTuple):
+    """What a training needs and does not change. All of it follows from the options, the net and the images."""
+
+    options: TrainOptions
+    data: Dataset
+    steps: int  # in an epoch
+    rate: Callable[[int], Any]  # the learning rate by step
+    loss: Loss
+    step: Callable  # compiled
+    predict: Callable  # compiled, for batches of the same size
+    compile_seconds: float
+
+
+def prepare(options: TrainOptions, net: Layer, in_shape: Shape, data: Dataset) -> tuple[Job, TrainState]:
+    """Check the images against the net, compile, and draw the first parameters. Raises InputError."""
+    for split in (data.train, data.test):
+        check_examples(split.images, split.labels, in_shape, count_classes(net, in_shape))
+    steps = steps_per_epoch(len(data.train.labels), options.batch_size)
+    rate = make_schedule(options.schedule, options.learning_rate, steps * options.epochs, round(steps * options.warmup_epochs))
+    optimizer = make_optimizer(options.optimizer, rate, momentum=options.momentum, weight_decay=options.weight_decay)
+    loss = find_loss(options.loss)
+    start = perf_counter()
+    state = initial_state(net, in_shape, optimizer, options.seed)
+    images = jax.ShapeDtypeStruct((options.batch_size, *in_shape), data.train.images.dtype)
+    labels = jax.ShapeDtypeStruct((options.batch_size,), data.train.labels.dtype)
+    step = make_train_step(net, loss, optimizer, options.seed).lower(state, images, labels).compile()
+    predict = make_predict(net).lower(state.params, state.state, images).compile()
+    return Job(options, data, steps, rate, loss, step, predict, perf_counter() - start), state
+
+
+def fit(
+    job: Job, run: Run, state: TrainState, watch: Callable[[int, EpochMetrics], None] = lambda step, metrics: None
+) -> Iterator[tuple[TrainState, dict[str, float]]]:
+    """Train the epochs that `state` has not had; yield the state and the row of metrics after each, both saved by then.
+
+    The state yielded is donated when the next one is asked for. `watch` as in `train_epoch`. Raises Diverged.
+    """
+    options, data = job.options, job.data
+    rows = read_rows(run)
+    start = perf_counter() - (rows[-1]["seconds"] if rows else 0)  # a stop does not count
+    for epoch in range(int(state.step) // job.steps, options.epochs):
+        batches = train_batches(data.train, options.batch_size, options.seed, epoch, options.shift)
+        state, train = train_epoch(job.step, state, batches, watch)
+        step = int(state.step)
+        test = evaluate(job.predict, state.params, state.state, data.test, job.loss, options.batch_size)
+        if not math.isfinite(test.loss):
+            raise Diverged(step, f"the test loss after it is {test.loss}")
+        row = {
+            "epoch": epoch + 1,
+            "step": step,
+            "train_loss": train.loss,
+            "train_accuracy": train.accuracy,
+            "test_loss": test.loss,
+            "test_accuracy": test.accuracy,
+            "learning_rate": float(job.rate(step - 1)),  # that of the step just taken
+            "images_per_second": train.images_per_second,
+            "seconds": perf_counter() - start,
+            "compile_seconds": job.compile_seconds,
+        }
+        append_row(run, row)
+        save_checkpoint(run.checkpoints, state)  # after its row: `keep_rows` drops a row without a checkpoint
+        yield state, row

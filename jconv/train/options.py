@@ -1,0 +1,98 @@
+"""The options of a training run: the command line of scripts/train.py, and the config.json of its folder."""
+
+from __future__ import annotations
+
+import types
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from ..errors import InputError
+
+LEAST = {"epochs": 1, "batch_size": 1, "shift": 0, "seed": 0, "warmup_epochs": 0, "weight_decay": 0, "momentum": 0}
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """What determines a run, and where it is written."""
+
+    model: str = "lenet5"
+    """The net, by its name in jconv.models."""
+    data: Literal["digits", "folder"] = "digits"
+    """The images: scikit-learn's handwritten digits, or a folder with train/CLASS/* and test/CLASS/*."""
+    data_dir: Path | None = None
+    """That folder (for --data folder)."""
+    resize: bool = False
+    """Fit images to the net's input: crop about the centre, resize, change gray to colour or back."""
+    shift: int = 2
+    """Move each training image by up to this many pixels, anew in every epoch; 0 leaves them."""
+    epochs: int = 16
+    """Passes over the training images."""
+    batch_size: int = 32
+    """Images in a step."""
+    optimizer: Literal["sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop", "adagrad"] = "adam"
+    """The rule that turns gradients into updates."""
+    learning_rate: float = 0.004
+    """Step size at its highest."""
+    momentum: float = 0.9
+    """Part of the last update kept in the next, 0 to 1 (momentum and nesterov)."""
+    schedule: Literal["constant", "cosine", "step"] = "cosine"
+    """The learning rate over the run: constant, down to 0 along a cosine, or a tenth at 1/2 and a hundredth at 3/4."""
+    warmup_epochs: float = 1.0
+    """Epochs over which the rate rises from 0 (cosine)."""
+    weight_decay: float = 1e-4
+    """Pull of the kernels towards 0; biases and norms have none."""
+    loss: Literal["softmax", "svm"] = "softmax"
+    """Cross-entropy, or the multiclass hinge with margin 1."""
+    seed: int = 0
+    """Of the initial parameters, the order of the images, and dropout."""
+    out: Path | None = None
+    """The folder to write, new or empty; runs/MODEL-DATA-TIME when not given."""
+
+    def __post_init__(self):
+        kinds = get_type_hints(type(self))
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not _is(kinds[field.name], value):
+                raise InputError(f"{_flag(field.name)}: found {value!r}, expected {_describe(kinds[field.name])}")
+        for name, least in LEAST.items():
+            if not getattr(self, name) >= least:
+                raise InputError(f"{_flag(name)}: found {getattr(self, name)}, expected {least} or more")
+        if not self.learning_rate > 0:
+            raise InputError(f"{_flag('learning_rate')}: found {self.learning_rate}, expected more than 0")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The options as JSON holds them."""
+        values = {field.name: getattr(self, field.name) for field in fields(TrainOptions)}  # not what a command adds to them
+        return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
+
+    @classmethod
+    def from_dict(cls, given: dict[str, Any]) -> TrainOptions:
+        """The options `to_dict` gave. Raises InputError naming the field."""
+        names = {field.name for field in fields(cls)}
+        if wrong := names ^ given.keys():
+            name = min(wrong)
+            raise InputError(f"option {name!r} is missing" if name in names else f"unknown option {name!r}")
+        paths = {name: Path(given[name]) for name in ("data_dir", "out") if isinstance(given[name], str)}
+        return cls(**{**given, **paths})
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _is(kind: Any, value: Any) -> bool:
+    """Whether a value, maybe from a file that was edited by hand, is of the declared kind."""
+    if get_origin(kind) is Literal:
+        return value in get_args(kind)
+    if get_origin(kind) in (Union, types.UnionType):
+        return any(_is(k, value) for k in get_args(kind))
+    if kind is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+
+
+def _describe(kind: Any) -> str:
+    if get_origin(kind) is Literal:
+        return "one of " + ", ".join(map(repr, get_args(kind)))
+    return getattr(kind, "__name__", str(kind))

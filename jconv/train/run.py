@@ -1,0 +1,104 @@
+"""The folder of a run: config.json, metrics.jsonl, checkpoints/, weights.safetensors, report.html."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..errors import InputError
+from .options import TrainOptions
+
+
+class Run(NamedTuple):
+    """The paths in one run folder."""
+
+    folder: Path
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "config.json"
+
+    @property
+    def metrics(self) -> Path:
+        return self.folder / "metrics.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.folder / "checkpoints"
+
+    @property
+    def weights(self) -> Path:
+        return self.folder / "weights.safetensors"
+
+    @property
+    def report(self) -> Path:
+        return self.folder / "report.html"
+
+
+def check_new(folder: Path) -> None:
+    """Raises InputError when the folder is a file, or has something in it."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder}: already exists and is not empty; choose another --out, or go on with it: --resume {folder}")
+
+
+def new_run(folder: Path, config: dict[str, Any]) -> Run:
+    """A new run folder with its config.json. Raises InputError when there is something in it already."""
+    check_new(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    run = Run(folder)
+    write_text(run.config, json.dumps(config, indent=2) + "\n")
+    return run
+
+
+def open_run(folder: Path, *needed: str) -> Run:
+    """An existing run folder. Raises InputError when it, its config.json or a `needed` file of it is missing."""
+    if not folder.is_dir():
+        raise InputError(f"{folder}: there is no such run folder; `jconv train` writes one under runs/")
+    for name in ("config.json", *needed):
+        if not (folder / name).exists():
+            raise InputError(f"{folder}: has no {name}; was the training stopped? `jconv train --resume {folder}` goes on with it")
+    return Run(folder)
+
+
+def read_config(run: Run) -> tuple[TrainOptions, dict[str, Any]]:
+    """The options of a run, and all of its config.json. Raises InputError naming the file and the field."""
+    try:
+        config = json.loads(run.config.read_text(encoding="utf-8"))
+        return TrainOptions.from_dict(config["options"]), config
+    except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{run.config}: is not the configuration of a run ({error})") from None
+    except InputError as error:
+        raise InputError(f"{run.config}: {error}") from None
+
+
+def append_row(run: Run, row: dict[str, Any]) -> None:
+    """Add one line to metrics.jsonl."""
+    with run.metrics.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row) + "\n")
+
+
+def read_rows(run: Run) -> list[dict[str, Any]]:
+    """The lines of metrics.jsonl; one that a killed run left without its end does not count. Raises InputError."""
+    if not run.metrics.exists():
+        return []
+    whole, _, _ = run.metrics.read_text(encoding="utf-8").rpartition("\n")
+    try:
+        return [json.loads(line) for line in whole.splitlines()]
+    except json.JSONDecodeError as error:
+        raise InputError(f"{run.metrics}: is not a file of metrics, one JSON object a line ({error})") from None
+
+
+def keep_rows(run: Run, epochs: int) -> list[dict[str, Any]]:
+    """Drop what metrics.jsonl says of later epochs than the last checkpoint: they are about to run again."""
+    rows = [row for row in read_rows(run) if row["epoch"] <= epochs]
+    write_text(run.metrics, "".join(json.dumps(row) + "\n" for row in rows))
+    return rows
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole file or nothing: under another name first, then renamed."""
+    unfinished = path.with_name(path.name + ".unfinished")
+    unfinished.write_text(text, encoding="utf-8")
+    os.replace(unfinished, path)

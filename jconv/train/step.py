@@ -1,0 +1,64 @@
+"""One jitted step of training, and the jitted forward pass."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import NamedTuple, cast
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from ..layer import Layer, Params
+from ..tap import split_taps
+from .loss import Loss
+from .state import TrainState
+
+
+class Metrics(NamedTuple):
+    """Of one batch, before the step changed the parameters."""
+
+    loss: jax.Array  # () float32, the mean over the batch
+    correct: jax.Array  # () int32, examples whose own class scores highest
+
+
+def make_train_step(net: Layer, loss: Loss, optimizer: optax.GradientTransformation, seed: int = 0) -> jax.stages.Wrapped:
+    """step(train_state, images, labels) -> (train_state, Metrics), jitted.
+
+    Shapes: images (N, *in_shape), uint8 (divided by 255) or float32 (as it is); labels (N,) integers.
+    The state given is donated: its buffers become the new state's, so do not use it again. What a layer draws follows from
+    (seed, step) alone. Labels out of range would train on garbage without a word: see `check_examples`.
+    """
+
+    @partial(jax.jit, donate_argnums=0)
+    def step(before: TrainState, images: jax.Array, labels: jax.Array) -> tuple[TrainState, Metrics]:
+        key = jax.random.fold_in(jax.random.key(seed), before.step)
+
+        def objective(params):
+            scores, state = net.apply(params, before.state, as_input(images), train=True, key=key)
+            state, _ = split_taps(net, state)  # what taps recorded is not carried to the next step
+            return loss(scores, labels).mean(), (scores, state)
+
+        (value, (scores, state)), gradient = jax.value_and_grad(objective, has_aux=True)(before.params)
+        with jax.numpy_dtype_promotion("standard"):  # optax mixes its int32 step count with floats, which "strict" refuses
+            updates, optimizer_state = optimizer.update(gradient, before.optimizer, before.params)
+            params = cast(Params, optax.apply_updates(before.params, updates))
+        correct = (scores.argmax(axis=1) == labels).sum(dtype=jnp.int32)
+        return TrainState(params, state, optimizer_state, before.step + 1), Metrics(value, correct)
+
+    return step
+
+
+def make_predict(net: Layer) -> jax.stages.Wrapped:
+    """predict(params, state, images) -> scores (N, classes), jitted, in test mode. Images as in `make_train_step`."""
+
+    @jax.jit
+    def predict(params, state, images):
+        return net.apply(params, state, as_input(images))[0]
+
+    return predict
+
+
+def as_input(images: jax.Array) -> jax.Array:
+    """What a net takes: uint8 pixels become float32 in [0, 1], anything else stays."""
+    return images.astype(jnp.float32) / 255 if images.dtype == jnp.uint8 else images

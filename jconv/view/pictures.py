@@ -1,0 +1,101 @@
+"""Charts as matplotlib Figures: pure functions of NumPy arrays, without pyplot and its global state.
+
+A figure is drawn in the light palette; `figure.savefig(path)` writes it as it is, and svg.inline sets it into a page that may
+be dark. Their words are fixed and plain, so no label of a user's can reach matplotlib's own markup (a "$" starts a formula).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+
+from .palette import LIGHT, PIXEL_BLUE, PIXEL_RED
+from .scores import strengths
+
+_MARKED = 40  # epochs: up to here each point is marked
+
+
+def loss_curve(history: Sequence[Mapping[str, float]]) -> Figure:
+    """Training and test loss over epochs, on a logarithmic axis once they span more than a factor of ten.
+
+    Values that are None or not finite are left out.
+    """
+    figure, axes = _chart("loss")
+    losses = [_curve(axes, history, f"{split}_loss", split, "{:.4f}") for split in ("train", "test")]
+    drawn = np.concatenate(losses)
+    if drawn.size and drawn.min() > 0 and drawn.max() > 10 * drawn.min():
+        _logarithmic(axes, drawn.max() / drawn.min())
+    return _finish(figure, axes)
+
+
+def accuracy_curve(history: Sequence[Mapping[str, float]]) -> Figure:
+    """Training and test accuracy over epochs, in percent."""
+    figure, axes = _chart("accuracy, %")
+    for split in ("train", "test"):
+        _curve(axes, history, f"{split}_accuracy", split, "{:.2f}%", scale=100)
+    axes.set_ylim(axes.get_ylim())  # as chosen: the ticks below must not change it
+    axes.set_yticks([tick for tick in axes.get_yticks() if axes.get_ylim()[0] <= tick <= 100])
+    return _finish(figure, axes)
+
+
+def confusion(counts: np.ndarray) -> Figure:
+    """A (K, K) confusion matrix as pixels, rows being the true classes: right answers blue, wrong ones red."""
+    classes = len(counts)
+    figure = Figure((6, 6), layout="constrained")
+    axes = figure.subplots()
+    pixels = np.zeros((classes, classes, 4))
+    pixels[..., :3] = np.where(np.eye(classes, dtype=bool)[..., None], PIXEL_BLUE, PIXEL_RED) / np.float64(255)
+    pixels[..., 3] = strengths(counts)
+    axes.imshow(pixels, interpolation="none", extent=(-0.5, classes - 0.5, classes - 0.5, -0.5))
+    axes.set(xlabel="predicted class", ylabel="true class")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(10, integer=True))
+    return _finish(figure, axes, grid=False)
+
+
+def _chart(what: str) -> tuple[Figure, Axes]:
+    figure = Figure((4.6, 2.7), layout="constrained")
+    axes = figure.subplots()
+    axes.set_title(what, loc="left", fontsize=9, color=LIGHT["muted"])
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))
+    return figure, axes
+
+
+def _curve(axes: Axes, history: Sequence[Mapping[str, float]], key: str, split: str, form: str, scale: float = 1) -> np.ndarray:
+    """Draw one curve, the last value in its label; returns the values drawn."""
+    epochs = np.array([row["epoch"] for row in history], float)
+    values = scale * np.array([row[key] for row in history], float)  # None becomes NaN
+    shown = np.isfinite(values)
+    label = f"{split} {form.format(values[shown][-1])}" if shown.any() else split
+    colour, width = {"train": ("train", 1.3), "test": ("right", 2.0)}[split]
+    mark = "o" if len(history) <= _MARKED else None
+    axes.plot(epochs[shown], values[shown], color=LIGHT[colour], linewidth=width, marker=mark, markersize=2 + width, label=label)
+    return values[shown]
+
+
+def _logarithmic(axes: Axes, ratio: float) -> None:
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1,) if ratio > 500 else (1, 2, 5)))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter("{x:g}")
+
+
+def _finish(figure: Figure, axes: Axes, grid: bool = True) -> Figure:
+    """The same quiet frame around every chart."""
+    axes.set_facecolor("none")
+    figure.set_facecolor("none")
+    axes.spines[["top", "right"]].set_visible(not grid)
+    axes.spines[:].set_color(LIGHT["line"])
+    axes.tick_params(colors=LIGHT["muted"], labelsize=8, length=0 if grid else 3)
+    for label in (axes.xaxis.label, axes.yaxis.label):
+        label.set(color=LIGHT["muted"], fontsize=8.5)
+    if grid:
+        axes.grid(color=LIGHT["line"], linewidth=0.7)
+        axes.set_axisbelow(True)
+        axes.legend(frameon=False, fontsize=9, labelcolor=LIGHT["ink"])
+    return figure

@@ -1,0 +1,103 @@
+"""The report of a training run: one HTML file, whole or absent."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from .answers import class_accuracy, confusion_matrix, mistakes
+from .markup import Html, element
+from .page import page, section
+from .scores import confusion_counts
+from .tiles import filter_tiles
+from .training import HISTORY_KEYS, configuration, curves, headline
+
+MOST_FILTERS = 96  # pictures
+
+
+def write_report(
+    path: str | os.PathLike[str],
+    *,
+    title: str,
+    config: Mapping[str, object],
+    history: Sequence[Mapping[str, float]],
+    table: str,
+    filters: np.ndarray | None,
+    images: np.ndarray,
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    class_names: Sequence[str],
+) -> None:
+    """Write the report of a run to `path`, all at once: a file that was there stays until the new one is complete.
+
+    history: one row an epoch with the keys HISTORY_KEYS; accuracies in [0, 1], images/s, and `seconds` since the
+    training began. May be empty; a loss or an accuracy may be None or NaN.
+    table: the network's summary, as plain text. filters: the first convolution's kernel, HWIO, or None where there is no 2-D one.
+    images, labels, probabilities: the test images (N, H, W, C) in [0, 1], (N,) classes, (N, K); class_names: K words.
+    Raises ValueError when these do not fit each other.
+    """
+    images, labels, probabilities = np.asarray(images), np.asarray(labels), np.asarray(probabilities)
+    _check(history, filters, images, labels, probabilities, class_names)
+    counts = confusion_counts(labels, probabilities)
+    sections = [
+        headline(counts, history),
+        curves(history),
+        confusion_matrix(counts, class_names),
+        class_accuracy(counts, class_names),
+        mistakes(images, labels, probabilities, class_names),
+        *([] if filters is None else [_filters(np.asarray(filters, np.float32))]),
+        section("Network", "Every layer in the order it runs.", element("pre", table)),
+        configuration(config),
+    ]
+    _write(Path(path), page(title, *sections))
+
+
+def _filters(kernel: np.ndarray) -> Html:
+    height, width, channels, count = kernel.shape
+    tiles = filter_tiles(kernel, MOST_FILTERS)
+    total = count * (1 if channels == 3 else channels)
+    shown = "" if total == len(tiles) else f" The first {len(tiles)} of {total:,} are shown."
+    zero = "Mid-gray is zero." if channels == 3 else "Blue is above zero, red below."
+    hint = f"What the first layer looks for: {count} filters of {height}×{width}×{channels}, each scaled by its largest weight. "
+    return section("First-layer filters", hint + zero + shown, element("div", *tiles, class_="filters"))
+
+
+def _check(history, filters, images, labels, probabilities, class_names) -> None:
+    """Raise ValueError with what came, what was expected and the fix."""
+    if images.ndim != 4 or not len(images):
+        raise ValueError(f"images: shape {images.shape} came, (N, H, W, C) with at least one test image was expected")
+    if images.dtype.kind in "biu":
+        raise ValueError(f"images: {images.dtype} came, floating-point values in [0, 1] were expected; divide by 255")
+    count, classes = len(images), len(class_names)
+    if labels.shape != (count,) or not np.issubdtype(labels.dtype, np.integer):
+        raise ValueError(f"labels: {labels.dtype} of shape {labels.shape} came, one integer for each of {count} images was expected")
+    if probabilities.shape != (count, classes):
+        raise ValueError(
+            f"probabilities: shape {probabilities.shape} came, {(count, classes)} was expected: a row an image, a column a class name"
+        )
+    if labels.min() < 0 or labels.max() >= classes:
+        raise ValueError(f"labels: {labels.min()} to {labels.max()} came, 0 to {classes - 1} was expected; give a name for every class")
+    if not np.isfinite(probabilities).all():
+        raise ValueError(
+            f"probabilities: {np.sum(~np.isfinite(probabilities))} of {probabilities.size} are not finite; the parameters may not be either"
+        )
+    if filters is not None and np.ndim(filters) != 4:
+        raise ValueError(
+            f"filters: shape {np.shape(filters)} came, (H, W, in, out) was expected; give None for a net without a 2-D convolution"
+        )
+    for row in history:
+        if missing := [key for key in HISTORY_KEYS if key not in row]:
+            raise ValueError(f"history: a row has no {', '.join(missing)}; it has {', '.join(row)}")
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(path.name + ".unfinished")
+    try:
+        unfinished.write_text(text, encoding="utf-8", errors="replace")  # a folder's undecodable name is no reason to lose a report
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)

@@ -1,0 +1,69 @@
+"""Arrays as small pictures, pixel by pixel: test images and convolution filters. A page lays them out and enlarges them."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable
+
+import numpy as np
+from PIL import Image
+
+from .markup import Html, element
+from .palette import PIXEL_BLUE, PIXEL_RED
+
+_SHARP = 64  # pixels: up to this side an image is kept exactly and shown with square pixels
+_LARGEST = 128  # pixels: the longer side of what is kept of a larger image
+
+
+def image_tile(image: np.ndarray, **attributes: object) -> Html:
+    """An (H, W, C) image with values in [0, 1] as an <img>: colour for C = 3, else the mean over channels in gray."""
+    gray = image.shape[-1] != 3
+    pixels = _eight_bits(image.mean(-1) if gray else image)
+    return _img(Image.fromarray(pixels), **attributes)
+
+
+def filter_tiles(kernel: np.ndarray, limit: int) -> list[Html]:
+    """The filters of an (H, W, in, out) kernel, at most `limit` tiles, each scaled by its own largest |weight|.
+
+    Three input channels give one colour picture a filter, mid-gray being zero. Otherwise each slice of a filter is one picture:
+    blue is above zero, red below, and zero lets the page through.
+    """
+    channels, filters = kernel.shape[2:]
+    if channels == 3:
+        return [_filter(f"filter {o}", kernel[..., o], _colour) for o in range(filters)[:limit]]
+    slices = [(o, i) for o in range(filters) for i in range(channels)][:limit]
+    name = "filter {}" if channels == 1 else "filter {}, input channel {}"
+    return [_filter(name.format(o, i), kernel[:, :, i, o], _signed) for o, i in slices]
+
+
+def _filter(name: str, weights: np.ndarray, draw: Callable[[np.ndarray], np.ndarray]) -> Html:
+    largest = float(np.abs(weights).max())
+    scaled = weights / largest if largest else weights  # a dead filter stays all zero
+    return _img(Image.fromarray(draw(scaled)), alt=name, title=f"{name}: weights up to ±{largest:.3g}")
+
+
+def _colour(weights: np.ndarray) -> np.ndarray:
+    """Weights in [-1, 1], (H, W, 3) -> RGB."""
+    return _eight_bits(0.5 + 0.5 * weights)
+
+
+def _signed(weights: np.ndarray) -> np.ndarray:
+    """Weights in [-1, 1], (H, W) -> RGBA."""
+    hue = np.where((weights > 0)[..., None], PIXEL_BLUE, PIXEL_RED).astype(np.uint8)  # (H, W, 3)
+    return np.concatenate([hue, _eight_bits(np.abs(weights))[..., None]], -1)  # (H, W, 4)
+
+
+def _eight_bits(values: np.ndarray) -> np.ndarray:
+    return np.rint(np.clip(np.nan_to_num(values), 0, 1) * 255).astype(np.uint8)
+
+
+def _img(image: Image.Image, **attributes: object) -> Html:
+    """An <img> that carries its own bytes: PNG when small, JPEG (a tenth of the size) of a reduced copy when large."""
+    sharp = max(image.size) <= _SHARP or image.mode == "RGBA"  # JPEG has no transparency
+    image.thumbnail((_LARGEST, _LARGEST))
+    file = io.BytesIO()
+    image.save(file, "PNG" if sharp else "JPEG", optimize=True)
+    data = base64.b64encode(file.getvalue()).decode()
+    kind = "png" if sharp else "jpeg"
+    return element("img", src=f"data:image/{kind};base64,{data}", class_="pixels" if sharp else "photo", **attributes)

@@ -1,0 +1,103 @@
+import json
+
+import pytest
+
+from jconv.data import digits
+from jconv.models import build
+from jconv.scripts import train
+from jconv.train.checkpoint import saved_steps
+from jconv.weights import load_weights
+
+
+def test_a_run_leaves_its_folder(run, images, settings):
+    assert sorted(p.name for p in run.iterdir()) == ["checkpoints", "config.json", "metrics.jsonl", "report.html", "weights.safetensors"]
+    options = json.loads((run / "config.json").read_text())["options"]
+    assert options["epochs"] == 3 and options["data_dir"] == str(images) and options["model"] == "lenet5"
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [(row["epoch"], row["step"]) for row in rows] == [(1, 2), (2, 4), (3, 6)]
+    assert load_weights(run / "weights.safetensors")[:3] == (*build("lenet5", classes=2), ("dark", "light"))
+    report = (run / "report.html").read_text()
+    assert "lenet5 on folder" in report and "light" in report
+    assert saved_steps(run / "checkpoints") == [2, 4, 6]
+
+
+def test_a_stopped_run_is_resumed_to_the_same_bits(run, settings, tmp_path, monkeypatch, capsys):
+    def stopped(*args):
+        yield next(fit(*args))
+        raise KeyboardInterrupt
+
+    fit, out = train.fit, tmp_path / "stopped"
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "fit", stopped)
+        assert train.main([*settings, "--out", str(out)]) == 130
+    assert f"stopped; go on with: jconv train --resume {out}" in capsys.readouterr().err
+    assert saved_steps(out / "checkpoints") == [0, 2] and not (out / "weights.safetensors").exists()
+
+    assert train.main(["--resume", str(out)]) == 0
+    assert f"report: {out / 'report.html'}" in capsys.readouterr().out.replace("\n", " ")
+    assert (out / "weights.safetensors").read_bytes() == (run / "weights.safetensors").read_bytes()
+    assert len((out / "metrics.jsonl").read_text().splitlines()) == 3
+
+
+def test_divergence_ends_with_the_step_and_the_last_good_checkpoint(settings, tmp_path, capsys):
+    out = tmp_path / "run"
+    assert train.main([*settings, "--out", str(out), "--optimizer", "sgd", "--learning-rate", "1e30"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: training diverged at step 2: the loss is ")
+    assert f"the last good checkpoint is {out / 'checkpoints' / '0'}; use a lower --learning-rate" in error
+    assert saved_steps(out / "checkpoints") == [0]
+    assert not (out / "weights.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["--model", "lenet"], "error: unknown model 'lenet'; did you mean lenet5"),
+        (["--data", "folder"], "error: data 'folder' needs the folder's path: --data-dir PATH"),
+        (["--batch-size", "2000"], "error: the batch size is 2000 but there are 1438 training examples"),
+        (
+            ["--model", "tiny_vgg"],
+            "error: images have the shape (32, 32, 1) (the batch is (1438, 32, 32, 1)) but the net takes (32, 32, 3)",
+        ),
+        (["--resume", "absent"], "error: absent: there is no such run folder"),
+    ],
+)
+def test_wrong_input_is_one_line_and_leaves_nothing(arguments, words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert train.main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(words) and error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_in_use_is_refused(run, settings, capsys):
+    before = (run / "metrics.jsonl").read_bytes()
+    assert train.main([*settings, "--out", str(run)]) == 2
+    assert f"{run}: already exists and is not empty; choose another --out, or go on with it: --resume {run}" in capsys.readouterr().err
+    assert (run / "metrics.jsonl").read_bytes() == before
+
+
+def test_a_resumed_run_takes_no_other_options(run, capsys):
+    assert train.main(["--resume", str(run), "--epochs", "5"]) == 2
+    assert f"error: --epochs 5 differs from {run}/config.json; leave it out" in capsys.readouterr().err
+
+
+def test_resize_fits_images_to_the_net(settings, tmp_path):
+    out = tmp_path / "run"
+    assert train.main([*settings, "--out", str(out), "--model", "tiny_vgg", "--resize", "--epochs", "1"]) == 0
+    assert load_weights(out / "weights.safetensors").in_shape == (32, 32, 3)
+
+
+def test_the_defaults_fit_the_digits():
+    options, _ = train._parse([])
+    assert build(options.model)[1] == digits().train.images.shape[1:]
+
+
+@pytest.mark.parametrize(
+    "arguments, words", [(["--optimizer", "lion"], "--optimizer"), (["--epochs", "0"], "--epochs: found 0, expected 1 or more")]
+)
+def test_options_that_cannot_be_end_with_2(arguments, words, capsys):
+    with pytest.raises(SystemExit) as caught:
+        train.main(arguments)
+    assert caught.value.code == 2
+    assert words in capsys.readouterr().err

@@ -1,0 +1,95 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jconv import Dense
+from jconv.data import Split
+from jconv.errors import InputError
+from jconv.train import Diverged
+from jconv.train.checkpoint import restore_checkpoint, save_checkpoint, saved_steps
+from jconv.train.fit import fit, prepare
+from jconv.train.options import TrainOptions
+from jconv.train.run import append_row, keep_rows, new_run, read_rows
+
+OPTIONS = TrainOptions(epochs=4, batch_size=5, shift=1, optimizer="adam", learning_rate=0.01)
+
+
+@pytest.fixture(scope="module")
+def prepared(tiny, data):
+    return prepare(OPTIONS, tiny.net, tiny.in_shape, data)
+
+
+@pytest.fixture
+def job(prepared):
+    return prepared[0]
+
+
+@pytest.fixture
+def state(prepared):
+    return jax.tree.map(jnp.copy, prepared[1])  # training gives its arrays away
+
+
+@pytest.fixture
+def run(tmp_path):
+    return new_run(tmp_path / "run", {})
+
+
+def test_a_stopped_training_ends_where_it_would_have(tiny, data, job, state, run, tmp_path, close):
+    copy = jax.tree.map(jnp.copy, state)
+    *_, (whole, _) = fit(job, run, state)
+
+    stopped = new_run(tmp_path / "stopped", {})
+    epochs = fit(job, stopped, copy)
+    next(epochs), next(epochs)
+    epochs.close()
+    append_row(stopped, {**read_rows(stopped)[-1], "epoch": 3})  # killed after the row of epoch 3, before its checkpoint
+
+    job, state = prepare(OPTIONS, tiny.net, tiny.in_shape, data)
+    state = restore_checkpoint(stopped.checkpoints, state)
+    assert len(keep_rows(stopped, int(state.step) // job.steps)) == 2
+    *_, (resumed, _) = fit(job, stopped, state)
+    close(resumed, whole, 0)
+    values = [[{k: v for k, v in row.items() if "second" not in k} for row in read_rows(r)] for r in (run, stopped)]
+    assert values[0] == values[1]
+
+
+def test_rows_and_checkpoints_are_saved(job, state, run):
+    rows = [row for _, row in fit(job, run, state)]
+    assert rows == read_rows(run)
+    assert [(row["epoch"], row["step"]) for row in rows] == [(1, 4), (2, 8), (3, 12), (4, 16)]
+    assert saved_steps(run.checkpoints) == [8, 12, 16]
+    assert rows[0]["learning_rate"] == pytest.approx(0.01 * 3 / 4)  # the fourth of the first epoch's warmup steps
+    assert rows[-1]["train_loss"] < rows[0]["train_loss"]
+    seconds = [row["seconds"] for row in rows]
+    assert seconds == sorted(seconds)
+    assert {row["compile_seconds"] for row in rows} == {job.compile_seconds}
+
+
+def test_divergence_keeps_the_last_good_checkpoint(job, state, run):
+    save_checkpoint(run.checkpoints, state)
+    step = lambda state, images, labels: poison(job.step(state, images, labels), at=6)
+    with pytest.raises(Diverged, match="step 6: the loss is nan"):
+        list(fit(job._replace(step=step), run, state))
+    assert saved_steps(run.checkpoints) == [0, 4]
+    assert [row["epoch"] for row in read_rows(run)] == [1]
+
+
+def poison(result, at):
+    state, metrics = result
+    return state, metrics._replace(loss=jnp.float32(np.nan)) if int(state.step) == at else metrics
+
+
+def test_a_test_loss_that_is_not_finite_is_divergence(job, state, run):
+    predict = lambda params, state, images: jnp.full((len(images), 3), jnp.nan)
+    with pytest.raises(Diverged, match="step 4: the test loss after it is nan"):
+        next(fit(job._replace(predict=predict), run, state))
+    assert read_rows(run) == [] and saved_steps(run.checkpoints) == []
+
+
+def test_images_are_checked_before_anything_compiles(tiny, data):
+    labels = np.full_like(data.test.labels, 3)
+    with pytest.raises(InputError, match=r"labels out of range: found 3, the net has 3 classes \(0..2\)"):
+        prepare(OPTIONS, tiny.net, tiny.in_shape, data._replace(test=Split(data.test.images, labels)))
+    with pytest.raises(InputError, match=r"images have the shape \(7, 5, 2\) .* but the net takes \(2,\)"):
+        prepare(OPTIONS, Dense(3), (2,), data)

@@ -1,0 +1,51 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jconv.errors import InputError
+from jconv.train import find_loss, softmax, svm
+
+
+@pytest.fixture
+def batch(rng):
+    return rng.standard_normal((11, 7)).astype(np.float32) * 2, rng.integers(0, 7, 11).astype(np.int32)
+
+
+def test_softmax_and_its_gradient_fact_c8(batch, close):
+    scores, labels = batch
+    p = np.exp(scores.astype(np.float64))
+    p /= p.sum(axis=1, keepdims=True)
+    close(softmax(jnp.asarray(scores), jnp.asarray(labels)), -np.log(p[np.arange(11), labels]), 1e-5)
+    gradient = jax.grad(lambda s: softmax(s, jnp.asarray(labels)).sum())(jnp.asarray(scores))
+    close(gradient, p - np.eye(7)[labels], 1e-5)
+
+
+def test_svm_and_its_gradient_fact_c8(batch, close):
+    scores, labels = batch
+    loss, gradient = np.zeros(11), np.zeros((11, 7))
+    for i, (row, own) in enumerate(zip(scores.astype(np.float64), labels, strict=True)):
+        for j, score in enumerate(row):
+            if j != own and score - row[own] + 1 > 0:
+                loss[i] += score - row[own] + 1
+                gradient[i, j] += 1
+                gradient[i, own] -= 1
+    close(svm(jnp.asarray(scores), jnp.asarray(labels)), loss, 1e-5)
+    close(jax.grad(lambda s: svm(s, jnp.asarray(labels)).sum())(jnp.asarray(scores)), gradient, 1e-6)
+
+
+def test_svm_of_the_notes():
+    """CS231n, linear classification: scores 13, -7, 11 with the first correct give 8 with margin 10, so a tenth of both with 1."""
+    assert svm(jnp.array([[13.0, -7.0, 11.0], [1.3, -0.7, 1.1]]), jnp.array([0, 0])).tolist() == pytest.approx([0, 0.8], rel=1e-6)
+
+
+@pytest.mark.parametrize("loss", [softmax, svm])
+def test_losses_compute_in_float32(loss, batch):
+    scores, labels = batch
+    assert loss(jnp.asarray(scores, jnp.bfloat16), jnp.asarray(labels)).dtype == jnp.float32
+
+
+def test_an_unknown_loss_is_named():
+    assert find_loss("svm") is svm
+    with pytest.raises(InputError, match="unknown loss 'hinge'; use 'softmax', 'svm'"):
+        find_loss("hinge")

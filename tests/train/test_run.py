@@ -1,0 +1,87 @@
+import json
+
+import pytest
+
+from jconv.errors import InputError
+from jconv.train.options import TrainOptions
+from jconv.train.run import append_row, check_new, keep_rows, new_run, open_run, read_config, read_rows, write_text
+
+CONFIG = {"options": TrainOptions(epochs=7).to_dict(), "made_with": {"jax": "0"}}
+
+
+def test_a_run_is_opened_again(tmp_path):
+    run = new_run(tmp_path / "runs" / "one", CONFIG)
+    again = open_run(tmp_path / "runs" / "one")
+    assert again == run
+    assert read_config(again) == (TrainOptions(epochs=7), CONFIG)
+
+
+def test_a_folder_with_something_in_it_is_refused(tmp_path):
+    new_run(tmp_path / "empty", CONFIG)  # one that is new
+    (tmp_path / "made").mkdir()
+    new_run(tmp_path / "made", CONFIG)  # or empty
+    with pytest.raises(InputError, match="made: already exists and is not empty; choose another --out, or go on with it: --resume .*made"):
+        new_run(tmp_path / "made", CONFIG)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="file: already exists"):
+        check_new(tmp_path / "file")
+
+
+def test_what_is_missing_is_named(tmp_path):
+    with pytest.raises(InputError, match="absent: there is no such run folder"):
+        open_run(tmp_path / "absent")
+    with pytest.raises(InputError, match="has no config.json"):
+        open_run(tmp_path)
+    new_run(tmp_path / "run", CONFIG)
+    with pytest.raises(InputError, match="has no weights.safetensors; was the training stopped.*jconv train --resume .*run"):
+        open_run(tmp_path / "run", "weights.safetensors")
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("{", "config.json: is not the configuration of a run"),
+        ("[]", "config.json: is not the configuration of a run"),
+        ("{}", "config.json: is not the configuration of a run"),
+        (json.dumps({"options": {**CONFIG["options"], "epochs": "x"}}), "config.json: --epochs: found 'x', expected int"),
+    ],
+)
+def test_a_wrong_config_is_named(tmp_path, text, words):
+    run = new_run(tmp_path, CONFIG)
+    run.config.write_text(text)
+    with pytest.raises(InputError, match=words):
+        read_config(run)
+
+
+def test_rows_are_appended_and_later_ones_dropped(tmp_path):
+    run = new_run(tmp_path, CONFIG)
+    assert read_rows(run) == []
+    rows = [{"epoch": epoch, "loss": 1 / epoch} for epoch in (1, 2, 3)]
+    for row in rows:
+        append_row(run, row)
+    assert read_rows(run) == rows
+    assert keep_rows(run, 2) == read_rows(run) == rows[:2]
+
+
+def test_a_line_cut_short_does_not_count(tmp_path):
+    run = new_run(tmp_path, CONFIG)
+    append_row(run, {"epoch": 1})
+    with run.metrics.open("a") as file:
+        file.write('{"epoch": 2, "lo')
+    assert keep_rows(run, 5) == [{"epoch": 1}]
+    append_row(run, {"epoch": 2})
+    assert read_rows(run) == [{"epoch": 1}, {"epoch": 2}]
+
+
+def test_metrics_that_are_no_json_are_named(tmp_path):
+    run = new_run(tmp_path, CONFIG)
+    run.metrics.write_text("epoch 1\n")
+    with pytest.raises(InputError, match="metrics.jsonl: is not a file of metrics"):
+        read_rows(run)
+
+
+def test_a_failed_write_leaves_the_old_text(tmp_path):
+    write_text(tmp_path / "a.txt", "old")
+    with pytest.raises(UnicodeEncodeError):
+        write_text(tmp_path / "a.txt", "\ud800")
+    assert (tmp_path / "a.txt").read_text() == "old"

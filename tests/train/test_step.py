@@ -1,0 +1,81 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jconv import Identity, Sequential, Tap
+from jconv.train import make_optimizer, make_predict, make_train_step, softmax
+
+
+@pytest.fixture(scope="module")
+def step(tiny):
+    return make_train_step(tiny.net, softmax, optax.sgd(0.1), seed=5)
+
+
+def copy(state):
+    """The state's own arrays are given away by a step."""
+    return jax.tree.map(jnp.copy, state)
+
+
+def test_a_step_is_the_gradient_of_the_mean_loss(tiny, data, start, step, close):
+    images, labels = data.train
+    before = start(optax.sgd(0.1))
+    key = jax.random.fold_in(jax.random.key(5), 0)
+
+    def objective(params):
+        scores, state = tiny.net.apply(params, before.state, jnp.asarray(images, jnp.float32) / 255, train=True, key=key)
+        return softmax(scores, jnp.asarray(labels)).mean(), (scores, state)
+
+    (loss, (scores, state)), gradient = jax.jit(jax.value_and_grad(objective, has_aux=True))(before.params)
+    expected = jax.tree.map(lambda p, g: p - 0.1 * g, before.params, gradient)
+    after, metrics = step(before, images, labels)
+    close(after.params, expected, 1e-5)
+    close(after.state, state, 1e-5)
+    close(metrics.loss, loss, 1e-5)
+    assert metrics.correct == (np.asarray(scores).argmax(axis=1) == labels).sum()
+    assert after.step == 1
+
+
+def test_steps_learn(tiny, data, start):
+    optimizer = make_optimizer("nesterov", 0.05, weight_decay=1e-3)
+    step = make_train_step(tiny.net, softmax, optimizer)
+    state, first = step(start(optimizer), *data.train)
+    for _ in range(40):
+        state, last = step(state, *data.train)
+    assert last.loss < first.loss / 2
+    assert state.step == 41
+
+
+def test_what_is_drawn_follows_from_seed_and_step(tiny, data, start, step):
+    state = start(optax.sgd(0.1))
+    _, once = step(copy(state), *data.train)
+    _, again = step(copy(state), *data.train)
+    _, later = step(copy(state)._replace(step=jnp.int32(1)), *data.train)
+    _, other = make_train_step(tiny.net, softmax, optax.sgd(0.1), seed=4)(copy(state), *data.train)
+    assert once.loss == again.loss
+    assert len({float(m.loss) for m in (once, later, other)}) == 3
+
+
+def test_the_state_given_is_donated(data, start, step):
+    state = start(optax.sgd(0.1))
+    step(state, *data.train)
+    assert state.params["conv1"]["kernel"].is_deleted()
+
+
+def test_what_a_tap_records_is_not_carried_on(tiny, data, start):
+    net = Sequential(conv=tiny.net, listen=Tap("heard", Identity()))
+    before = start(optax.sgd(0.1))
+    before = before._replace(params={"conv": before.params}, state={"conv": before.state})
+    structure = jax.tree.structure(before)
+    after, _ = make_train_step(net, softmax, optax.sgd(0.1))(before, *data.train)
+    assert jax.tree.structure(after) == structure
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_pixels_are_scaled_and_floats_are_not(tiny, data, start, dtype, close):
+    params, state, *_ = start(optax.sgd(0.1))
+    scale = 255 if dtype == np.float32 else 1
+    scores = make_predict(tiny.net)(params, state, (data.test.images / scale).astype(dtype))
+    expected, _ = jax.jit(tiny.net.apply)(params, state, jnp.asarray(data.test.images, jnp.float32) / 255)
+    close(scores, expected, 1e-5)
