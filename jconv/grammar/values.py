@@ -1,0 +1,112 @@
+"""The settings of a word, "(padding=0, kernel_init=xavier())": Python's literals and the initializers, read and written."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import math
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from ..errors import LayerError
+from ..layers import initializer
+from ..layers.initializer import Initializer
+
+Settings = tuple[tuple[str | None, Any], ...]
+
+_FUNCTIONS = ("he_normal", "lecun_normal", "glorot_uniform", "xavier", "torch_uniform", "identity", "bilinear")
+_SCALED = ("gaussian", "uniform", "constant")
+_CONSTANTS = {"zeros": initializer.zeros, "ones": initializer.ones}
+_INITIALIZERS = {name: getattr(initializer, name) for name in (*_FUNCTIONS, *_SCALED, "Initializer")}
+_PIECE = re.compile(r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|->|.""", re.DOTALL)  # a string is one piece
+_UNCLOSED = re.compile(r".*?(?=\s*(?:->|\s-\s|\[|\]|$))", re.DOTALL)
+
+
+class BadValue(Exception):
+    """What is wrong with settings at position `at`; they reach to `end`, and `kept` is what can be kept of them, with its brackets."""
+
+    def __init__(self, message: str, at: int, end: int, kept: str = ""):
+        super().__init__(message)
+        self.message, self.at, self.end, self.kept = message, at, end, kept
+
+
+def read_settings(text: str, start: int) -> tuple[Settings, int]:
+    """The settings in the brackets that open at `start`, as (name, value), and where they end. Raises BadValue."""
+    end = _closing(text, start)
+    try:
+        call = ast.parse(f"f{text[start:end]}", mode="eval").body
+        pairs = [(None, node) for node in call.args] + [(keyword.arg, keyword.value) for keyword in call.keywords]  # type: ignore
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise BadValue("settings were expected as Python writes them: (padding=0, bias=False)", start, end) from None
+    good, bad = [], None
+    for name, node in pairs:
+        try:
+            good.append((name, _value(node)))
+        except (TypeError, ValueError) as error:
+            at = start + node.col_offset - 1 if node.lineno == 1 and text[start:end].isascii() else start
+            bad = bad or (f"{name or 'a setting'}={ast.unparse(node)}: {error}", at)
+    if bad:
+        raise BadValue(*bad, end, settings_text(good))
+    return tuple(good), end
+
+
+def settings_text(settings: Iterable[tuple[str | None, Any]]) -> str:
+    """(padding=0, bias=False), or nothing for none."""
+    parts = [value_text(value) if name is None else f"{name}={value_text(value)}" for name, value in settings]
+    return f"({', '.join(parts)})" if parts else ""
+
+
+def value_text(value: Any) -> str:
+    """A value as `read_settings` reads it. Raises LayerError for one that it does not read."""
+    if isinstance(value, Initializer):
+        plain = [*_CONSTANTS, *(f"{name}()" for name in _FUNCTIONS), f'he_normal("{value.fan}")']
+        scaled = [f"{name}({value_text(value.scale)})" for name in _SCALED]
+        given = [(f.name, getattr(value, f.name)) for f in dataclasses.fields(value)[1:] if getattr(value, f.name) != f.default]
+        whole = f"Initializer{settings_text([(None, value.distribution), *given])}"
+        return next(text for text in (*plain, *scaled, whole) if _value(ast.parse(text, mode="eval").body) == value)
+    if isinstance(value, tuple):
+        return f"({', '.join(map(value_text, value))}{',' if len(value) == 1 else ''})"
+    if isinstance(value, float) and math.isinf(value):
+        return "1e999" if value > 0 else "-1e999"
+    if not (value is None or isinstance(value, int | float | str)) or value != value:
+        raise LayerError(f"the setting {value!r} cannot be written; numbers, texts, tuples and initializers can")
+    return f'"{value}"' if isinstance(value, str) and value.isidentifier() else repr(value)
+
+
+def _closing(text: str, start: int) -> int:
+    """The end of the bracket that opens at `start`. Raises BadValue, which closes it before the next arrow, if nothing else does."""
+    depth = 0
+    for piece in _PIECE.finditer(text, start):
+        if piece[0] in ("->", "[", "]"):
+            break
+        depth += (piece[0] == "(") - (piece[0] == ")")
+        if depth == 0:
+            return piece.end()
+    match = _UNCLOSED.match(text, start)
+    end = match.end() if match else len(text)
+    closed = f"{text[start:end]})"
+    raise BadValue("this ( is not closed", start, end, closed if _parses(closed) else "")
+
+
+def _parses(settings: str) -> bool:
+    try:
+        ast.parse(f"f{settings}", mode="eval")
+        return True
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+
+
+def _value(node: ast.expr) -> Any:
+    match node:
+        case ast.Constant(value=int() | float() | str() | None as constant):  # a bool is an int
+            return constant
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as number)):
+            return -number
+        case ast.Tuple(elts=parts):
+            return tuple(map(_value, parts))
+        case ast.Name(id=name) if name in _CONSTANTS:
+            return _CONSTANTS[name]
+        case ast.Call(func=ast.Name(id=name), args=args, keywords=keywords) if name in _INITIALIZERS:
+            return _INITIALIZERS[name](*map(_value, args), **{k.arg: _value(k.value) for k in keywords if k.arg})
+    raise ValueError(f"a number, a word in quotes, a tuple or an initializer such as {', '.join(_INITIALIZERS)} was expected")

@@ -1,0 +1,80 @@
+import math
+
+import pytest
+
+from jconv import LayerError
+from jconv.grammar.values import BadValue, read_settings, settings_text, value_text
+from jconv.layers import Initializer, constant, gaussian, glorot_uniform, he_normal, identity, lecun_normal, ones, uniform, xavier, zeros
+
+
+@pytest.mark.parametrize(
+    "value, text",
+    [
+        (3, "3"),
+        (-0.25, "-0.25"),
+        (1e-4, "0.0001"),
+        (2 / 3, "0.6666666666666666"),
+        (math.inf, "1e999"),
+        (-math.inf, "-1e999"),
+        (True, "True"),
+        (None, "None"),
+        ("SAME", '"SAME"'),
+        ("a b", "'a b'"),
+        ('it\'s "->" (\\', "'it\\'s \"->\" (\\\\'"),
+        ("\N{GREEK SMALL LETTER PI}\n", "'\N{GREEK SMALL LETTER PI}\\n'"),
+        ((3,), "(3,)"),
+        ((), "()"),
+        (((1, 2), 3), "((1, 2), 3)"),
+        (zeros, "zeros"),
+        (ones, "ones"),
+        (xavier(), "xavier()"),
+        (lecun_normal(), "lecun_normal()"),
+        (glorot_uniform(), "glorot_uniform()"),
+        (he_normal(), "he_normal()"),
+        (he_normal("average"), 'he_normal("average")'),
+        (gaussian(0.01), "gaussian(0.01)"),
+        (uniform(0.5), "uniform(0.5)"),
+        (constant(0.1), "constant(0.1)"),
+        (identity(), "identity()"),
+        (identity(3, noise=0.5), 'Initializer("identity", groups=3, noise=0.5)'),
+        (Initializer("uniform", 2.5, "out"), 'Initializer("uniform", scale=2.5, fan="out")'),
+    ],
+)
+def test_values_are_written_and_read_back(value, text):
+    assert value_text(value) == text
+    settings = (("a", value), (None, value))
+    wrapped = settings_text(settings[::-1])
+    assert read_settings(f"FC{wrapped} -> RELU", 2) == (settings[::-1], 2 + len(wrapped))
+
+
+def test_no_settings():
+    assert settings_text([]) == "" and read_settings("FC()", 2) == ((), 4)
+
+
+@pytest.mark.parametrize("value", [math.nan, abs, 1j, [1], {"a": 1}, b"a"])
+def test_values_that_have_no_text(value):
+    with pytest.raises(LayerError, match="^the setting .* cannot be written; numbers, texts, tuples and initializers can$"):
+        value_text(value)
+
+
+@pytest.mark.parametrize(
+    "text, words, at, kept",
+    [
+        ("(a=1, b=x)", "b=x: a number, a word in quotes", 8, "(a=1)"),
+        ("(b=f(1), a=1)", "b=f(1): a number, a word in quotes", 3, "(a=1)"),
+        ('(a=gaussian("x", 2))', "a=gaussian('x', 2)", 3, ""),
+        ('(a=he_normal("up"))', "unknown fan 'up'; use 'none', 'in'", 3, ""),
+        ("(a=1+1)", "a=1 + 1: a number", 3, ""),
+        ("(**a)", "a setting=a: a number", 3, ""),
+        ("(a 1)", "as Python writes them", 0, ""),
+        ("(a=1 -> FC", "this ( is not closed", 0, "(a=1)"),
+        ("(a=[1]) -> FC", "this ( is not closed", 0, ""),
+        ('(a="->', "this ( is not closed", 0, ""),
+        ("(a=(1, 2) - FC)", "(1, 2) - FC: a number", 3, ""),
+    ],
+)
+def test_settings_that_cannot_be_read(text, words, at, kept):
+    with pytest.raises(BadValue) as caught:
+        read_settings(text, 0)
+    bad = caught.value
+    assert words in bad.message and bad.at == at and bad.kept == kept
