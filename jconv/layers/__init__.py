@@ -21,5 +21,7 @@ from .initializer import (
     zeros,
 )
 from .local import Local
-from .norm import BatchNorm, ContrastNorm, GroupNorm, LayerNorm, LocalResponseNorm, Normalize, Scale
+from .norm import BatchNorm, GroupNorm, LayerNorm, Normalize, Scale
 from .pool import AdaptiveAvgPool, AvgPool, GlobalAvgPool, GlobalMaxPool, LpPool, MaxPool, Subsampling
+from .rbf import Rbf
+from .response import ContrastNorm, LocalResponseNorm

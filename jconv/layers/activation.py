@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 
 from ..errors import ShapeError
-from ..geometry import Shape
-from ..layer import Layer
+from ..geometry import Shape, check_settings, volume
+from ..layer import Layer, Saved
 
 
 class Activation(Layer):
@@ -25,6 +25,7 @@ class Activation(Layer):
         return self.function(x), state
 
 
+@dataclass(frozen=True)
 class Identity(Activation):
     """y = x"""
 
@@ -32,8 +33,12 @@ class Identity(Activation):
         return x
 
 
+@dataclass(frozen=True)
 class Relu(Activation):
     """y = max(0, x)"""
+
+    def saves(self, in_shape: Shape) -> Saved:
+        return Saved(bytes=volume(in_shape))
 
     def function(self, x):
         return jax.nn.relu(x)
@@ -45,6 +50,9 @@ class LeakyRelu(Activation):
 
     slope: float = 0.01
 
+    def saves(self, in_shape: Shape) -> Saved:
+        return Saved(bytes=volume(in_shape))
+
     def function(self, x):
         return jax.nn.leaky_relu(x, self.slope)
 
@@ -54,6 +62,9 @@ class Elu(Activation):
     """y = x where x > 0, else alpha * (exp(x) - 1)"""
 
     alpha: float = 1.0
+
+    def saves(self, in_shape: Shape) -> Saved:
+        return Saved(values=2 * volume(in_shape), bytes=2 * volume(in_shape))
 
     def function(self, x):
         return jax.nn.elu(x, self.alpha)
@@ -65,19 +76,30 @@ class Gelu(Activation):
 
     approximate: bool = False
 
+    def saves(self, in_shape: Shape) -> Saved:
+        return Saved(values=3 * volume(in_shape))
+
     def function(self, x):
         return jax.nn.gelu(x, self.approximate)
 
 
+@dataclass(frozen=True)
 class Silu(Activation):
     """y = x * sigmoid(x)"""
+
+    def saves(self, in_shape: Shape) -> Saved:
+        return Saved(input=True, values=2 * volume(in_shape))
 
     def function(self, x):
         return jax.nn.silu(x)
 
 
+@dataclass(frozen=True)
 class Sigmoid(Activation):
     """y = 1 / (1 + exp(-x))"""
+
+    def saves(self, in_shape: Shape) -> Saved:
+        return Saved(values=volume(in_shape))
 
     def function(self, x):
         return jax.nn.sigmoid(x)
@@ -90,19 +112,30 @@ class Tanh(Activation):
     scale: float = 1.0
     slope: float = 1.0
 
+    def saves(self, in_shape: Shape) -> Saved:
+        return Saved(values=2 * volume(in_shape))
+
     def function(self, x):
         return self.scale * jnp.tanh(self.slope * x)
 
 
+@dataclass(frozen=True)
 class Softplus(Activation):
     """y = log(1 + exp(x))"""
+
+    def saves(self, in_shape: Shape) -> Saved:
+        return Saved(values=2 * volume(in_shape))
 
     def function(self, x):
         return jax.nn.softplus(x)
 
 
+@dataclass(frozen=True)
 class Softmax(Activation):
     """y = exp(x) / sum over channels of exp(x). Losses take scores before it."""
+
+    def saves(self, in_shape: Shape) -> Saved:
+        return Saved(values=volume(in_shape) + 2 * volume(in_shape[:-1]))
 
     def function(self, x):
         return jax.nn.softmax(x, axis=-1)
@@ -118,10 +151,17 @@ class Maxout(Activation):
     pieces: int = 2
     in_place = False
 
+    def __post_init__(self):
+        super().__post_init__()
+        check_settings("Maxout", pieces=self.pieces)
+
     def out_shape(self, in_shape: Shape) -> Shape:
         if in_shape[-1] % self.pieces:
             raise ShapeError(f"{self.pieces} pieces do not divide {in_shape[-1]} channels; use a divisor of {in_shape[-1]}")
         return (*in_shape[:-1], in_shape[-1] // self.pieces)
+
+    def saves(self, in_shape: Shape) -> Saved:
+        return Saved(values=volume(in_shape) + volume(self.out_shape(in_shape)))
 
     def function(self, x):
         return x.reshape(*x.shape[:-1], -1, self.pieces).max(axis=-1)

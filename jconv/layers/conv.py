@@ -10,7 +10,7 @@ import numpy as np
 from .. import ops
 from ..errors import ShapeError
 from ..geometry import Padding, Shape, Window, check_settings, volume, window
-from ..layer import Layer, Parameter, like
+from ..layer import Layer, Parameter, Saved, like
 from ..ops.convolution import check_method
 from .initializer import Initializer, he_normal, zeros
 from .kernel import add_bias, bias_parameter, check_groups, check_rank, check_spatial
@@ -54,6 +54,9 @@ class Conv(Layer):
             raise ValueError(
                 f"Conv: a mask of {len(s.mask)} rows for {s.features} features, groups={s.groups}; give one row a feature, and groups=1"
             )
+        for k, row in enumerate(s.mask or ()):
+            if not row or min(row) < 0 or len(set(row)) < len(row):
+                raise ValueError(f"Conv: mask row {k} is {row}; distinct input channels from 0 were expected, at least one")
 
     def over(self, in_shape: Shape) -> Window:
         """The window over this input."""
@@ -63,8 +66,7 @@ class Conv(Layer):
     def out_shape(self, in_shape: Shape) -> Shape:
         w, channels = self.over(in_shape), in_shape[-1]
         check_groups(self.groups, channels)
-        if self.mask and max(map(max, self.mask)) >= channels:
-            raise ShapeError(f"the mask names input channel {max(map(max, self.mask))}, but the input has channels 0 to {channels - 1}")
+        self._check_mask(channels)
         return (*w.out_sizes, self.features)
 
     def parameters(self, in_shape: Shape) -> dict[str, Parameter]:
@@ -79,10 +81,12 @@ class Conv(Layer):
     def macs(self, in_shape: Shape) -> int:
         return volume(self.over(in_shape).out_sizes) * volume(self.parameters(in_shape)["kernel"].shape)
 
+    def saves(self, in_shape: Shape) -> Saved:
+        return Saved(input=True)
+
     def apply(self, params, state, x, *, train=False, key=None):
         (kernel,) = like(x, params["kernel"])
-        if self.mask:
-            kernel = self._spread(kernel, x.shape[-1])
+        kernel = self.full_kernel(kernel, x.shape[-1])
         check_rank(x, kernel)
         y = ops.conv(
             x,
@@ -97,9 +101,17 @@ class Conv(Layer):
         )
         return add_bias(params, y), state
 
-    def _spread(self, kernel, channels: int):
-        """(*F, connections) -> (*F, channels, features), zero where the mask has none."""
-        table = [(c, k) for k, row in enumerate(self.mask or ()) for c in row]
+    def _check_mask(self, channels: int) -> None:
+        highest = max(map(max, self.mask)) if self.mask else 0
+        if highest >= channels:
+            raise ShapeError(f"the mask names input channel {highest}, but the input has channels 0 to {channels - 1}")
+
+    def full_kernel(self, kernel, channels: int):
+        """The kernel as the op takes it: (*F, connections) -> (*F, channels, features), zero where the mask has none."""
+        if not self.mask:
+            return kernel
+        self._check_mask(channels)  # an index beyond the channels would be dropped without a word
+        table = [(c, k) for k, row in enumerate(self.mask) for c in row]
         into, out_of = (np.array(side) for side in zip(*table, strict=True))
         full = jnp.zeros((*kernel.shape[:-1], channels, self.features), kernel.dtype)
         return full.at[..., into, out_of].set(kernel)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from .. import ops
 from ..errors import ShapeError
-from ..geometry import Padding, Shape, Window, check_settings, transposed_sizes, volume, window
-from ..layer import Layer, Parameter, like
+from ..geometry import Padding, Shape, Window, check_settings, per_axis, transposed_sizes, volume, window
+from ..layer import Layer, Parameter, Saved, like
 from ..ops.convolution import check_method
 from .initializer import Initializer, he_normal, zeros
 from .kernel import add_bias, bias_parameter, check_groups, check_rank, check_spatial
@@ -18,7 +18,7 @@ class ConvTranspose(Layer):
     """Transposed convolution: the input gradient of the Conv with the same settings, used forwards.
 
     Shapes: (*S, K) -> (*S', features), S' = (S - 1)*stride + dilation*(F - 1) + 1 - lo - hi + extra, and S*stride + extra for
-    "SAME"; `extra` (Torch's output_padding), below the stride, chooses among the sizes that convolve back to S.
+    "SAME"; `extra` (Torch's output_padding), below the stride and 0 with "SAME", chooses among the sizes that convolve back to S.
     Params: kernel (*F, features/groups, K), as of the convolution it transposes; bias (features,).
     Cost: prod(S) * prod(F) * features/groups * K multiply-adds. Raises ShapeError.
     """
@@ -29,7 +29,7 @@ class ConvTranspose(Layer):
     padding: Padding = 0
     dilation: int | Shape = 1
     groups: int = 1
-    extra: int = 0
+    extra: int | Shape = 0
     bias: bool = True
     method: str = "auto"
     precision: str | None = None
@@ -47,25 +47,32 @@ class ConvTranspose(Layer):
     def out_shape(self, in_shape: Shape) -> Shape:
         check_spatial(in_shape)
         check_groups(self.groups, in_shape[-1])
-        sizes = transposed_sizes(in_shape[:-1], self.kernel, stride=self.stride, padding=self.padding, dilation=self.dilation)
-        return (*(s + self.extra for s in sizes), self.features)
+        return (*self.transposes(in_shape).in_sizes, self.features)
 
-    def over(self, in_shape: Shape) -> Window:
+    def transposes(self, in_shape: Shape) -> Window:
         """The window of the convolution it transposes, over this layer's output. Raises ShapeError when `extra` is too much."""
-        out = self.out_shape(in_shape)[:-1]
-        w = window(out, self.kernel, stride=self.stride, padding=self.padding, dilation=self.dilation)
+        s = self
+        sizes = transposed_sizes(in_shape[:-1], s.kernel, stride=s.stride, padding=s.padding, dilation=s.dilation)
+        out = tuple(size + more for size, more in zip(sizes, per_axis(s.extra, len(sizes), "extra"), strict=True))
+        w = window(out, s.kernel, stride=s.stride, padding=s.padding, dilation=s.dilation)
         if w.out_sizes != in_shape[:-1]:
-            raise ShapeError(f"extra={self.extra} must be below the stride {self.stride}")
+            raise ShapeError(
+                f"extra={self.extra} gives {out}, which convolve to {w.out_sizes}, not back to {in_shape[:-1]}; "
+                f'use 0 up to one below the stride, and 0 with padding="SAME" (stride={self.stride}, padding={self.padding!r})'
+            )
         return w
 
     def parameters(self, in_shape: Shape) -> dict[str, Parameter]:
-        size, c = self.over(in_shape).size, self.features // self.groups
+        size, c = self.transposes(in_shape).size, self.features // self.groups
         taps, channels = volume(size), in_shape[-1]
         kernel = Parameter((*size, c, channels), self.kernel_init, fan_in=taps * channels // self.groups, fan_out=taps * c)
         return {"kernel": kernel} | bias_parameter(self, (self.features,))
 
     def macs(self, in_shape: Shape) -> int:
         return volume(in_shape[:-1]) * volume(self.parameters(in_shape)["kernel"].shape)
+
+    def saves(self, in_shape: Shape) -> Saved:
+        return Saved(input=True)
 
     def apply(self, params, state, x, *, train=False, key=None):
         (kernel,) = like(x, params["kernel"])

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 
 from ..errors import ShapeError
-from ..geometry import Shape, volume
-from ..layer import Layer, Parameter, like
+from ..geometry import Shape, Window, volume, window
+from ..layer import Layer, Parameter, Saved, like
 from .initializer import Initializer, he_normal, zeros
 from .kernel import add_bias, bias_parameter, check_rank
 
@@ -46,6 +46,9 @@ class Dense(Layer):
     def macs(self, in_shape: Shape) -> int:
         return in_shape[0] * self.features
 
+    def saves(self, in_shape: Shape) -> Saved:
+        return Saved(input=True)
+
     def apply(self, params, state, x, *, train=False, key=None):
         (kernel,) = like(x, params["kernel"])
         check_rank(x, kernel)
@@ -54,6 +57,7 @@ class Dense(Layer):
         return add_bias(params, jnp.matmul(x, kernel, precision=self.precision)), state
 
 
+@dataclass(frozen=True)
 class Flatten(Layer):
     """y = x as one row an example, row-major with the channel fastest (Caffe and Torch run it slowest: fact C4a).
 
@@ -61,6 +65,10 @@ class Flatten(Layer):
     """
 
     in_place = True
+
+    def over(self, in_shape: Shape) -> Window | None:
+        """All of the input is one window."""
+        return window(in_shape[:-1], in_shape[:-1]) if 2 <= len(in_shape) <= 4 else None
 
     def out_shape(self, in_shape: Shape) -> Shape:
         return (volume(in_shape),)

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from ..errors import LayerError
-from ..geometry import Shape
-from ..layer import Layer
+from ..geometry import Shape, volume
+from ..layer import Layer, Saved
 
 
 class _Drop(Layer):
@@ -25,6 +25,9 @@ class _Drop(Layer):
 
     def mask_shape(self, x_shape: Shape) -> Shape:
         raise NotImplementedError
+
+    def saves(self, in_shape: Shape) -> Saved:
+        return Saved(values=volume(in_shape))
 
     def apply(self, params, state, x, *, train=False, key=None):
         if not train or self.rate == 0:

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import unknown
 from ..geometry import Shape
+from . import sampling
 
 DISTRIBUTIONS = ("normal", "uniform", "constant", "identity", "bilinear")
 FANS = ("none", "in", "out", "average")
@@ -21,7 +22,8 @@ class Initializer:
     """Draws an array whose spread is `scale`, divided by a fan where one is named.
 
     normal: N(0, std), std = scale, or sqrt(scale / fan).  uniform: U(-limit, limit), limit = scale, or sqrt(3*scale / fan).
-    constant: scale.  identity: 1 at the centre tap where output channel b continues input channel a, else 0.
+    constant: scale.  identity: 1 at the centre tap where output channel b continues input channel a, else 0; in `groups` of
+    channels, groups/out between the channels of one group, which keeps each group's sum; N(0, noise) is added.
     bilinear: the kernel of a transposed convolution that interpolates.
     The fan counts the terms a unit sums ("in"), the sums an input takes part in ("out"), or their mean ("average").
     """
@@ -29,6 +31,8 @@ class Initializer:
     distribution: str
     scale: float = 1.0
     fan: str = "none"
+    groups: int = 0
+    noise: float = 0.0
 
     def __post_init__(self):
         if self.distribution not in DISTRIBUTIONS:
@@ -41,13 +45,14 @@ class Initializer:
         if self.distribution == "constant":
             return jnp.full(shape, self.scale, jnp.float32)
         if self.distribution in ("identity", "bilinear"):
-            return jnp.asarray(_identity(shape) if self.distribution == "identity" else _bilinear(shape), jnp.float32)
+            kernel = jnp.asarray(_identity(shape, self.groups) if self.distribution == "identity" else _bilinear(shape), jnp.float32)
+            return kernel + self.noise * sampling.normal(key, shape) if self.noise else kernel
         fan = {"none": 1.0, "in": fan_in, "out": fan_out, "average": (fan_in + fan_out) / 2}[self.fan]
         std = self.scale if self.fan == "none" else math.sqrt(self.scale / fan)
         if self.distribution == "normal":
-            return jax.nn.initializers.normal(std)(key, shape, jnp.float32)
+            return std * sampling.normal(key, shape)
         limit = self.scale if self.fan == "none" else std * math.sqrt(3)
-        return jax.random.uniform(key, shape, jnp.float32, -limit, limit)
+        return limit * (2 * sampling.uniform(key, shape) - 1)
 
 
 def he_normal(fan: str = "in") -> Initializer:
@@ -90,9 +95,12 @@ def constant(value: float) -> Initializer:
     return Initializer("constant", value)
 
 
-def identity() -> Initializer:
-    """A kernel that passes its input on, channel to channel. Source: Yu and Koltun 2015 (facts B11)."""
-    return Initializer("identity")
+def identity(groups: int = 0, noise: float = 0.0) -> Initializer:
+    """A kernel that passes its input on, channel to channel; with `groups` the sum over each group of channels, with N(0, noise) added.
+
+    Source: Yu and Koltun 2015 (facts B11), where a group is a class.
+    """
+    return Initializer("identity", groups=groups, noise=noise)
 
 
 def bilinear() -> Initializer:
@@ -103,17 +111,17 @@ def bilinear() -> Initializer:
 zeros, ones = constant(0.0), constant(1.0)
 
 
-def _channels(shape: Shape) -> np.ndarray:
-    """(in, out): 1/multiplicity where output b and input a hold the same share of the channels."""
+def _channels(shape: Shape, groups: int = 0) -> np.ndarray:
+    """(in, out): 1/multiplicity where output b and input a hold one share of the channels: so passes its mean, with `groups` its sum."""
     a, b = shape[-2:]
-    c = min(a, b)
+    c = groups or min(a, b)
     same = (np.arange(a) * c // a)[:, None] == (np.arange(b) * c // b)[None]
-    return same * (c / a)
+    return same * (c / (b if groups else a))
 
 
-def _identity(shape: Shape) -> np.ndarray:
+def _identity(shape: Shape, groups: int) -> np.ndarray:
     kernel = np.zeros(shape)
-    kernel[tuple((f - 1) // 2 for f in shape[:-2])] = _channels(shape)
+    kernel[tuple((f - 1) // 2 for f in shape[:-2])] = _channels(shape, groups)
     return kernel
 
 

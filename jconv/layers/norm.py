@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 
 from .. import ops
-from ..errors import ShapeError, unknown
-from ..geometry import Shape
-from ..layer import Layer, Parameter
-from ..ops.convolution import check_method
-from ..ops.normalization import LRN_CONVENTIONS, wide
+from ..errors import ShapeError
+from ..geometry import Shape, check_settings, volume
+from ..layer import Layer, Parameter, Saved, like
+from ..ops.normalization import wide
 from .initializer import ones, zeros
 
 
@@ -23,10 +22,29 @@ def affine_parameters(layer, channels: int) -> dict[str, Parameter]:
 
 def affine(params, y):
     """scale * y + bias, in y's dtype."""
-    spread = lambda a: a.astype(y.dtype).reshape((1,) * (y.ndim - 1) + a.shape)
     if "scale" in params:
-        y = y * spread(params["scale"])
-    return y + spread(params["bias"]) if "bias" in params else y
+        y = y * per_channel(params["scale"], y)
+    return y + per_channel(params["bias"], y) if "bias" in params else y
+
+
+def per_channel(a, y):
+    """a (C,) as an array that multiplies y (N, *S, C), in y's dtype. Raises ShapeError."""
+    check_channels(a, y)
+    return a.astype(y.dtype).reshape((1,) * (y.ndim - 1) + a.shape)
+
+
+def check_channels(a, x) -> None:
+    """Refuse an x of other channels than `a` was initialised for: a single one would broadcast."""
+    if a.shape != x.shape[-1:]:
+        raise ShapeError(
+            f"x of shape {x.shape} has {x.shape[-1]} channels, but init was given a shape with {a.shape[0]}; initialise for this input"
+        )
+
+
+def floating(x):
+    """x wide enough to compute in. Raises LayerError for integers: casting the result back would truncate it."""
+    like(x)
+    return wide(x)
 
 
 @dataclass(frozen=True)
@@ -42,8 +60,11 @@ class Scale(Layer):
     def parameters(self, in_shape: Shape) -> dict[str, Parameter]:
         return affine_parameters(self, in_shape[-1])
 
+    def saves(self, in_shape: Shape) -> Saved:
+        return Saved(input=self.scale)
+
     def apply(self, params, state, x, *, train=False, key=None):
-        return affine(params, wide(x)).astype(x.dtype), state
+        return affine(params, floating(x)).astype(x.dtype), state
 
 
 @dataclass(frozen=True)
@@ -70,18 +91,22 @@ class BatchNorm(Layer):
     def statistics(self, in_shape: Shape) -> dict[str, Parameter]:
         return {"mean": Parameter(in_shape[-1:], zeros), "var": Parameter(in_shape[-1:], ones)}
 
+    def saves(self, in_shape: Shape) -> Saved:
+        return Saved(wide=(2 + self.scale) * volume(in_shape))
+
     def apply(self, params, state, x, *, train=False, key=None):
+        check_channels(state["mean"], x)
+        wx = floating(x)
         if not train:
-            mean, var = (wide(a) for a in (state["mean"], state["var"]))
+            mean, var = state["mean"], state["var"]
         else:
-            mean, var = ops.moments(x, tuple(range(x.ndim - 1)))
+            mean, var = ops.moments(wx, tuple(range(x.ndim - 1)))
             count = x.size // x.shape[-1]
             kept = var * (count / max(count - 1, 1)) if self.unbiased else var
             follow = lambda old, new: (self.decay * old + (1 - self.decay) * new.astype(old.dtype)).astype(old.dtype)
             state = {"mean": follow(state["mean"], mean), "var": follow(state["var"], kept)}
-        dtype = wide(x).dtype
-        spread = lambda a: a.astype(dtype).reshape((1,) * (x.ndim - 1) + a.shape)
-        return affine(params, ops.standardize(x, spread(mean), spread(var), self.eps)).astype(x.dtype), state
+        y = ops.standardize(wx, per_channel(mean, wx), per_channel(var, wx), self.eps)
+        return affine(params, y).astype(x.dtype), state
 
 
 @dataclass(frozen=True)
@@ -96,6 +121,10 @@ class GroupNorm(Layer):
     scale: bool = True
     bias: bool = True
 
+    def __post_init__(self):
+        super().__post_init__()
+        check_settings("GroupNorm", groups=self.groups)
+
     def out_shape(self, in_shape: Shape) -> Shape:
         if in_shape[-1] % self.groups:
             raise ShapeError(f"{self.groups} groups do not divide {in_shape[-1]} channels; use a divisor of {in_shape[-1]}")
@@ -104,8 +133,11 @@ class GroupNorm(Layer):
     def parameters(self, in_shape: Shape) -> dict[str, Parameter]:
         return affine_parameters(self, in_shape[-1])
 
+    def saves(self, in_shape: Shape) -> Saved:
+        return Saved(wide=(2 + self.scale) * volume(in_shape) + 2 * self.groups)
+
     def apply(self, params, state, x, *, train=False, key=None):
-        return affine(params, ops.group_norm(x, self.groups, self.eps)).astype(x.dtype), state
+        return affine(params, ops.group_norm(floating(x), self.groups, self.eps)).astype(x.dtype), state
 
 
 @dataclass(frozen=True)
@@ -122,62 +154,13 @@ class LayerNorm(Layer):
     def parameters(self, in_shape: Shape) -> dict[str, Parameter]:
         return affine_parameters(self, in_shape[-1])
 
-    def apply(self, params, state, x, *, train=False, key=None):
-        mean, var = ops.moments(x, (x.ndim - 1,), keepdims=True)
-        return affine(params, ops.standardize(x, mean, var, self.eps)).astype(x.dtype), state
-
-
-@dataclass(frozen=True)
-class LocalResponseNorm(Layer):
-    """y_i = x_i * s_i^-beta, s_i = k + a * sum of x_j^2 over `size` neighbouring channels, or, `within` a channel, positions.
-
-    Across: convention "paper" has a = alpha and k = 2, "caffe" and "torch" a = alpha/size and k = 1 (facts C1a, C1b, F13).
-    Within: a = alpha/size^rank and k = 1 whatever the convention (facts C1c, F14). `k` given overrides.
-    Shapes: (*S, C) -> the same. No parameters. Source: Krizhevsky et al. 2012; Caffe's LRN.
-    """
-
-    size: int = 5
-    alpha: float = 1e-4
-    beta: float = 0.75
-    k: float | None = None
-    convention: str = "caffe"
-    within: bool = False
-    method: str = "auto"
-
-    def __post_init__(self):
-        super().__post_init__()
-        check_method(self.method, "LocalResponseNorm: ")
-        if self.convention not in LRN_CONVENTIONS:
-            raise ValueError(f"LocalResponseNorm: {unknown('convention', self.convention, LRN_CONVENTIONS)}")
+    def saves(self, in_shape: Shape) -> Saved:
+        return Saved(wide=(2 + self.scale) * volume(in_shape) + 2 * volume(in_shape[:-1]))
 
     def apply(self, params, state, x, *, train=False, key=None):
-        s = self
-        if s.within:
-            k = 1.0 if s.k is None else s.k
-            return ops.local_response_norm_within(x, size=s.size, alpha=s.alpha, beta=s.beta, k=k, method=s.method), state
-        y = ops.local_response_norm(x, size=s.size, alpha=s.alpha, beta=s.beta, k=s.k, convention=s.convention, method=s.method)
-        return y, state
-
-
-@dataclass(frozen=True)
-class ContrastNorm(Layer):
-    """cuda-convnet's contrast normalisation: y = x * (k + alpha/size^rank * sum of d^2)^-beta, d = x - its local mean (fact C1c).
-
-    Shapes: (*S, C) -> the same. No parameters.
-    """
-
-    size: int = 5
-    alpha: float = 1e-4
-    beta: float = 0.75
-    k: float = 1.0
-    method: str = "auto"
-
-    def __post_init__(self):
-        super().__post_init__()
-        check_method(self.method, "ContrastNorm: ")
-
-    def apply(self, params, state, x, *, train=False, key=None):
-        return ops.contrast_norm(x, size=self.size, alpha=self.alpha, beta=self.beta, k=self.k, method=self.method), state
+        wx = floating(x)
+        mean, var = ops.moments(wx, (x.ndim - 1,), keepdims=True)
+        return affine(params, ops.standardize(wx, mean, var, self.eps)).astype(x.dtype), state
 
 
 @dataclass(frozen=True)

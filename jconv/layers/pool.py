@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .. import ops
-from ..geometry import Padding, Shape, Window, check_settings, pool_window, volume
-from ..layer import Layer, Parameter, like
+from ..geometry import Padding, Shape, Window, check_settings, per_axis, pool_window, volume, window
+from ..layer import Layer, Parameter, Saved, like
 from ..ops.convolution import check_method
 from ..ops.pooling import window_sum
 from .initializer import constant, zeros
@@ -38,11 +38,15 @@ class _Pool(Layer):
         return (*self.over(in_shape).out_sizes, in_shape[-1])
 
 
+@dataclass(frozen=True)
 class MaxPool(_Pool):
     """y = the largest of each window; padding never wins. Its gradient goes to the first largest, row-major.
 
     Shapes: (*S, C) -> (*S', C). Raises ShapeError. Source: facts S52-S57, C2.
     """
+
+    def saves(self, in_shape: Shape) -> Saved:
+        return Saved(bytes=volume(self.out_shape(in_shape)) * (1 if volume(self.over(in_shape).size) <= 256 else 2))  # switches
 
     def apply(self, params, state, x, *, train=False, key=None):
         return ops.max_pool(x, self.window, stride=self.stride, padding=self.padding, rounding=self.rounding, method=self.method), state
@@ -58,6 +62,7 @@ class AvgPool(_Pool):
     count_padding: bool = True
 
     def apply(self, params, state, x, *, train=False, key=None):
+        like(x)
         y = ops.avg_pool(
             x,
             self.window,
@@ -79,7 +84,16 @@ class LpPool(_Pool):
 
     p: float = 2.0
 
+    def __post_init__(self):
+        super().__post_init__()
+        if self.p < 1:
+            raise ValueError(f"LpPool: p={self.p}, at least 1 was expected")
+
+    def saves(self, in_shape: Shape) -> Saved:
+        return Saved(values=volume(in_shape) + 3 * volume(self.out_shape(in_shape)), bytes=volume(self.out_shape(in_shape)))
+
     def apply(self, params, state, x, *, train=False, key=None):
+        like(x)
         y = ops.lp_pool(x, self.window, p=self.p, stride=self.stride, padding=self.padding, rounding=self.rounding, method=self.method)
         return y, state
 
@@ -93,34 +107,46 @@ class AdaptiveAvgPool(Layer):
 
     sizes: int | Shape
 
-    def _sizes(self, rank: int) -> Shape:
-        return (self.sizes,) * rank if isinstance(self.sizes, int) else self.sizes
+    def __post_init__(self):
+        super().__post_init__()
+        check_settings("AdaptiveAvgPool", sizes=self.sizes)
 
     def out_shape(self, in_shape: Shape) -> Shape:
         check_spatial(in_shape)
-        return (*self._sizes(len(in_shape) - 1), in_shape[-1])
+        return (*per_axis(self.sizes, len(in_shape) - 1, "sizes"), in_shape[-1])
 
     def apply(self, params, state, x, *, train=False, key=None):
-        return ops.adaptive_avg_pool(x, self._sizes(x.ndim - 2)), state
+        like(x)
+        return ops.adaptive_avg_pool(x, self.out_shape(x.shape[1:])[:-1]), state
 
 
-class GlobalAvgPool(Layer):
-    """y = the mean over all positions. Shapes: (*S, C) -> (C,)"""
+class _Global(Layer):
+    """Pools of all positions into one."""
+
+    def over(self, in_shape: Shape) -> Window:
+        """All of the input is one window."""
+        check_spatial(in_shape)
+        return window(in_shape[:-1], in_shape[:-1])
 
     def out_shape(self, in_shape: Shape) -> Shape:
         check_spatial(in_shape)
         return in_shape[-1:]
+
+
+@dataclass(frozen=True)
+class GlobalAvgPool(_Global):
+    """y = the mean over all positions. Shapes: (*S, C) -> (C,)"""
 
     def apply(self, params, state, x, *, train=False, key=None):
         return ops.global_avg_pool(x), state
 
 
-class GlobalMaxPool(Layer):
+@dataclass(frozen=True)
+class GlobalMaxPool(_Global):
     """y = the largest over all positions. Shapes: (*S, C) -> (C,)"""
 
-    def out_shape(self, in_shape: Shape) -> Shape:
-        check_spatial(in_shape)
-        return in_shape[-1:]
+    def saves(self, in_shape: Shape) -> Saved:
+        return Saved(bytes=4 * in_shape[-1])
 
     def apply(self, params, state, x, *, train=False, key=None):
         return ops.global_max_pool(x), state
@@ -153,6 +179,9 @@ class Subsampling(Layer):
     def parameters(self, in_shape: Shape) -> dict[str, Parameter]:
         mean = constant(1 / volume(self.over(in_shape).size))  # it begins as average pooling
         return {"scale": Parameter(in_shape[-1:], mean), "bias": Parameter(in_shape[-1:], zeros)}
+
+    def saves(self, in_shape: Shape) -> Saved:
+        return Saved(values=volume(self.out_shape(in_shape)))
 
     def apply(self, params, state, x, *, train=False, key=None):
         scale, bias = (a.reshape((1,) * (x.ndim - 1) + a.shape) for a in like(x, params["scale"], params["bias"]))

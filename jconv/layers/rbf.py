@@ -1,0 +1,48 @@
+"""Radial basis functions: LeNet-5's output."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+
+from ..errors import ShapeError
+from ..geometry import Shape, check_settings
+from ..layer import Layer, Parameter, like
+
+
+@dataclass(frozen=True)
+class Rbf(Layer):
+    """y_k = -sum over j of (x_j - codes[j, k])^2: minus the squared distance to a class's code of signs, so the nearest scores highest.
+
+    Shapes: (in,) -> (features,). No parameters: the codes (in, features) are state, drawn as -1 or 1 and never trained.
+    Cost: in * features multiply-adds. Raises ShapeError for an input that is not flat. Source: LeCun et al. 1998 (facts B1).
+    """
+
+    features: int
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_settings("Rbf", features=self.features)
+
+    def out_shape(self, in_shape: Shape) -> Shape:
+        if len(in_shape) != 1:
+            raise ShapeError(f"the input shape {in_shape} has {len(in_shape)} axes, (features,) was expected; put a Flatten() before")
+        return (self.features,)
+
+    def statistics(self, in_shape: Shape) -> dict[str, Parameter]:
+        return {"codes": Parameter((*in_shape, self.features), _signs)}
+
+    def macs(self, in_shape: Shape) -> int:
+        return in_shape[0] * self.features
+
+    def apply(self, params, state, x, *, train=False, key=None):
+        (codes,) = like(x, state["codes"])
+        if x.ndim != 2 or x.shape[1] != codes.shape[0]:
+            raise ShapeError(f"x of shape {x.shape} for codes of shape {codes.shape}: features disagree; initialise for this input")
+        return -jnp.square(x[:, :, None] - codes[None]).sum(axis=1), state  # (N, in, features) summed to (N, features)
+
+
+def _signs(key: jax.Array, shape: Shape, fan_in: int, fan_out: int) -> jax.Array:
+    return jax.random.rademacher(key, shape, jnp.float32)

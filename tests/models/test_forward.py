@@ -1,0 +1,88 @@
+"""Every architecture, four channels wide, on the smallest image that means something: outputs and gradients, trained and not.
+
+Left out, as they would compile the same program again: blocks that repeat the one before, relatives of a net made of the same
+pieces, and training where nothing tells it from testing.
+"""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jconv import BatchNorm, Dropout, Sequential, map_layers, split_taps, thin, walk
+from jconv.models import build
+
+CLASSES = 4
+CASES = [  # name, variant, side
+    ("lenet5_original", None, 32),
+    ("caffe_cifar10_quick", None, 16),
+    ("caffe_cifar10_full", None, 16),
+    ("local_13pct", None, 8),
+    ("local_11pct", None, 8),
+    ("nin", "cuda-convnet", 8),
+    ("all_cnn_b", "all", 16),
+    ("all_cnn_c", "conv_pool", 16),
+    ("alexnet", "bvlc", 67),
+    ("alexnet_owt", "benchmark", 63),
+    ("overfeat", None, 71),
+    ("zfnet", "paper", 63),
+    ("zfnet", "caffe", 64),
+    ("vgg13_bn", None, 32),
+    ("vgg16_c", None, 32),
+    ("googlenet", "caffe", 80),
+    ("googlenet", "torchvision", 32),
+    ("inception_v4", "timm", 75),
+    ("resnet18", "torch", 32),
+    ("resnet50", "msra", 32),
+    ("cifar_resnet20", "A", 8),
+    ("preact_resnet50", None, 32),
+    ("preact_resnet20", None, 8),
+    ("preact_resnet164", None, 8),
+    ("dilated_frontend", None, 380),
+    ("context_basic", "dilation10", 5),
+    ("context_large", "deploy", 5),
+]
+
+
+def without_repeats(layer):
+    if not isinstance(layer, Sequential):
+        return layer
+    names = [None, *(name for name, _ in layer.layers)]
+    return Sequential(
+        **{name: child for before, (name, child) in zip(names, layer.layers, strict=False) if not before or child != layer[before]}
+    )
+
+
+def random_like(tree, rng):
+    """Kernels of mean 1/terms, so that a sum is about its terms' mean and hardly any ReLU is dead; others from 0.5 to 1.5."""
+    kernel = lambda a: rng.uniform(-1, 3, a.shape) * a.shape[-1] / a.size
+    return jax.tree.map(lambda a: jnp.asarray(kernel(a) if a.ndim > 1 else rng.uniform(0.5, 1.5, a.shape), a.dtype), tree)
+
+
+@pytest.mark.parametrize(("name", "variant", "side"), CASES)
+def test_outputs_and_gradients(name, variant, side, rng, compiled):
+    net, (*_, channels) = build(name, classes=CLASSES, variant=variant)
+    net = map_layers(thin(net, 0.001), lambda _, layer: without_repeats(layer))
+    in_shape = (side, side, channels)
+    params, state = (random_like(tree, rng) for tree in jax.eval_shape(lambda key: net.init(key, in_shape), jax.random.key(0)))
+    x = jnp.asarray(rng.standard_normal((2, *in_shape)), jnp.float32)
+
+    def loss(params, *, train):
+        scores, new = net.apply(params, state, x, train=train, key=jax.random.key(1))
+        new, heads = split_taps(net, new)
+        return sum(jnp.sin(a).sum() for a in (scores, *heads.values())), (scores, new, heads)
+
+    modes = any(isinstance(v.layer, (BatchNorm, Dropout)) for v in walk(net, in_shape))
+    for train in (False, True) if modes else (False,):
+        (value, (scores, new, heads)), gradient = compiled(jax.value_and_grad(partial(loss, train=train), has_aux=True))(params)
+        assert np.isfinite(value)
+        assert scores.shape == (2, *net.out_shape(in_shape))
+        assert scores.shape[-1] == CLASSES
+        assert {h.shape for h in heads.values()} == ({(2, CLASSES)} if train and name == "googlenet" else set())
+        assert jax.tree.structure(new) == jax.tree.structure(state)
+        leaves = {"/".join(k.key for k in path): g for path, g in jax.tree_util.tree_leaves_with_path(gradient)}
+        assert all(np.isfinite(g).all() for g in leaves.values())
+        live = {path for path in leaves if train or not path.startswith("aux")}  # the heads of GoogLeNet rest at test time
+        assert {path for path in live if not np.any(leaves[path])} == set()
