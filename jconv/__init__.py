@@ -4,6 +4,7 @@ from . import geometry, layers, ops
 from .compose import Concat, Residual, Sequential
 from .errors import LayerError, ShapeError
 from .geometry import ReceptiveField
+from .grammar import PatternError, describe, pattern
 from .layer import Layer, Parameter, Visit, map_layers, walk, with_method
 from .layers import (
     AdaptiveAvgPool,
@@ -33,6 +34,7 @@ from .layers import (
     MaxPool,
     Normalize,
     PadChannels,
+    Rbf,
     Relu,
     Scale,
     Sigmoid,
@@ -42,7 +44,33 @@ from .layers import (
     Subsampling,
     Tanh,
 )
-from .network import Summary, from_json, gradcheck, replace, summary, thin, to_json
+from .network import (
+    Budget,
+    Finding,
+    GradientCheck,
+    Summary,
+    activations,
+    budget,
+    connections,
+    conv_as_dense,
+    convolutionalize,
+    dense_scores,
+    features,
+    from_json,
+    fully_connect,
+    gradcheck,
+    largest_batch,
+    lint,
+    net_field,
+    receptive_fields,
+    replace,
+    saved_bytes,
+    shift_and_stitch,
+    streaming_peak,
+    summary,
+    thin,
+    to_json,
+)
 from .tap import Tap, split_taps
 
 __version__ = "0.1.0"

@@ -8,24 +8,47 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
 
-from .errors import ShapeError, located
+from .errors import LayerError, ShapeError, located
 from .geometry import Shape
 from .layer import Layer, Params, State, child_key, name_hash
 from .layers.activation import Identity, Relu
 
 
 class Composite(Layer):
-    """What the layers of this file share: init and apply that go through the children, by name."""
+    """What the layers of this file share: they say once, in `run`, how their children are connected.
+
+    Followed with arrays that is `apply`, with shapes `out_shape` and `steps`; whoever wants to know something else of a network
+    (its receptive field, its memory) follows it with a Call of its own.
+    """
+
+    def run(self, call: Call, x):
+        """The output for x: `call.child(name, layer, x)` goes through a child, `call.join(self, parts)` brings branches together."""
+        raise NotImplementedError(f"{type(self).__name__} does not define run")
+
+    def join(self, parts: dict[str, jax.Array]) -> jax.Array:
+        """The branches' outputs brought together; only for layers whose `run` joins."""
+        raise NotImplementedError(f"{type(self).__name__} does not define join")
+
+    def join_shapes(self, parts: dict[str, Shape]) -> Shape:
+        """The shape that gives, without the batch. Raises ShapeError for branches that do not go together."""
+        raise NotImplementedError(f"{type(self).__name__} does not define join_shapes")
+
+    def out_shape(self, in_shape: Shape) -> Shape:
+        return self.run(Shapes(), in_shape)
+
+    def steps(self, in_shape: Shape) -> Iterator[tuple[str, Layer, Shape]]:
+        shapes = Shapes()
+        self.run(shapes, in_shape)
+        return iter(shapes.steps)
 
     def init(self, key: jax.Array, in_shape: Shape) -> tuple[Params, State]:
-        self.out_shape(in_shape)
         params, state = {}, {}
         for name, child, shape in self.steps(in_shape):
             p, s = located(name, child.init, child_key(key, name), shape)
@@ -34,17 +57,45 @@ class Composite(Layer):
         return params, state
 
     def apply(self, params: Params, state: State, x: jax.Array, *, train: bool = False, key: jax.Array | None = None) -> tuple[Any, State]:
-        call = Call(params, state, train, key, path="", changed={})
+        call = Arrays(params, state, train, key, path="", changed={})
         return self.run(call, x), {**state, **call.changed}
 
-    def run(self, call: Call, x):
-        """The output for x; `call.child` runs one child and keeps its new state."""
+
+class Call:
+    """One way to follow a composite through its children: what stands for x, and what a child makes of it."""
+
+    train: bool  # whether branches that exist in training alone are followed
+
+    def child(self, name: str, layer: Layer, x):
+        """What `layer` makes of x."""
         raise NotImplementedError
+
+    def join(self, layer: Composite, parts: dict[str, Any]):
+        """What `layer` makes of its branches' outputs."""
+        raise NotImplementedError
+
+    def record(self, name: str, y) -> None:
+        """Keep y beside the output, under a tap's name."""
 
 
 @dataclass
-class Call:
-    """One apply of a composite: the arrays its children share, and the states they return."""
+class Shapes(Call):
+    """Follows shapes of one example, and lists the children as (name, layer, its in_shape)."""
+
+    steps: list[tuple[str, Layer, Shape]] = field(default_factory=list)
+    train = True
+
+    def child(self, name: str, layer: Layer, x: Shape) -> Shape:
+        self.steps.append((name, layer, x))
+        return located(name, layer.out_shape, x)
+
+    def join(self, layer: Composite, parts: dict[str, Shape]) -> Shape:
+        return layer.join_shapes(parts)
+
+
+@dataclass
+class Arrays(Call):
+    """Follows a batch: the arrays its children share, and the states they return."""
 
     params: Params
     state: State
@@ -54,18 +105,36 @@ class Call:
     changed: State
 
     def child(self, name: str, layer: Layer, x):
-        path = f"{self.path}/{name}" if self.path else name
-        params, state = self.params.get(name, {}), self.state.get(name, {})
-        key = None if self.key is None else child_key(self.key, name)
+        inner = self.inside(name)
         with jax.named_scope(name):
             if isinstance(layer, Composite):  # told its path, so that names and errors below are whole
-                inner = Call(params, state, self.train, key, path, changed={})
-                y, new = layer.run(inner, x), {**state, **inner.changed}
+                y, new = layer.run(inner, x), {**inner.state, **inner.changed}
             else:
-                y, new = located(path, layer.apply, params, state, x, train=self.train, key=key)
+                try:
+                    y, new = located(inner.path, layer.apply, inner.params, inner.state, x, train=inner.train, key=inner.key)
+                except KeyError as missing:
+                    raise LayerError(_missing(missing, inner.params, inner.state), inner.path) from missing
         if new:
             self.changed[name] = new
-        return checkpoint_name(y, path)
+        return checkpoint_name(y, inner.path)
+
+    def inside(self, name: str) -> Arrays:
+        """The call of what is in the child `name`."""
+        key = None if self.key is None else child_key(self.key, name)
+        path = f"{self.path}/{name}" if self.path else name
+        return replace(self, params=self.params.get(name, {}), state=self.state.get(name, {}), key=key, path=path, changed={})
+
+    def join(self, layer: Composite, parts: dict[str, jax.Array]) -> jax.Array:
+        located(self.path, layer.join_shapes, {name: y.shape[1:] for name, y in parts.items()})  # an axis of size 1 would broadcast
+        return layer.join(parts)
+
+    def record(self, name: str, y) -> None:
+        self.changed[name] = y
+
+
+def _missing(name: KeyError, params: Params, state: State) -> str:
+    given = " and ".join(f"{what} holds {', '.join(tree) or 'nothing'}" for what, tree in (("params", params), ("state", state)))
+    return f"{name} was looked up and is not there: for this layer {given}; pass what init(key, in_shape) of this very net returned"
 
 
 @dataclass(frozen=True, init=False)
@@ -74,7 +143,7 @@ class Named(Composite):
 
     layers: tuple[tuple[str, Layer], ...]
 
-    def __init__(self, *layers: Layer, **named: Layer):
+    def __init__(self, /, *layers: Layer, **named: Layer):
         kinds = Counter()
         pairs = []
         for layer in layers:
@@ -99,18 +168,9 @@ class Named(Composite):
         return f"{type(self).__name__}({', '.join(f'{name}={layer!r}' for name, layer in self.layers)})"
 
 
+@dataclass(frozen=True, init=False, repr=False)
 class Sequential(Named):
     """One layer after another: `Sequential(conv1=Conv(20, 5), relu1=Relu())` or `Sequential(Conv(20, 5), Relu())`."""
-
-    def steps(self, in_shape: Shape) -> Iterator[tuple[str, Layer, Shape]]:
-        for name, layer in self.layers:
-            yield name, layer, in_shape
-            in_shape = located(name, layer.out_shape, in_shape)
-
-    def out_shape(self, in_shape: Shape) -> Shape:
-        for name, layer in self.layers:
-            in_shape = located(name, layer.out_shape, in_shape)
-        return in_shape
 
     def run(self, call: Call, x):
         for name, layer in self.layers:
@@ -118,6 +178,7 @@ class Sequential(Named):
         return x
 
 
+@dataclass(frozen=True, init=False, repr=False)
 class Concat(Named):
     """y = [branch(x) for each branch], joined along channels.
 
@@ -125,21 +186,20 @@ class Concat(Named):
     Source: the Inception module (facts B6).
     """
 
-    def steps(self, in_shape: Shape) -> Iterator[tuple[str, Layer, Shape]]:
-        return iter([(name, layer, in_shape) for name, layer in self.layers])
+    def run(self, call: Call, x):
+        return call.join(self, {name: call.child(name, layer, x) for name, layer in self.layers})
 
-    def out_shape(self, in_shape: Shape) -> Shape:
-        shapes = {name: located(name, layer.out_shape, in_shape) for name, layer in self.layers}
-        first, expected = next(iter(shapes.items()))
-        for name, shape in shapes.items():
+    def join(self, parts: dict[str, jax.Array]) -> jax.Array:
+        return jnp.concatenate(list(parts.values()), axis=-1)
+
+    def join_shapes(self, parts: dict[str, Shape]) -> Shape:
+        first, expected = next(iter(parts.items()))
+        for name, shape in parts.items():
             if shape[:-1] != expected[:-1]:
                 raise ShapeError(
                     f"gives {shape}, but {first} gives {expected}: branches may differ in channels only; adjust stride or padding", name
                 )
-        return (*expected[:-1], sum(shape[-1] for shape in shapes.values()))
-
-    def run(self, call: Call, x):
-        return jnp.concatenate([call.child(name, layer, x) for name, layer in self.layers], axis=-1)
+        return (*expected[:-1], sum(shape[-1] for shape in parts.values()))
 
 
 @dataclass(frozen=True)
@@ -153,6 +213,11 @@ class Residual(Composite):
     body: Layer
     shortcut: Layer = Identity()
     then: Layer = Relu()
+    in_place = True  # the sum can overwrite the body's output
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_names("Residual", self.children)
 
     @property
     def children(self):
@@ -161,26 +226,21 @@ class Residual(Composite):
     def with_children(self, children: Mapping[str, Layer]):
         return replace(self, **children)
 
-    def steps(self, in_shape: Shape) -> Iterator[tuple[str, Layer, Shape]]:
-        yield "body", self.body, in_shape
-        yield "shortcut", self.shortcut, in_shape
-        yield "then", self.then, self._sum_shape(in_shape)
+    def run(self, call: Call, x):
+        parts = {"body": call.child("body", self.body, x), "shortcut": call.child("shortcut", self.shortcut, x)}
+        return call.child("then", self.then, call.join(self, parts))
 
-    def _sum_shape(self, in_shape: Shape) -> Shape:
-        body, shortcut = (located(name, layer.out_shape, in_shape) for name, layer in self.children[:2])
+    def join(self, parts: dict[str, jax.Array]) -> jax.Array:
+        return parts["body"] + parts["shortcut"]
+
+    def join_shapes(self, parts: dict[str, Shape]) -> Shape:
+        body, shortcut = parts["body"], parts["shortcut"]
         if body != shortcut:
             raise ShapeError(
                 f"body gives {body} but shortcut gives {shortcut}, and they are added; "
                 f"give the shortcut the same stride and channels, e.g. shortcut=Conv({body[-1]}, 1, stride=...)"
             )
         return body
-
-    def out_shape(self, in_shape: Shape) -> Shape:
-        return located("then", self.then.out_shape, self._sum_shape(in_shape))
-
-    def run(self, call: Call, x):
-        y = call.child("body", self.body, x) + call.child("shortcut", self.shortcut, x)
-        return call.child("then", self.then, y)
 
 
 def check_names(kind: str, pairs) -> None:

@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypeVar
 
-from .errors import ShapeError, unknown
+from .errors import LayerError, ShapeError, unknown
 
 Shape = tuple[int, ...]
 Padding = int | str | tuple["int | tuple[int, int]", ...]
@@ -75,15 +75,16 @@ def window(
 
     An int serves every axis, a tuple gives one value an axis. `padding` is an int, "VALID", "SAME" (XLA's: ceil(W / S) outputs, the
     odd pixel at the far side), or one entry an axis, each an int or a pair (lo, hi). `rounding` of a size that is no integer:
-    "floor" drops the rest, "ceil" pads for it (Caffe's and Torch's rule: no window may begin beyond the image and its near
-    padding, fact C2a), "exact" raises. Raises ShapeError when a window does not fit its padded input.
+    "floor" drops the rest, "ceil" pads for one window more (Caffe's and Torch's rule: unless that one would begin beyond the image
+    and its near padding, fact C2a), "exact" raises. Raises ShapeError when a window does not fit its padded input, ValueError for
+    a setting no input could make right.
     """
     rank = len(in_sizes)
     if not 1 <= rank <= 3:
         raise ShapeError(f"the sizes {in_sizes} have {rank} spatial axes, 1 to 3 were expected: (batch, *sizes, channels) is the layout")
     if rounding not in ROUNDINGS:
         raise ValueError(unknown("rounding", rounding, ROUNDINGS))
-    sizes, strides, dilations = (per_axis(v, rank, what) for v, what in ((size, "window"), (stride, "stride"), (dilation, "dilation")))
+    sizes, strides, dilations = _settings(rank, size, stride, dilation, padding)
     pads = _pads(padding, in_sizes, sizes, strides, dilations)
     each = [_axis(*a, rounding) for a in zip(in_sizes, sizes, strides, pads, dilations, strict=True)]
     return Window(tuple(in_sizes), sizes, strides, dilations, pads, tuple(over for _, over in each), tuple(out for out, _ in each))
@@ -114,9 +115,9 @@ def _axis(w: int, f: int, s: int, pad: tuple[int, int], d: int, rounding: str) -
             f"(W - F + pad)/S + 1 = ({w} - {d * (f - 1) + 1} + {lo + hi})/{s} + 1 = {span / s + 1:g} is not an integer; "
             f'sizes that fit are {w - span + fits} and {w - span + fits + s}, or use rounding="floor" or "ceil"'
         )
-    out = (-(-span // s) if rounding == "ceil" else span // s) + 1
-    if rounding == "ceil" and out > 1 and (out - 1) * s >= w + lo:
-        out -= 1
+    out = span // s + 1
+    if rounding == "ceil" and span % s and out * s < w + lo:
+        out += 1
     return out, max(0, (out - 1) * s - span)
 
 
@@ -124,14 +125,24 @@ def _pads(padding: Padding, in_sizes: Shape, sizes: Shape, strides: Shape, dilat
     rank = len(in_sizes)
     if padding == "VALID":
         return ((0, 0),) * rank
-    if padding == "SAME":
+    if isinstance(padding, str):  # "SAME": check_settings lets no other word by
         axes = zip(in_sizes, sizes, strides, dilations, strict=True)
         totals = [max((-(-w // s) - 1) * s + d * (f - 1) + 1 - w, 0) for w, f, s, d in axes]
         return tuple((t // 2, t - t // 2) for t in totals)
-    if isinstance(padding, str):
-        raise ValueError(unknown("padding", padding, ("SAME", "VALID"), "an int, or one int or (lo, hi) pair an axis"))
-    entries = per_axis(padding, rank, "padding") if isinstance(padding, int) else _checked_length(padding, rank, "padding")
-    return tuple((p, p) if isinstance(p, int) else (p[0], p[1]) for p in entries)
+    entries = (padding,) * rank if isinstance(padding, int) else _checked_length(padding, rank, "padding")
+    return tuple((p, p) if isinstance(p, int) else _pair(p) for p in entries)
+
+
+def _pair(p: Sequence[int]) -> tuple[int, int]:
+    if len(p) != 2:
+        raise ShapeError(f"padding {p} on one axis, an int or a pair (lo, hi) was expected")
+    return p[0], p[1]
+
+
+def _settings(rank: int, size: int | Shape, stride: int | Shape, dilation: int | Shape, padding: Padding) -> tuple[Shape, Shape, Shape]:
+    """Window, stride and dilation, one value an axis. Raises ShapeError for their number, ValueError for what no input could make right."""
+    check_settings("window", size=size, stride=stride, dilation=dilation, padding=padding)
+    return per_axis(size, rank, "window"), per_axis(stride, rank, "stride"), per_axis(dilation, rank, "dilation")
 
 
 def per_axis(value: int | Sequence[int], rank: int, what: str) -> Shape:
@@ -159,11 +170,11 @@ def check_settings(kind: str, **settings) -> None:
             if not isinstance(value, str) and any(p < 0 for p in _flat(value)):
                 raise ValueError(f"{kind}: padding={value} is negative; crop the input instead")
         elif value is not None and any(not isinstance(v, int) or v < 1 for v in _flat(value)):
-            raise ValueError(f"{kind}: {what}={value}, whole numbers of at least 1 were expected")
+            raise ValueError(f"{kind}: {what}={value!r}, whole numbers of at least 1 were expected")
 
 
 def _flat(value) -> list[int]:
-    return [leaf for v in value for leaf in _flat(v)] if isinstance(value, tuple) else [value]
+    return [leaf for v in value for leaf in _flat(v)] if isinstance(value, tuple | list) else [value]
 
 
 def transposed_sizes(in_sizes: Shape, size: int | Shape, *, stride: int | Shape, padding: Padding, dilation: int | Shape) -> Shape:
@@ -172,7 +183,7 @@ def transposed_sizes(in_sizes: Shape, size: int | Shape, *, stride: int | Shape,
     out = (W - 1)*S + dilation*(F - 1) + 1 - lo - hi, and W*S for "SAME".
     """
     rank = len(in_sizes)
-    sizes, strides, dilations = (per_axis(v, rank, w) for v, w in ((size, "window"), (stride, "stride"), (dilation, "dilation")))
+    sizes, strides, dilations = _settings(rank, size, stride, dilation, padding)
     if padding == "SAME":
         return tuple(w * s for w, s in zip(in_sizes, strides, strict=True))
     pads = _pads(padding, in_sizes, sizes, strides, dilations)
@@ -196,6 +207,15 @@ class ReceptiveField(NamedTuple):
     def through(self, size: int, stride: int = 1, dilation: int = 1, lo: int = 0) -> ReceptiveField:
         """The field after one more window: size + dilation*(F - 1)*jump, jump*S, start - lo*jump."""
         return ReceptiveField(self.size + dilation * (size - 1) * self.jump, self.jump * stride, self.start - lo * self.jump)
+
+
+def union(*fields: ReceptiveField) -> ReceptiveField:
+    """What several fields see together, as where branches meet. Raises LayerError when their jumps differ."""
+    jumps = {field.jump for field in fields}
+    if len(jumps) > 1:
+        raise LayerError(f"branches of jumps {sorted(jumps)} meet, so no one field is right; give them the same total stride")
+    start = min(field.start for field in fields)
+    return ReceptiveField(max(field.start + field.size for field in fields) - start, jumps.pop(), start)
 
 
 def same_padding(size: int, dilation: int = 1) -> int:

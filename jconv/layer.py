@@ -50,6 +50,15 @@ class Parameter(NamedTuple):
         return int(np.prod(self.shape, dtype=np.int64))
 
 
+class Saved(NamedTuple):
+    """What a layer keeps between the forward and the backward pass for one example, beside its parameters."""
+
+    input: bool = False  # its input, as it came
+    values: int = 0  # values of the input's dtype
+    wide: int = 0  # values of float32 at least
+    bytes: int = 0  # masks and switches
+
+
 @dataclass(frozen=True)
 class Layer:
     """Base of every layer: settings that compare, hash and pickle, and the three methods with their defaults."""
@@ -89,6 +98,10 @@ class Layer:
         """Multiply-adds of one example's forward pass in convolutions and matrix products; all else counts as none."""
         return 0
 
+    def saves(self, in_shape: Shape) -> Saved:
+        """What training keeps of one example's forward pass for the gradient, as jax does it."""
+        return Saved()
+
     def steps(self, in_shape: Shape) -> Iterator[tuple[str, Layer, Shape]]:
         """The children as (name, layer, its in_shape), in execution order."""
         return iter(())
@@ -115,7 +128,8 @@ def name_hash(name: str) -> int:
 
 
 def like(x: jax.Array, *arrays: jax.Array) -> tuple[jax.Array, ...]:
-    """The arrays cast to x's dtype: the whole of the mixed-precision rule. Raises LayerError for integer x, which would truncate them."""
+    """The arrays cast to x's dtype: the whole of the mixed-precision rule. Raises LayerError for integer x, which would truncate them;
+    a layer whose own arithmetic would truncate or overflow calls it without arrays."""
     if not jnp.issubdtype(x.dtype, jnp.inexact):
         raise LayerError(
             f"the input has dtype {x.dtype}, a floating-point one was expected; cast it, or begin the net with Normalize(mean, std)"

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import jax
 
 from .compose import Call, Composite, check_names
-from .errors import LayerError, located
-from .geometry import Shape
+from .errors import LayerError
 from .layer import Layer, State
 from .layers.activation import Identity
 
@@ -40,16 +39,9 @@ class Tap(Composite):
     def with_children(self, children: Mapping[str, Layer]):
         return replace(self, **children)
 
-    def steps(self, in_shape: Shape) -> Iterator[tuple[str, Layer, Shape]]:
-        yield "body", self.body, in_shape
-
-    def out_shape(self, in_shape: Shape) -> Shape:
-        located("body", self.body.out_shape, in_shape)
-        return in_shape
-
     def run(self, call: Call, x):
         if call.train or not self.train_only:
-            call.changed[self.name] = call.child("body", self.body, x)
+            call.record(self.name, call.child("body", self.body, x))
         return x
 
 

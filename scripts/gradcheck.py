@@ -3,7 +3,7 @@
     jconv gradcheck lenet5
     jconv gradcheck convnetjs --thin 0.25 --per-coordinate
 
-Prints a table with one row a parameter array, and the worst of them. Half a minute for LeNet-5 on two cores.
+Prints a table with one row a parameter array, and the worst of them. Some ten seconds for LeNet-5 on two cores.
 Exit code 1 when a gradient is wrong, 2 for an unknown model.
 """
 

@@ -1,12 +1,19 @@
 """A strict house for every test: no silent broadcasting, no silent casts; pyproject makes warnings errors."""
 
+import contextlib
+
+import hypothesis
 import jax
 import numpy as np
 import pytest
 
 jax.config.update("jax_platforms", "cpu")
+jax.config.update("jax_num_cpu_devices", 4)  # for the tests of sharding; everything else stays on the first
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
+
+hypothesis.settings.register_profile("house", deadline=None, database=None, derandomize=True)
+hypothesis.settings.load_profile("house")
 
 
 @pytest.fixture
@@ -27,7 +34,8 @@ def assert_close(actual, expected, tolerance: float) -> None:
     for a, b in zip(jax.tree.leaves(actual), jax.tree.leaves(expected), strict=True):
         a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
         assert a.shape == b.shape, f"{a.shape} != {b.shape}"
-        error, scale = np.abs(a - b).max(initial=0), np.abs(b).max(initial=0)
+        error = np.abs(np.subtract(a, b, out=np.zeros(a.shape), where=a != b)).max(initial=0)  # equal infinities differ by 0
+        scale = np.abs(b[np.isfinite(b)]).max(initial=0)
         assert error <= tolerance * scale or error == 0, f"max|a - b| = {error:.3g} is over {tolerance} * {scale:.3g}"
 
 
@@ -35,3 +43,27 @@ def assert_close(actual, expected, tolerance: float) -> None:
 def close():
     """assert_close as a fixture: tests are collected by importlib and cannot import one another."""
     return assert_close
+
+
+@pytest.fixture(scope="session")
+def compiled():
+    """jax.jit that compiles fast instead of well: programs here run once on tiny arrays. Options this XLA does not know are left out."""
+    options = {}
+    for name, value in {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}.items():
+        with contextlib.suppress(jax.errors.JaxRuntimeError):
+            jax.jit(lambda x: x, compiler_options={name: value})(0.0)
+            options[name] = value
+    return lambda f: jax.jit(f, compiler_options=options)
+
+
+@pytest.fixture
+def filled(rng):
+    """(params, state) of a net as init would shape them, filled with random numbers: drawing by init compiles a generator a shape."""
+
+    def fill(net, in_shape, dtype=np.float32):
+        params, state = jax.eval_shape(lambda key: net.init(key, in_shape), jax.random.key(0))
+        number = lambda a: jax.numpy.asarray(0.3 * rng.standard_normal(a.shape), dtype)
+        positive = lambda a: jax.numpy.asarray(rng.uniform(0.5, 1.5, a.shape), dtype)  # a variance is
+        return jax.tree.map(number, params), jax.tree.map(positive, state)
+
+    return fill

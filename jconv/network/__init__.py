@@ -1,6 +1,12 @@
-"""Functions of a network as a value: its table, its checks, its JSON, its editing."""
+"""Functions of a network as a value: its tables, its checks, its text and JSON, its editing."""
 
+from .dense import convolutionalize, dense_scores, fully_connect, shift_and_stitch
+from .field import net_field, receptive_fields
 from .gradients import GradientCheck, gradcheck
+from .linting import Finding, lint
+from .matrix import connections, conv_as_dense
+from .memory import Budget, budget, largest_batch, saved_bytes, streaming_peak
+from .recording import activations, features
 from .serial import from_json, to_json
 from .surgery import replace, thin
 from .table import Summary, summary

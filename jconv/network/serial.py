@@ -50,6 +50,8 @@ def _encode(value: Any, path: str) -> Any:
     if isinstance(value, (Layer, Initializer)):
         kind = "layer" if isinstance(value, Layer) else "initializer"
         settings = {f.name: _encode(getattr(value, f.name), inside + f.name) for f in dataclasses.fields(value)}
+        if taken := settings.keys() & {"layer", "initializer"}:
+            raise LayerError(f"{type(value).__name__} has a setting called {taken.pop()!r}, the key of a class in JSON; rename it", path)
         return {kind: type(value).__name__, **settings}
     if isinstance(value, tuple):
         return [_encode(v, path) for v in value]
@@ -72,8 +74,11 @@ def _decode(value: Any, known: dict[str, type[Layer]], path: str) -> Any:
         raise ValueError(f"{path or 'the net'}: unknown layer {kind!r}; give its class in from_json(text, own=[...]) if it is yours")
     settings = {name: v for name, v in value.items() if name not in ("layer", "initializer")}
     if issubclass(cls, compose.Named):
-        return cls(**{name: _decode(v, known, inside + name) for name, v in settings.get("layers", {}).items()})
+        settings = settings.get("layers")
+        if not isinstance(settings, dict):
+            raise ValueError(f'{path or "the net"}: {kind} needs "layers", an object with a layer under each name')
+    decoded = {name: _decode(v, known, inside + name) for name, v in settings.items()}
     try:
-        return cls(**{name: _decode(v, known, inside + name) for name, v in settings.items()})
-    except TypeError as error:  # a setting too many or too few
+        return cls(**decoded)
+    except (TypeError, ValueError) as error:  # a setting too many, too few, or with a wrong value
         raise ValueError(f"{path or 'the net'}: {kind} does not take these settings: {error}") from None

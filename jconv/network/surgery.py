@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import math
 
-from ..errors import LayerError
+from ..errors import LayerError, located
 from ..layer import Layer, map_layers
-from ..layers import Conv, ConvTranspose, Dense, Local, PadChannels
+from ..layers import Conv, ConvTranspose, Dense, GroupNorm, Local, PadChannels
+from ..tap import Tap
 
 
 def replace(net: Layer, path: str, layer: Layer) -> Layer:
@@ -16,23 +17,24 @@ def replace(net: Layer, path: str, layer: Layer) -> Layer:
     children = dict(net.children)
     if name not in children:
         raise LayerError(f"there is no layer {name!r} here; there are {', '.join(children) or 'none'}", path)
-    children[name] = replace(children[name], rest, layer) if rest else layer
+    children[name] = located(name, replace, children[name], rest, layer) if rest else layer
     return net.with_children(children)
 
 
 def thin(net: Layer, factor: float) -> Layer:
-    """The net with `factor` times the channels everywhere (at least 4, rounded up to an even number), its last dense or conv
-    layer kept: the same architecture at a size for tests.
+    """The net with `factor` times the channels everywhere (at least 4, rounded up to an even number): the same architecture at a
+    size for tests. The last dense or conv layer of the net, and of each Tap (an auxiliary head), is kept.
 
     Groups shrink along; a connection mask keeps the rows and the inputs that remain.
     """
-    widths = []
-    map_layers(net, lambda path, layer: widths.append(path) or layer if hasattr(layer, "features") else layer)
+    last = _last_widths(net)
 
     def shrink(path: str, layer: Layer) -> Layer:
         if isinstance(layer, PadChannels):
             return PadChannels(_fewer(layer.channels, factor))
-        if not isinstance(layer, (Conv, ConvTranspose, Dense, Local)) or path == widths[-1]:
+        if isinstance(layer, GroupNorm):
+            return dataclasses.replace(layer, groups=math.gcd(layer.groups, 2))  # the channels are even now
+        if not isinstance(layer, (Conv, ConvTranspose, Dense, Local)) or path in last:
             return layer
         features = _fewer(layer.features, factor)
         if isinstance(layer, (Conv, ConvTranspose)) and layer.groups > 1:
@@ -44,6 +46,21 @@ def thin(net: Layer, factor: float) -> Layer:
         return dataclasses.replace(layer, features=features)
 
     return map_layers(net, shrink)
+
+
+def _last_widths(net: Layer) -> set[str]:
+    """Where the classifiers are: the last layer with `features` of the net, and of each of its taps."""
+    widths, last = [], set()
+
+    def note(path: str, layer: Layer) -> Layer:
+        if hasattr(layer, "features"):
+            widths.append(path)
+        if isinstance(layer, Tap) and widths and widths[-1].startswith(f"{path}/"):
+            last.add(widths[-1])
+        return layer
+
+    map_layers(net, note)
+    return last | set(widths[-1:])
 
 
 def _fewer(count: int, factor: float) -> int:

@@ -5,7 +5,8 @@
 Each is linear in each argument, and the transpose of any one of them is one of the other two, so backprop, forward mode, second
 order, per-example gradients, scan and checkpoint all follow from `ad.defbilinear` and one rule for batching. They exist because
 lax's own transposed convolutions carry permuted dimension numbers, which XLA's CPU compiler handles badly inside loops; the
-forms here are canonical NHWC/HWIO in every position and give the same numbers.
+forms here are canonical NHWC/HWIO in every position and give the same numbers. They also pad by negative amounts where a window
+lies in the padding alone, and there XLA's CPU convolution of jaxlib 0.10 reads outside its input (openxla/xla#48713).
 
 Arrays: x (N, *S, C), y (N, *S', K), k (*F, C/groups, K). They go through jit (sharded too), vmap, scan, checkpoint, export and
 donation; `shard_map(check_vma=True)` and explicit-axis meshes are not supported: use `method="lax"` there.
@@ -56,6 +57,9 @@ def input_gradient(y, k, *, geometry: Geometry, precision):
     w, g = geometry
     axes = zip(w.in_sizes, w.out_sizes, w.stride, w.extent, w.pads, strict=True)
     pads = [(extent - 1 - lo, size + lo - ((out - 1) * s + 1)) for size, out, s, extent, (lo, _) in axes]
+    y, pads = _without_negative(y, pads, w.stride)
+    if 0 in y.shape[1:-1]:  # along some axis every window lies in the padding
+        return jnp.zeros(x_shape(y.shape, k.shape, geometry), y.dtype)
     k = jnp.flip(k, range(w.rank))
     k = jnp.swapaxes(k.reshape(*k.shape[:-1], g, -1), -3, -1)  # (*F, K/g, g, C/g)
     return lax.conv_general_dilated(
@@ -71,15 +75,28 @@ def input_gradient(y, k, *, geometry: Geometry, precision):
     )
 
 
+def _without_negative(y, pads, spread: Shape):
+    """Crop y where spreading and padding it would crop it."""
+    kept = []
+    for axis, ((lo, hi), s) in enumerate(zip(pads, spread, strict=True), 1):
+        before, after = (max(0, -(p // s)) for p in (lo, hi))
+        if before or after:
+            start = min(before, y.shape[axis])
+            y = lax.slice_in_dim(y, start, max(start, y.shape[axis] - after), axis=axis)
+        kept.append((lo + before * s, hi + after * s))
+    return y, kept
+
+
 def kernel_gradient(x, y, *, geometry: Geometry, precision):
     """Convolution of x with y, spread by the stride, where channels play the batch and the batch the channels."""
     w, g = geometry
     axes = zip(w.in_sizes, w.out_sizes, w.stride, w.extent, w.pads, strict=True)
     pads = [(lo, (out - 1) * s + extent - size - lo) for size, out, s, extent, (lo, _) in axes]
-    x = x.reshape(*x.shape[:-1], g, -1)  # (N, *S, g, C/g)
+    n, c = x.shape[0], x.shape[-1]
+    x = x.reshape(*x.shape[:-1], g, c // g)  # (N, *S, g, C/g)
     x = jnp.moveaxis(x, (-1, 0), (0, -1))  # (C/g, *S, g, N)
     return lax.conv_general_dilated(
-        x.reshape(*x.shape[:-2], -1),
+        x.reshape(*x.shape[:-2], g * n),
         jnp.moveaxis(y, 0, -2),  # (*S', N, K)
         w.dilation,
         pads,
@@ -120,21 +137,28 @@ def _position(kind: str, axis: str, rank: int) -> int:
 
 def _fold(kind: str, a: jax.Array, axis: str, geometry: Geometry) -> jax.Array:
     """(B, *shape) -> the array with B merged into `axis`, as its slower part."""
-    a = a.reshape(*a.shape[:-1], geometry.groups, -1)
+    a = _split(a, geometry.groups)
     at = _position(kind, axis, geometry.window.rank)
     a = jnp.moveaxis(a, 0, at)
-    a = a.reshape(*a.shape[:at], a.shape[at] * a.shape[at + 1], *a.shape[at + 2 :])
-    return a.reshape(*a.shape[:-2], -1)
+    return _join(a.reshape(*a.shape[:at], a.shape[at] * a.shape[at + 1], *a.shape[at + 2 :]))
 
 
 def _unfold(kind: str, a: jax.Array, axis: str, geometry: Geometry, size: int) -> jax.Array:
     """The reverse, for a result: geometry is that before folding."""
     groups = geometry.groups * size if axis == "g" else geometry.groups
-    a = a.reshape(*a.shape[:-1], groups, -1)
+    a = _split(a, groups)
     at = _position(kind, axis, geometry.window.rank)
-    a = a.reshape(*a.shape[:at], size, -1, *a.shape[at + 1 :])
-    a = jnp.moveaxis(a, at, 0)
-    return a.reshape(*a.shape[:-2], -1)
+    a = a.reshape(*a.shape[:at], size, a.shape[at] // size, *a.shape[at + 1 :])
+    return _join(jnp.moveaxis(a, at, 0))
+
+
+def _split(a: jax.Array, groups: int) -> jax.Array:
+    """The last axis by groups. No -1 here or there: it would divide by the zero of an empty batch."""
+    return a.reshape(*a.shape[:-1], groups, a.shape[-1] // groups)
+
+
+def _join(a: jax.Array) -> jax.Array:
+    return a.reshape(*a.shape[:-2], a.shape[-2] * a.shape[-1])
 
 
 def _batching_rule(primitive: Primitive, kinds: str, result: str):

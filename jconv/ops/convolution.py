@@ -37,15 +37,14 @@ def conv(
     Shapes: x (N, *in, C), kernel (*F, C/groups, K) -> (N, *out, K) for 1 to 3 spatial axes; sizes as `geometry.window` says. Of
     `groups` blocks of output channels each reads its own block of input channels.
     Methods: "auto"; "lax" is plain lax.conv_general_dilated and its own gradients; "im2col" is the reference.
-    Raises ShapeError for ranks, channels or windows that do not fit; ValueError for an unknown method.
+    Raises ShapeError for ranks, channels or windows that do not fit; ValueError for an unknown method; TypeError for two dtypes.
     Source: facts S12-S40, C4b.
     """
     check_method(method)
-    _check_operands("x", x.shape, kernel.shape, x.shape[-1], kernel.shape[-2] * groups)
-    _check_groups(groups, kernel.shape[-1])
+    _check_operands("x", x, kernel, groups)
     w = window(x.shape[1:-1], kernel.shape[:-2], stride=stride, padding=padding, dilation=dilation, rounding=rounding)
     if method == "im2col":
-        return reference.conv(x, kernel, w, groups, precision)
+        return reference.conv(x, kernel, w, groups, _hashable(precision))
     run = forward if method == "lax" else forward_p.bind
     return run(x, kernel, geometry=Geometry(w, groups), precision=_hashable(precision))
 
@@ -66,20 +65,20 @@ def conv_transpose(
 
     Shapes: y (N, *in, K), kernel (*F, C/groups, K) as of the convolution it transposes -> (N, *out_sizes, C); `out_sizes` may be
     any that convolve back to y's sizes and is by default the smallest, (W - 1)*S + dilation*(F - 1) + 1 - lo - hi.
-    Raises ShapeError, ValueError as `conv` does.
+    Raises ShapeError, ValueError, TypeError as `conv` does.
     """
     check_method(method)
-    _check_operands("y", y.shape, kernel.shape, y.shape[-1], kernel.shape[-1])
-    _check_groups(groups, kernel.shape[-1])
+    _check_operands("y", y, kernel, groups)
     sizes = out_sizes or transposed_sizes(y.shape[1:-1], kernel.shape[:-2], stride=stride, padding=padding, dilation=dilation)
     w = window(sizes, kernel.shape[:-2], stride=stride, padding=padding, dilation=dilation)
     if w.out_sizes != y.shape[1:-1]:
         raise ShapeError(
-            f"out_sizes {sizes} convolve to {w.out_sizes}, not to the input's {y.shape[1:-1]}; leave them out, or fewer than stride more"
+            f"out_sizes {sizes} convolve to {w.out_sizes}, not to the input's {y.shape[1:-1]}; "
+            "leave them out for the smallest that do, or add fewer than the stride to those"
         )
-    if method == "im2col":
-        return reference.conv_transpose(y, kernel, w, groups, precision)
     geometry, exact = Geometry(w, groups), _hashable(precision)
+    if method == "im2col":
+        return reference.conv_transpose(y, kernel, w, groups, exact)
     if method == "lax":
         x = jax.ShapeDtypeStruct(x_shape(y.shape, kernel.shape, geometry), y.dtype)
         return jax.linear_transpose(lambda x: forward(x, kernel, geometry=geometry, precision=exact), x)(y)[0]
@@ -101,13 +100,22 @@ def local_conv(
 
     Shapes: x (N, *in, C), kernel (*out, *F, C, K) -> (N, *out, K), with F = size.
     Methods as in `conv`; "auto" is the batched matrix product over im2col's columns, "lax" is lax.conv_general_dilated_local.
-    Raises ShapeError when the kernel does not belong to x's sizes. Source: facts S32, B15.
+    Raises ShapeError when the kernel does not belong to x's sizes, TypeError for two dtypes. Source: facts S32, B15.
     """
     check_method(method)
+    if kernel.ndim != 2 * x.ndim - 2:
+        raise ShapeError(
+            f"x of shape {x.shape} for a kernel of shape {kernel.shape}: x (N, *sizes, C) and a kernel (*out, *window, C, features) were "
+            "expected; either x lacks the batch axis, or the kernel is not one of local_conv's"
+        )
+    _check_dtypes("x", x, kernel)
     w = window(x.shape[1:-1], size, stride=stride, padding=padding, dilation=dilation)
     expected = (*w.out_sizes, *w.size, x.shape[-1])
     if kernel.shape[:-1] != expected:
-        raise ShapeError(f"kernel {kernel.shape} for {x.shape[1:]}; expected {expected} and the features: initialise for this input shape")
+        raise ShapeError(
+            f"kernel of shape {kernel.shape} for one example of shape {x.shape[1:]}: {expected} and the features were expected; "
+            "initialise for this input shape"
+        )
     if method != "lax":
         return reference.local_conv(x, kernel, w, precision)
     flat = kernel.reshape(*w.out_sizes, -1, kernel.shape[-1])  # (*out, F*F*C, K), but lax runs the channel slowest
@@ -122,23 +130,31 @@ def check_method(method: str, where: str = "") -> None:
         raise ValueError(f"{where}{unknown('method', method, METHODS)}")
 
 
-def _check_operands(name: str, shape: Shape, kernel: Shape, channels: int, expected: int) -> None:
-    if len(shape) != len(kernel):
+def _check_operands(name: str, a: jax.Array, kernel: jax.Array, groups: int) -> None:
+    """x or y of a convolution against its kernel: ranks, groups, channels, dtypes."""
+    if a.ndim != kernel.ndim:
         raise ShapeError(
-            f"{name} of shape {shape} for a kernel of shape {kernel}: {len(kernel)} axes were expected; "
+            f"{name} of shape {a.shape} for a kernel of shape {kernel.shape}: {kernel.ndim} axes were expected; "
             f"either {name} lacks the batch axis, or the kernel was initialised for a shape with the batch axis"
         )
-    if channels != expected:
-        swapped = f"; axis 1 has {expected}: if {name} is channels-first, move them last" if shape[1] == expected else ""
+    if not 3 <= a.ndim <= 5:
+        raise ShapeError(f"{name} of shape {a.shape} has {a.ndim} axes; the layout is (batch, *sizes, channels) with 1 to 3 sizes")
+    features = kernel.shape[-1]
+    if groups < 1 or features % groups:
+        raise ShapeError(f"{groups} groups do not divide {features} output channels; use a divisor of {features}")
+    expected = kernel.shape[-2] * groups if name == "x" else features
+    if a.shape[-1] != expected:
+        swapped = f"; axis 1 has {expected}: if {name} is channels-first, move them last" if a.shape[1] == expected else ""
         raise ShapeError(
-            f"{name} of shape {shape} has {channels} channels, but the kernel of shape {kernel} reads {expected}; "
+            f"{name} of shape {a.shape} has {a.shape[-1]} channels, but the kernel of shape {kernel.shape} reads {expected}; "
             f"initialise for this input, or give it {expected}{swapped}"
         )
+    _check_dtypes(name, a, kernel)
 
 
-def _check_groups(groups: int, features: int) -> None:
-    if groups < 1 or features % groups:
-        raise ShapeError(f"{groups} groups do not divide {features} output channels")
+def _check_dtypes(name: str, a: jax.Array, kernel: jax.Array) -> None:
+    if a.dtype != kernel.dtype:
+        raise TypeError(f"{name} is {a.dtype} but its kernel {kernel.dtype}; cast one to the other's dtype")
 
 
 def _hashable(precision: lax.PrecisionLike) -> Any:

@@ -19,7 +19,7 @@ from jax import lax
 
 from ..geometry import Padding, Shape, Window, pool_window, volume
 from .convolution import check_method
-from .routing import lowest, max_and_switches_p, route_p, select_p
+from .routing import first_inside, lowest, max_and_switches_p, route_p, select_p
 from .window import views
 
 
@@ -41,7 +41,9 @@ def max_pool(
     w = pool_window(x.shape[1:-1], size, stride, padding, rounding)
     if method == "im2col":
         columns = jnp.stack(views(x, w, lowest(x.dtype)), axis=1)
-        return jnp.take_along_axis(columns, columns.argmax(axis=1, keepdims=True), axis=1)[:, 0]  # max() would share a tie
+        winner = columns.argmax(axis=1)  # max() would share a tie
+        winner = jnp.maximum(winner, jnp.asarray(first_inside(w), winner.dtype))
+        return jnp.take_along_axis(columns, winner[:, None], axis=1)[:, 0]
     return _reduce(x, w) if method == "lax" else _max_pool(x, w)
 
 

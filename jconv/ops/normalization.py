@@ -13,7 +13,7 @@ import numpy as np
 from jax import lax
 
 from ..errors import ShapeError, unknown
-from ..geometry import Window, window
+from ..geometry import Shape, Window, check_settings, window
 from .convolution import check_method
 from .pooling import counts, window_sum
 
@@ -36,7 +36,7 @@ def moments(x: jax.Array, axes: Sequence[int], keepdims: bool = False) -> tuple[
 def group_norm(x: jax.Array, groups: int, eps: float) -> jax.Array:
     """Standardise each example's groups of consecutive channels over space and the group. (N, *S, C) -> the same"""
     n, c = x.shape[0], x.shape[-1]
-    if c % groups:
+    if groups < 1 or c % groups:
         raise ShapeError(f"{groups} groups do not divide {c} channels; use a divisor of {c}")
     parts = x.reshape(n, -1, groups, c // groups)
     mean, var = moments(parts, (1, 3), keepdims=True)
@@ -62,6 +62,7 @@ def local_response_norm(
     check_method(method)
     if convention not in LRN_CONVENTIONS:
         raise ValueError(unknown("convention", convention, LRN_CONVENTIONS))
+    check_settings("local_response_norm", size=size)
     if convention == "caffe" and size % 2 == 0:
         raise ValueError(f'size={size} is even, and Caffe\'s window has a middle; use an odd size or convention="torch"')
     scale, offset = (alpha, 2.0) if convention == "paper" else (alpha / size, 1.0)
@@ -89,7 +90,7 @@ def local_response_norm_within(x: jax.Array, *, size: int, alpha: float, beta: f
     Caffe's WITHIN_CHANNEL, which ignores its own k (fact F14: always 1), and cuda-convnet's rnorm, where k is minDiv.
     Shapes: (N, *S, C) -> the same. Raises ShapeError. Source: fact C1c.
     """
-    w = _around(x, size)
+    w = around(x.shape[1:-1], size)
     return _respond(x, window_sum(jnp.square(wide(x)), w, method), alpha / size**w.rank, beta, k)
 
 
@@ -98,15 +99,15 @@ def contrast_norm(x: jax.Array, *, size: int, alpha: float, beta: float, k: floa
 
     Only the denominator subtracts the mean, as cuda-convnet's code does. Shapes: (N, *S, C) -> the same. Source: fact C1c.
     """
-    w = _around(x, size)
+    w = around(x.shape[1:-1], size)
     wx = wide(x)
     mean = window_sum(wx, w, method) / jnp.asarray(counts(w, count_padding=False), wx.dtype)
     return _respond(x, window_sum(jnp.square(wx - mean), w, method), alpha / size**w.rank, beta, k)
 
 
-def _around(x: jax.Array, size: int) -> Window:
+def around(sizes: Shape, size: int) -> Window:
     """A window of `size` around every position; an even one reaches one further back."""
-    return window(x.shape[1:-1], size, padding=((size // 2, (size - 1) // 2),) * (x.ndim - 2))
+    return window(sizes, size, padding=((size // 2, (size - 1) // 2),) * len(sizes))
 
 
 def _respond(x: jax.Array, total: jax.Array, scale: float, beta: float, k: float) -> jax.Array:
@@ -116,4 +117,4 @@ def _respond(x: jax.Array, total: jax.Array, scale: float, beta: float, k: float
 
 def wide(x: jax.Array) -> jax.Array:
     """x in float32, or as it is if wider."""
-    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    return x.astype(np.promote_types(x.dtype, np.float32))  # not jnp's, which strict promotion forbids

@@ -8,7 +8,7 @@ import numpy as np
 from jax import lax
 
 from ..errors import ShapeError
-from ..geometry import Padding, Shape, Window, pool_window, volume
+from ..geometry import Padding, Shape, Window, check_settings, pool_window, volume
 from .convolution import check_method
 from .window import views
 
@@ -53,9 +53,9 @@ def lp_pool(
     w = pool_window(x.shape[1:-1], size, stride, padding, rounding)
     power = jnp.square(x) if p == 2 else jnp.abs(x) ** p
     total = window_sum(power, w, method)
-    positive = total > 0
-    safe = jnp.where(positive, total, jnp.ones_like(total))  # the root's derivative is infinite at zero
-    return jnp.where(positive, jnp.sqrt(safe) if p == 2 else safe ** (1 / p), jnp.zeros_like(total))
+    zero = total == 0
+    safe = jnp.where(zero, jnp.ones_like(total), total)  # the root's derivative is infinite at zero
+    return jnp.where(zero, jnp.zeros_like(total), jnp.sqrt(safe) if p == 2 else safe ** (1 / p))
 
 
 def window_sum(x: jax.Array, w: Window, method: str = "auto") -> jax.Array:
@@ -82,6 +82,7 @@ def adaptive_avg_pool(x: jax.Array, out_sizes: Shape) -> jax.Array:
 
     Shapes: (N, *S, C) -> (N, *out_sizes, C). Raises ShapeError for another number of axes. Source: Torch's AdaptiveAvgPool.
     """
+    check_settings("adaptive_avg_pool", out_sizes=tuple(out_sizes))
     if len(out_sizes) != x.ndim - 2:
         raise ShapeError(f"out_sizes={out_sizes} for x of shape {x.shape}: one entry an axis was expected, {x.ndim - 2} in all")
     for axis, out in enumerate(out_sizes, 1):
@@ -105,6 +106,6 @@ def global_avg_pool(x: jax.Array) -> jax.Array:
 
 
 def global_max_pool(x: jax.Array) -> jax.Array:
-    """The largest over all positions. (N, *S, C) -> (N, C)"""
-    n, c = x.shape[0], x.shape[-1]
-    return jnp.max(x.reshape(n, volume(x.shape[1:-1]), c), axis=1)
+    """The largest over all positions; the first of equals has the gradient, as in `max_pool`. (N, *S, C) -> (N, C)"""
+    flat = x.reshape(x.shape[0], volume(x.shape[1:-1]), x.shape[-1])
+    return jnp.take_along_axis(flat, flat.argmax(axis=1, keepdims=True), axis=1)[:, 0]  # max() would share a tie

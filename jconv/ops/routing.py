@@ -25,7 +25,7 @@ def lowest(dtype) -> float:
 def _max_and_switches(x, *, window: Window):
     """One pass over the taps that keeps the best so far and where it was."""
     seen = views(x, window, lowest(x.dtype))
-    best, winner = seen[0], jnp.zeros(seen[0].shape, _counter(window))
+    best, winner = seen[0], jnp.broadcast_to(jnp.asarray(first_inside(window), _counter(window)), seen[0].shape)
     for t, v in enumerate(seen[1:], 1):
         better = (v > best) | ((v != v) & (best == best))
         best, winner = jnp.where(better, v, best), jnp.where(better, jnp.asarray(t, winner.dtype), winner)
@@ -38,6 +38,15 @@ def _max_and_switches_once(x, *, window: Window):
     start = y, jnp.zeros(y.shape, _counter(window))
     first = lambda i, kept: lax.cond(i == 0, lambda: _max_and_switches(x, window=window), lambda: kept)
     return lax.fori_loop(0, 2, first, start)
+
+
+def first_inside(w: Window) -> np.ndarray:
+    """The first position of every window that is no padding: the winner among inputs as low as the padding. (1, *out, 1)"""
+    tap = np.zeros((1,) * (w.rank + 2), np.int64)
+    for axis, (f, s, (lo, _), out) in enumerate(zip(w.size, w.stride, w.padding, w.out_sizes, strict=True)):
+        offset = np.maximum(lo - np.arange(out) * s, 0)
+        tap = tap * f + offset.reshape(-1, *(1,) * (w.rank - axis))
+    return tap
 
 
 def _select(x, winner, *, window: Window):

@@ -1,0 +1,155 @@
+"""Fully connected layers as convolutions and back (the notes' FC<->CONV conversion), and what it is for: scores all over a larger image."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from ..errors import LayerError, ShapeError, located
+from ..geometry import Shape, volume
+from ..layer import Layer, Params, State, Visit, map_layers, walk
+from ..layers import AdaptiveAvgPool, AvgPool, Conv, Dense, Flatten, GlobalAvgPool, GlobalMaxPool, Identity, MaxPool
+from .field import net_field
+
+
+def convolutionalize(net: Layer, params: Params, in_shape: Shape) -> tuple[Layer, Params]:
+    """The net with its dense head as convolutions, and its parameters moved: the same numbers at `in_shape`, a map of them beyond.
+
+    Flatten becomes Identity and the Dense after it a Conv whose window is all it saw; a Dense after that a 1x1 Conv; global pools
+    become pools of the size they had. Every array keeps its path; kernels are reshaped, (H*W*C, K) -> (H, W, C, K).
+    Raises LayerError for a Dense that nothing spatial comes before. Source: facts S62-S66.
+    """
+    edits: dict[str, Layer] = {}
+    kernels: dict[str, Shape] = {}
+    window: Shape | None = None
+    for visit in walk(net, in_shape):
+        layer, sizes = visit.layer, visit.in_shape[:-1]
+        if isinstance(layer, Flatten):
+            window = sizes
+            edits[visit.path] = Identity()
+        elif isinstance(layer, (GlobalAvgPool, GlobalMaxPool)):
+            window = (1,) * len(sizes)
+            edits[visit.path] = AvgPool(sizes, stride=1) if isinstance(layer, GlobalAvgPool) else MaxPool(sizes, stride=1)
+        elif isinstance(layer, AdaptiveAvgPool):
+            edits[visit.path] = located(visit.path, _fixed_pool, sizes, visit.out_shape[:-1])
+        elif isinstance(layer, Dense):
+            if window is None:
+                raise LayerError("a Dense with no Flatten or global pool before it has no image to slide over", visit.path)
+            edits[visit.path] = _as_conv(layer, window)
+            kernels[visit.path] = (*window, visit.in_shape[0] // volume(window), layer.features)
+            window = (1,) * len(window)
+    return map_layers(net, lambda path, layer: edits.get(path, layer)), _reshaped(params, kernels)
+
+
+def fully_connect(net: Layer, params: Params, in_shape: Shape) -> tuple[Layer, Params]:
+    """The inverse: every Conv that sees all of its input at once, for this `in_shape`, as a Dense, with a Flatten before the first.
+
+    The Flatten takes the place of the Identity before it, as `convolutionalize` leaves one.
+    Kernels are reshaped, (H, W, C, K) -> (H*W*C, K). Raises LayerError when there is no such Conv, or no place for the Flatten.
+    """
+    edits: dict[str, Layer] = {}
+    kernels: dict[str, Shape] = {}
+    before: Visit | None = None
+    for visit in walk(net, in_shape):
+        if _sees_all(visit):
+            conv: Any = visit.layer
+            if not kernels:
+                _flatten_before(edits, before, visit)
+            edits[visit.path] = _as_dense(conv)
+            kernels[visit.path] = (volume(visit.in_shape), conv.features)
+        elif kernels and not visit.layer.in_place:
+            raise LayerError(
+                f"a {type(visit.layer).__name__} after a Conv that sees all of its input cannot stay; it needs an image", visit.path
+            )
+        before = visit
+    if not kernels:
+        raise LayerError(f"no Conv sees all of its input for images of {in_shape}; nothing to turn into a Dense")
+    return map_layers(net, lambda path, layer: edits.get(path, layer)), _reshaped(params, kernels)
+
+
+def dense_scores(net: Layer, params: Params, state: State, image: jax.Array) -> jax.Array:
+    """The scores at every position of an image, in one pass that shares the work of overlapping windows.
+
+    `net` is fully convolutional, as `convolutionalize` makes it. Shapes: image (*S, C) -> (*positions, classes); positions lie the
+    net's total stride apart. Only for a net without padding are these the scores of the crops (fact S67, F6): with padding, a
+    crop sees zeros at its borders where this sees pixels. Average over positions for one answer (S69).
+    Raises ShapeError when the net still has a dense head.
+    """
+    if len(net.out_shape(image.shape)) != image.ndim:
+        raise ShapeError("the net ends in one row of scores, a map was expected; convolutionalize(net, params, in_shape) first")
+    return net.apply(params, state, image[None])[0][0]
+
+
+def shift_and_stitch(net: Layer, params: Params, state: State, image: jax.Array, stride: int, scores: Callable = dense_scores) -> jax.Array:
+    """The same at positions `stride` apart, finer than the net's own: one pass for each shift of the image, interleaved.
+
+    All (T/stride)^axes shifts are needed, T the net's total stride: for half the stride of an image that is four, where the notes
+    speak of two (facts S68, F7). Shapes: image (*S, C) -> (*positions, classes).
+    Raises ShapeError unless `stride` divides the net's total stride.
+    """
+    jumps = [axis.jump for axis in net_field(net, image.shape)]
+    if any(jump % stride for jump in jumps):
+        raise ShapeError(f"stride={stride} does not divide the net's total stride {tuple(jumps)}; use a divisor")
+    passes = {
+        shift: scores(net, params, state, image[tuple(slice(s * stride, None) for s in shift)])
+        for shift in itertools.product(*(range(jump // stride) for jump in jumps))
+    }
+    steps = [jump // stride for jump in jumps]
+    first = passes[(0,) * len(jumps)]
+    sizes = [sum(passes[_only(axis, s, len(jumps))].shape[axis] for s in range(n)) for axis, n in enumerate(steps)]
+    out = jnp.zeros((*sizes, first.shape[-1]), first.dtype)
+    for shift, part in passes.items():
+        out = out.at[tuple(slice(s, None, n) for s, n in zip(shift, steps, strict=True))].set(part)
+    return out
+
+
+def _only(axis: int, shift: int, rank: int) -> Shape:
+    return tuple(shift if a == axis else 0 for a in range(rank))
+
+
+def _fixed_pool(sizes: Shape, out: Shape) -> Layer:
+    if sizes == out:
+        return Identity()
+    if any(w % o for w, o in zip(sizes, out, strict=True)):
+        raise LayerError(f"{sizes} pixels in {out} bins have bins of different sizes, which no sliding window has")
+    window = tuple(w // o for w, o in zip(sizes, out, strict=True))
+    return AvgPool(window, stride=1 if volume(out) == 1 else window)
+
+
+def _as_conv(dense: Dense, window: Shape) -> Conv:
+    return Conv(
+        dense.features, window, bias=dense.bias, precision=dense.precision, kernel_init=dense.kernel_init, bias_init=dense.bias_init
+    )
+
+
+def _sees_all(visit: Visit) -> bool:
+    layer, sizes = visit.layer, visit.in_shape[:-1]
+    if not isinstance(layer, Conv) or layer.groups > 1 or layer.mask:
+        return False
+    w = layer.over(visit.in_shape)
+    return w.size == sizes and volume(w.out_sizes) == 1 and not any(map(any, w.pads))
+
+
+def _as_dense(conv: Conv) -> Dense:
+    return Dense(conv.features, bias=conv.bias, precision=conv.precision, kernel_init=conv.kernel_init, bias_init=conv.bias_init)
+
+
+def _flatten_before(edits: dict[str, Layer], before: Visit | None, visit: Visit) -> None:
+    if before is None or not isinstance(before.layer, Identity):
+        raise LayerError("there is no Identity before this Conv to take the Flatten's place; put one there", visit.path)
+    edits[before.path] = Flatten()
+
+
+def _reshaped(params: Params, shapes: dict[str, Shape], path: str = "") -> Params:
+    return {
+        name: _reshaped(value, shapes, f"{path}/{name}" if path else name)
+        if isinstance(value, dict)
+        else value.reshape(shapes[path])
+        if name == "kernel" and path in shapes
+        else value
+        for name, value in params.items()
+    }

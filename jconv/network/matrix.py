@@ -1,0 +1,60 @@
+"""A convolution as the big, mostly zero matrix of the fully connected layer that it equals (facts S61)."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from ..geometry import Shape, Window, volume
+from ..layers import Conv
+
+
+def conv_as_dense(conv: Conv, params: dict, in_shape: Shape):
+    """The matrix M, a scipy.sparse.csr_array: M @ x.ravel() is y.ravel() but for the bias, y the Conv's output for one example x.
+
+    Shapes: (prod(S')*features, prod(S)*C), both sides row-major with the channel fastest. It holds one entry a connection, zero
+    weights too, so that `.nnz` counts connections: 294 of 1,350 in the notes' demo, from 54 weights. For networks of AlexNet's
+    size use `connections`, which counts without building. Raises ShapeError.
+    """
+    from scipy.sparse import csr_array  # as slow to import as all of jconv
+
+    w, (k_total, c_total), g = conv.over(in_shape), (conv.features, in_shape[-1]), conv.groups
+    kernel = np.asarray(conv.full_kernel(params["kernel"], c_total))
+    k, c = k_total // g, c_total // g
+    live = np.ones((c, k), bool) if conv.mask is None else np.array([[i in row for row in conv.mask] for i in range(c)])
+    rows, columns, values = [], [], []
+    for tap in itertools.product(*map(range, w.size)):
+        out, into = _positions(w, tap)
+        for group in range(g):
+            to = out[:, None, None] * k_total + group * k + np.arange(k)[None, :]
+            read = into[:, None, None] * c_total + group * c + np.arange(c)[:, None]
+            weights = kernel[tap][:, group * k : (group + 1) * k]
+            for found, a in ((rows, to), (columns, read), (values, weights)):
+                found.append(np.broadcast_to(a, (len(out), c, k))[:, live].ravel())
+    size = (volume(w.out_sizes) * k_total, volume(in_shape))
+    return csr_array((np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=size)
+
+
+def connections(conv: Conv, in_shape: Shape) -> int:
+    """How many entries that matrix holds: connections between values, not counting those to padding."""
+    w = conv.over(in_shape)
+    reached = [sum(0 <= o * s + f * d - lo < n for o in range(out) for f in range(size)) for n, size, s, d, (lo, _), out in _axes(w)]
+    pairs = sum(map(len, conv.mask)) if conv.mask else in_shape[-1] // conv.groups * conv.features
+    return int(np.prod(reached, dtype=np.int64)) * pairs
+
+
+def _axes(w: Window):
+    return zip(w.in_sizes, w.size, w.stride, w.dilation, w.padding, w.out_sizes, strict=True)
+
+
+def _positions(w: Window, tap: Shape) -> tuple[np.ndarray, np.ndarray]:
+    """For one tap of the window: the output positions that read inside the image there, and the input positions they read; flat."""
+    out, into = np.zeros(1, np.int64), np.zeros(1, np.int64)
+    for (n, _, s, d, (lo, _), outs), f in zip(_axes(w), tap, strict=True):
+        o = np.arange(outs)
+        i = o * s + f * d - lo
+        inside = (i >= 0) & (i < n)
+        out = (out[:, None] * outs + o[inside]).ravel()
+        into = (into[:, None] * n + i[inside]).ravel()
+    return out, into

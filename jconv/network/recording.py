@@ -1,0 +1,50 @@
+"""Looking inside a network: every layer's output, or the network up to one of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import jax
+
+from ..compose import Arrays, Composite, Sequential
+from ..errors import LayerError, located
+from ..layer import Layer, Params, State
+
+
+def activations(net: Layer, params: Params, state: State, x: jax.Array) -> dict[str, jax.Array]:
+    """What every layer gives for a batch, at test time, by path and in the order of `walk`. Under jit, what is unused costs nothing."""
+    if not isinstance(net, Composite):
+        return {"": net.apply(params, state, x)[0]}
+    call = Recorder(params, state, False, None, "", {})
+    net.run(call, x)
+    return call.found
+
+
+@dataclass
+class Recorder(Arrays):
+    """An apply that keeps every output that is no composite's."""
+
+    found: dict[str, jax.Array] = field(default_factory=dict)
+
+    def child(self, name: str, layer: Layer, x):
+        y = super().child(name, layer, x)
+        if not isinstance(layer, Composite):
+            self.found[self.inside(name).path] = y
+        return y
+
+
+def features(net: Layer, upto: str) -> Layer:
+    """The net up to the layer at path `upto`, that one included: a feature extractor. Its parameters are among the net's own.
+
+    Raises LayerError for a path that does not exist, listing its siblings, or that ends inside a branch.
+    """
+    name, _, rest = upto.partition("/")
+    if not isinstance(net, Sequential):
+        raise LayerError(f"{type(net).__name__} has branches and cannot end inside one; end at it, or at a layer of a Sequential")
+    names = [n for n, _ in net.layers]
+    if name not in names:
+        raise LayerError(f"there is no layer {name!r} here; there are {', '.join(names)}")
+    kept = dict(net.layers[: names.index(name) + 1])
+    if rest:
+        kept[name] = located(name, features, kept[name], rest)
+    return Sequential(**kept)

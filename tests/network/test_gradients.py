@@ -1,0 +1,189 @@
+import dataclasses
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jconv import BatchNorm, Conv, Dense, Dropout, Flatten, LayerError, LocalResponseNorm, MaxPool, Relu, Sequential, gradcheck, ops
+from jconv.network import GradientCheck
+
+SHAPE = (7, 5, 2)
+NET = Sequential(
+    conv=Conv(3, 3, stride=2, padding=1),
+    bn=BatchNorm(),
+    relu=Relu(),
+    drop=Dropout(0.3),
+    pool=MaxPool(2),
+    norm=LocalResponseNorm(3, alpha=0.5),
+    flatten=Flatten(),
+    fc=Dense(2),
+)
+
+
+@pytest.mark.parametrize("train", [False, True])
+def test_a_right_net_passes(train):
+    check = gradcheck(NET, SHAPE, train=train, directions=2)
+    assert check.passed, str(check)
+    assert [leaf.name for leaf in check.leaves] == [
+        *("bn/bias", "bn/scale", "conv/bias", "conv/kernel", "fc/bias", "fc/kernel", "(input)"),
+    ]
+    assert [leaf.size for leaf in check.leaves] == [3, 3, 3, 54, 2, 12, 3 * 70]
+    assert check.forward < 1e-12
+    for leaf in check.leaves:
+        assert 0 <= leaf.numeric <= check.tolerance
+        assert 0 <= leaf.twin <= check.twin_tolerance
+    assert max(leaf.numeric for leaf in check.leaves) > 0  # something was measured
+
+
+def test_the_table_names_every_leaf_and_the_verdict():
+    check = gradcheck(Dense(2), (3,), directions=1)
+    head, rule, *rows, last = str(check).splitlines()
+    assert head.split() == ["gradient", "of", "values", "numeric", "error", "twin", "error", "redrawn"]
+    assert set(rule) == {"-"}
+    assert [row.split()[0] for row in rows if set(row) != {"-"}] == ["bias", "kernel", "(input)", "output"]
+    assert all(row.endswith("ok") for row in rows[:3])
+    assert last == f"passed; worst: {check.worst.name}"
+    assert "-" in rows[0].split()  # a dense layer has no twin
+
+
+def test_every_coordinate_on_request():
+    check = gradcheck(Sequential(conv=Conv(2, 2), flatten=Flatten(), fc=Dense(2)), (3, 2, 1), per_coordinate=True)
+    assert check.passed, str(check)
+
+
+def test_functions_of_arrays(rng):
+    x, kernel = rng.standard_normal((2, 7, 3)), rng.standard_normal((3, 3, 4))
+    conv = lambda x, kernel, method="auto": ops.conv(x, kernel, stride=2, padding=1, method=method)
+    check = gradcheck(conv, x, kernel, twin=lambda x, kernel: conv(x, kernel, "im2col"))
+    assert check.passed, str(check)
+    assert [(leaf.name, leaf.size) for leaf in check.leaves] == [("argument 0", 42), ("argument 1", 36)]
+    assert math.isnan(gradcheck(jnp.sin, x[0]).forward)  # without a twin there is none to compare
+
+
+# Planted bugs -----------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def arrays(rng):
+    return rng.standard_normal((2, 7, 3)), rng.standard_normal((3, 3, 4))
+
+
+def with_gradient(f, backward):
+    """f with a gradient of one's own: backward(x, ..., dy) -> one cotangent an argument."""
+    g = jax.custom_vjp(f)
+    g.defvjp(lambda *args: (f(*args), args), lambda args, dy: backward(*args, dy))
+    return g
+
+
+def test_a_kernel_that_is_not_flipped_is_found(arrays):
+    conv = lambda x, kernel: ops.conv(x, kernel, padding=1)
+
+    def backward(x, kernel, dy, step=1):
+        _, right = jax.vjp(conv, x, kernel)
+        return ops.conv(dy, jnp.swapaxes(kernel[::step], 1, 2), padding=1), right(dy)[1]
+
+    check = gradcheck(with_gradient(conv, backward), *arrays)
+    assert not check.passed
+    assert [leaf.passed for leaf in check.leaves] == [False, True]
+    assert check.worst.name == "argument 0"
+    assert check.worst.numeric > 0.01
+    assert "FAILED; worst: argument 0" in str(check)
+    flipped = with_gradient(conv, lambda x, kernel, dy: backward(x, kernel, dy, -1))
+    assert gradcheck(flipped, *arrays).passed
+    check = gradcheck(conv, *arrays, twin=with_gradient(conv, backward))  # and a twin that is wrong in its gradient alone
+    assert [leaf.passed for leaf in check.leaves] == [False, True]
+    assert check.worst.name == "argument 0"
+    assert check.forward <= check.twin_tolerance
+
+
+def test_padding_on_the_wrong_side_is_found_by_the_twin(arrays):
+    conv = lambda padding: lambda x, kernel: ops.conv(x, kernel, stride=2, padding=(padding,))
+    check = gradcheck(conv((1, 0)), *arrays, twin=conv((0, 1)))
+    assert not check.passed
+    assert check.forward > 0.01
+    assert all(leaf.numeric <= check.tolerance for leaf in check.leaves)  # its own gradient is right
+    assert all(leaf.twin > 0.01 for leaf in check.leaves)
+    assert gradcheck(conv((1, 0)), *arrays, twin=conv((1, 0))).passed
+
+
+@pytest.mark.parametrize(("constant", "right"), [(2.0, True), (1.0, False)])
+def test_a_wrong_constant_in_the_gradient_of_lrn_is_found(constant, right, arrays):
+    n, alpha, beta = 3, 0.5, 0.75
+    lrn = lambda x: ops.local_response_norm(x, size=n, alpha=alpha, beta=beta)
+
+    def backward(x, dy):  # fact C1e; `constant` is its 2
+        near = lambda a: ops.conv(a[..., None], jnp.ones((1, n, 1, 1)), padding=(0, 1))[..., 0]
+        s = 1 + alpha / n * near(x**2)
+        return (dy * s**-beta - constant * alpha * beta / n * x * near(dy * x * s ** (-beta - 1)),)
+
+    assert gradcheck(with_gradient(lrn, backward), arrays[0]).passed is right
+
+
+@dataclasses.dataclass(frozen=True)
+class WrongPlan(Conv):
+    """A convolution whose fast path reads the kernel upside down."""
+
+    def apply(self, params, state, x, *, train=False, key=None):
+        upside_down = {**params, "kernel": params["kernel"][::-1]}
+        return super().apply(params if self.method == "im2col" else upside_down, state, x)
+
+
+def test_a_fast_path_that_is_another_function_is_found_by_the_im2col_twin():
+    net = Sequential(conv=WrongPlan(2, 3))
+    check = gradcheck(net, (4, 3, 2), directions=1)
+    assert not check.passed
+    assert check.forward > 0.01
+    assert check.worst.name in ("conv/kernel", "(input)")
+    assert all(leaf.numeric <= check.tolerance for leaf in check.leaves)
+    assert gradcheck(net, (4, 3, 2), directions=1, twin=net).passed  # a twin of one's own instead
+
+
+def test_gradients_that_are_not_finite_fail():
+    root = lambda x: jnp.sqrt(x * x)  # 0/0 at zero
+    check = gradcheck(root, np.array([0.0, 1.0, 2.0]), per_coordinate=True)
+    assert not check.passed
+    assert check.worst.numeric == math.inf
+    assert gradcheck(lambda x: 0 * x, np.array([1.0, 2.0])).passed  # while nothing at all is right
+    check = gradcheck(jnp.sin, np.array([1.0, 2.0]), twin=lambda x: jnp.sin(x) * jnp.where(x > 1, jnp.nan, 1))
+    assert not check.passed
+
+
+# Kinks ------------------------------------------------------------------------------------------------------------------------------
+
+
+def test_coordinates_at_a_kink_are_left_out_and_counted():
+    check = gradcheck(jax.nn.relu, np.array([0.3e-6, 1.0, -2.0]), per_coordinate=True)
+    assert check.passed, str(check)
+    assert check.leaves[0].redrawn == 1
+
+
+def test_directions_across_a_kink_are_drawn_again_and_counted():
+    check = gradcheck(lambda x: jax.nn.relu(x).sum() + 3 * x.sum(), np.array([0.3e-6, 1.0]), directions=5)
+    assert check.passed, str(check)
+    assert 0 < check.leaves[0].redrawn <= 20
+
+
+@pytest.mark.parametrize("per_coordinate", [False, True])
+def test_what_could_not_be_checked_has_not_passed(per_coordinate):
+    ragged = lambda x: jnp.sin(1e9 * x)  # no two steps agree
+    check = gradcheck(ragged, np.array([0.1, 0.2]), per_coordinate=per_coordinate)
+    assert not check.passed
+    assert math.isnan(check.worst.numeric)
+    assert check.worst.redrawn == (2 if per_coordinate else 23)
+    assert str(check).splitlines()[2].split()[3] == "-"
+
+
+# Bad input --------------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_batch_too_small_for_batch_statistics():
+    with pytest.raises(ValueError, match="^gradcheck: batch=2; at least 3 are needed for batch statistics to vary$"):
+        gradcheck(NET, SHAPE, batch=2)
+
+
+def test_a_shape_that_does_not_fit_names_the_layer():
+    with pytest.raises(LayerError, match="^pool: a 2-wide window does not fit 1 pixels"):
+        gradcheck(NET, (2, 2, 2))
+    assert isinstance(gradcheck(Dense(1), [2], directions=1), GradientCheck)

@@ -1,0 +1,197 @@
+"""Memory by arithmetic against what jax saves, and the notes' figures (facts S84, S94-S104)."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import pytest
+from jax.extend.core import Literal
+
+from jconv import (
+    AvgPool,
+    BatchNorm,
+    Concat,
+    ContrastNorm,
+    Conv,
+    ConvTranspose,
+    Dense,
+    Dropout,
+    Elu,
+    Flatten,
+    Gelu,
+    GlobalMaxPool,
+    GroupNorm,
+    LayerNorm,
+    LeakyRelu,
+    Local,
+    LocalResponseNorm,
+    LpPool,
+    Maxout,
+    MaxPool,
+    Relu,
+    Residual,
+    Scale,
+    Sequential,
+    Sigmoid,
+    Silu,
+    Softmax,
+    Softplus,
+    Subsampling,
+    Tanh,
+    budget,
+    largest_batch,
+    saved_bytes,
+    split_taps,
+    streaming_peak,
+)
+from jconv.errors import InputError
+from jconv.models import build
+
+MIB, GIB = 2**20, 2**30
+
+
+def what_jax_saves(net, in_shape, batch, dtype=jnp.float32) -> int:
+    """Bytes of the residuals of jax.vjp that are neither arguments nor constants, each array once."""
+    params, state = jax.eval_shape(lambda key: net.init(key, in_shape), jax.random.key(0))
+    x = jax.ShapeDtypeStruct((batch, *in_shape), dtype)
+
+    def f(params, x):
+        y, new = net.apply(params, state_values, x, train=True, key=jax.random.key(1))
+        return y, split_taps(net, new)[1]
+
+    state_values = jax.tree.map(lambda s: jnp.ones(s.shape, s.dtype), state)
+    jaxpr = jax.make_jaxpr(lambda *args: jax.tree.leaves(jax.vjp(f, *args)[1]))(params, x).jaxpr
+    varying = set(jaxpr.invars)
+    for equation in jaxpr.eqns:
+        if any(not isinstance(v, Literal) and v in varying for v in equation.invars):
+            varying.update(equation.outvars)
+    kept = {v for v in jaxpr.outvars if not isinstance(v, Literal) and v in varying and v not in jaxpr.invars}
+    return sum(math.prod(v.aval.shape) * v.aval.dtype.itemsize for v in kept)
+
+
+LAYERS = [
+    Conv(5, 3),
+    Conv(6, 3, groups=2),
+    ConvTranspose(3, 3),
+    Dense(7),
+    MaxPool(3, 2),
+    MaxPool(17, 1, padding=8),
+    AvgPool(3, 2),
+    LpPool(2),
+    GlobalMaxPool(),
+    Subsampling(2),
+    BatchNorm(),
+    BatchNorm(scale=False),
+    Scale(),
+    GroupNorm(2),
+    LayerNorm(),
+    LocalResponseNorm(),
+    LocalResponseNorm(3, within=True),
+    ContrastNorm(3),
+    Dropout(0.5),
+    Relu(),
+    LeakyRelu(),
+    Elu(),
+    Gelu(),
+    Silu(),
+    Sigmoid(),
+    Tanh(),
+    Softplus(),
+    Softmax(),
+    Maxout(2),
+]
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: type(layer).__name__)
+def test_every_layer_says_what_jax_keeps_of_an_example(layer):
+    flat = isinstance(layer, Dense)
+    net = Sequential(Conv(6, 1), *([Flatten()] if flat else []), layer)
+    grown = lambda n: what_jax_saves(net, (8, 9, 4), n)
+    assert grown(5) - grown(3) == 2 * saved_bytes(net, (8, 9, 4))
+
+
+def test_locals_columns_are_kept():
+    net = Sequential(Conv(6, 1), Local(2, 3))
+    assert what_jax_saves(net, (8, 9, 4), 5) - what_jax_saves(net, (8, 9, 4), 3) == 2 * saved_bytes(net, (8, 9, 4))
+
+
+@pytest.mark.parametrize(
+    "name", ["lenet5", "caffe_lenet", "cifar_resnet20", "nin", "all_cnn_c", "vgg16", "alexnet", "googlenet", "resnet18", "preact_resnet18"]
+)
+def test_predicted_training_memory_of_the_zoo_is_within_two_percent(name):
+    net, in_shape = build(name)
+    predicted = budget(net, in_shape, 3, optimizer="sgd")
+    arguments = predicted.parameters + predicted.statistics + predicted.images
+    kept = what_jax_saves(net, in_shape, 3)
+    assert abs(predicted.saved - kept) <= 0.02 * kept
+    assert abs(arguments + predicted.saved - (arguments + kept)) <= 0.02 * (arguments + kept)
+
+
+def test_an_input_kept_twice_counts_once():
+    net = Sequential(Conv(4, 1), Concat(a=Conv(2, 3, padding=1), b=Conv(3, 1)))
+    assert saved_bytes(net, (7, 5, 3)) == 4 * 7 * 5 * 4
+    assert what_jax_saves(net, (7, 5, 3), 2) == 2 * saved_bytes(net, (7, 5, 3))
+
+
+def test_the_image_is_an_argument_and_not_saved():
+    assert saved_bytes(Conv(4, 3), (7, 5, 3)) == 0
+    assert budget(Conv(4, 3), (7, 5, 3), 2).images == 2 * 7 * 5 * 3 * 4
+
+
+def test_half_precision_halves_what_is_not_wide():
+    net = Sequential(Conv(4, 1), Conv(4, 1), BatchNorm())
+    assert saved_bytes(net, (7, 5, 3), item=2) == 7 * 5 * 4 * 2 + 3 * 7 * 5 * 4 * 4
+
+
+def test_S103_vgg16_in_bytes():
+    net, in_shape = build("vgg16")
+    b = budget(net, in_shape, 1, optimizer="momentum")
+    assert b.parameters == 553_430_176
+    assert round(b.fixed / MIB, 2) == 1583.38
+    assert round(budget(*build("alexnet"), 1).fixed / MIB, 2) == 697.69
+
+
+def test_S100_caches_by_optimizer():
+    net, in_shape = build("lenet5")
+    factor = lambda name: budget(net, in_shape, 1, optimizer=name).fixed / (4 * 61_706)
+    assert [factor(name) for name in ("sgd", "momentum", "adagrad", "rmsprop", "adam")] == [2, 3, 3, 3, 4]
+
+
+def test_S104_the_streaming_peak_of_vgg16():
+    assert streaming_peak(*build("vgg16")) == 6_422_528
+
+
+def test_the_peak_of_branches_counts_what_waits():
+    block = Residual(Sequential(Conv(8, 1), Relu(), Conv(4, 1)))
+    # input 4 channels waits while the body makes 8 and then 4; the sum needs no room of its own
+    assert streaming_peak(block, (5, 3, 4)) == 5 * 3 * (4 + 8 + 4)
+    fork = Concat(a=Conv(2, 1), b=Conv(3, 1))
+    assert streaming_peak(fork, (5, 3, 4)) == 5 * 3 * (2 + 3 + 5)
+
+
+def test_a_relu_that_shares_its_input_needs_room():
+    alone = Sequential(Conv(4, 1), Relu())
+    shared = Sequential(Conv(4, 1), Residual(Sequential(Relu(), Relu())))
+    assert streaming_peak(alone, (5, 3, 4)) == 5 * 3 * 8
+    assert streaming_peak(shared, (5, 3, 4)) == 5 * 3 * 8
+    assert streaming_peak(Residual(Relu()), (5, 3, 4)) == 5 * 3 * 8
+
+
+def test_the_largest_batch_is_the_largest():
+    net, in_shape = build("lenet5")
+    size = 64 * MIB
+    batch = largest_batch(net, in_shape, size, optimizer="adam")
+    assert budget(net, in_shape, batch, optimizer="adam").total <= size < budget(net, in_shape, batch + 1, optimizer="adam").total
+
+
+def test_a_budget_below_the_parameters_says_so():
+    net, in_shape = build("vgg16")
+    with pytest.raises(
+        InputError, match=r"512.0 MiB hold no training: parameters, gradients and momentum's cache take 1,583.4 MiB .* at least"
+    ):
+        largest_batch(net, in_shape, 512 * MIB)
+
+
+def test_an_unknown_optimizer_lists_those_there_are():
+    with pytest.raises(InputError, match="unknown optimizer 'lion'; use 'sgd', 'momentum'"):
+        budget(Conv(2, 3), (5, 5, 1), 1, optimizer="lion")

@@ -1,0 +1,40 @@
+"""The views of a sliding window against explicit indexing."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jconv.geometry import window
+from jconv.ops.window import padded, taps, views
+
+WINDOWS = [
+    pytest.param((7,), dict(size=3, stride=2, padding=((1, 2),)), id="1d"),
+    pytest.param((7, 5), dict(size=(3, 2), stride=(1, 3), padding=((0, 2), 1), dilation=(2, 1)), id="2d"),
+    pytest.param((7, 5), dict(size=3, stride=2, padding=0, rounding="ceil"), id="overhang"),
+    pytest.param((7, 11), dict(size=2, stride=4), id="unused"),
+    pytest.param((3, 5, 2), dict(size=(2, 3, 1), stride=(1, 2, 1), padding="SAME"), id="3d"),
+]
+
+
+@pytest.mark.parametrize("sizes, settings", WINDOWS)
+def test_views(sizes, settings, loops, rng, compiled):
+    w = window(sizes, **settings)
+    x = rng.standard_normal((2, *sizes, 3)).astype(np.float32)
+    seen = np.stack(compiled(lambda x: views(x, w, fill=-7.0))(x))  # (taps, N, *out, C)
+    assert seen.shape == (np.prod(w.size), 2, *w.out_sizes, 3)
+    order = list(taps(w))
+    for out, tap, at in loops.visits(sizes, w.size, w.stride, w.padding, w.dilation, settings.get("rounding", "floor")):
+        expected = x[:, *at] if loops.inside(at, sizes) else -7.0
+        np.testing.assert_array_equal(seen[order.index(tap)][:, *out], expected)
+
+
+def test_taps_are_row_major():
+    assert list(taps(window((7, 5), (2, 3)))) == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]
+
+
+def test_padded_is_cut_to_what_windows_reach():
+    x = jnp.arange(1.0, 8.0).reshape(1, 7, 1)
+    cut = padded(x, window((7,), 2, stride=3, padding=((1, 0),)), fill=9.0)  # windows at -1, 2 and 5
+    np.testing.assert_array_equal(cut[0, :, 0], [9, 1, 2, 3, 4, 5, 6, 7])
+    cut = padded(x, window((7,), 2, stride=3), fill=9.0)  # windows at 0 and 3, pixels 5 and 6 unseen
+    np.testing.assert_array_equal(cut[0, :, 0], [1, 2, 3, 4, 5])

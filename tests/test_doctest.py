@@ -1,0 +1,36 @@
+"""Every example in a docstring runs."""
+
+import doctest
+import importlib
+import pkgutil
+
+import jax
+import pytest
+
+import jconv
+import jconv.models
+
+MODULES = sorted(
+    module.name
+    for package in (jconv, jconv.models)
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+    if not module.name.startswith(("jconv.models.", "jconv.scripts", "jconv.__main__")) or package is jconv.models
+)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_run(name):
+    with jax.numpy_rank_promotion("allow"):
+        result = doctest.testmod(importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert result.failed == 0
+
+
+def test_the_notes_comparisons_are_among_them():
+    finder = doctest.DocTestFinder()
+    counted = {name: sum(len(t.examples) for t in finder.find(importlib.import_module(name))) for name in MODULES}
+    assert {name for name, n in counted.items() if n} >= {
+        "jconv.network.table",
+        "jconv.layers.local",
+        "jconv.ops.reference",
+        "jconv.grammar.parsing",
+    }
