@@ -24,6 +24,20 @@ class ShapeError(LayerError):
     """A shape that cannot be: a window that does not fit, channels that do not divide, a rank that disagrees."""
 
 
+class FeaturesError(ShapeError):
+    """Another number of features than a dense kernel has; `features` is how many it has."""
+
+    def __init__(self, message: str, path: str = "", features: int = 0):
+        super().__init__(message, path)
+        self.features = features
+
+    def under(self, name: str) -> FeaturesError:
+        return FeaturesError(self.message, f"{name}/{self.path}" if self.path else name, self.features)
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}; initialise for this input"
+
+
 def located(path: str, f: Callable, *args, **kwargs):
     """f(*args, **kwargs), with any LayerError it raises placed at `path`."""
     try:

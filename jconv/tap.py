@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import jax
 
-from .compose import Call, Composite, check_names
+from .composite import Call, Composite, check_names
 from .errors import LayerError
 from .layer import Layer, State
 from .layers.activation import Identity

@@ -256,7 +256,12 @@ BRANCHES = Concat(a=MaxPool(2, rounding="ceil"), b=AvgPool(2))
         (
             Sequential(f=Flatten(), fc=Dense(2)),
             shaped(2, 7, 6, 3),
-            r"^fc: x of shape \(2, 126\) for a kernel of shape \(105, 2\): features disagree; initialise for",
+            r"^fc: x of shape \(2, 126\) for a kernel of shape \(105, 2\): 126 features came, 105 were expected; no square image with 3",
+        ),
+        (
+            Sequential(pool=MaxPool(2), f=Flatten(), fc=Dense(2)),
+            shaped(2, 11, 9, 3),
+            r"^fc: .*: 60 features came, 18 were expected; no square image",
         ),
         (
             Sequential(bn=BatchNorm()),
@@ -399,3 +404,11 @@ def test_operations_carry_the_path_of_their_layer():
     net = Sequential(stage=Sequential(norm=LocalResponseNorm(3)))
     text = jax.jit(lambda x: net.apply({}, {}, x)[0]).lower(shaped(1, *IMAGE)).as_text(debug_info=True)
     assert "stage/norm" in text
+
+
+def test_the_wrong_image_for_a_dense_head_is_told_the_sizes_that_work(filled):
+    net = Sequential(conv=Conv(2, 3), pool=MaxPool(2), flat=Flatten(), head=Sequential(fc=Dense(5)))
+    params, state = filled(net, (10, 10, 3))
+    words = "head/fc: .* 50 features came, 32 were expected; images of 10 to 11 pixels a side give that, these have 12x12: resize them"
+    with pytest.raises(ShapeError, match=words):
+        net.apply(params, state, jnp.zeros((2, 12, 12, 3)))

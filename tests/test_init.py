@@ -61,6 +61,7 @@ def test_arrows_between_the_rooms_point_one_way():
         "layer.py": above | {"layers", "compose", "network", "tap"},
         "ops": above | {"layer", "layers", "compose", "network", "tap"},
         "layers": above | {"compose", "network", "tap"},
+        "composite.py": above | {"network", "tap", "compose"},
         "compose.py": above | {"network", "tap"},
         "network": above,
     }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import jax.numpy as jnp
 
-from ..errors import ShapeError
+from ..errors import FeaturesError, ShapeError
 from ..geometry import Shape, Window, volume, window
 from ..layer import Layer, Parameter, Saved, like
 from .initializer import Initializer, he_normal, zeros
@@ -53,7 +53,9 @@ class Dense(Layer):
         (kernel,) = like(x, params["kernel"])
         check_rank(x, kernel)
         if x.shape[1] != kernel.shape[0]:
-            raise ShapeError(f"x of shape {x.shape} for a kernel of shape {kernel.shape}: features disagree; initialise for this input")
+            came, expected = x.shape[1], kernel.shape[0]
+            message = f"x of shape {x.shape} for a kernel of shape {kernel.shape}: {came:,} features came, {expected:,} were expected"
+            raise FeaturesError(message, features=expected)
         return add_bias(params, jnp.matmul(x, kernel, precision=self.precision)), state
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ..compose import Call, Composite
+from ..composite import Call, Composite
 from ..errors import LayerError, located
 from ..geometry import ReceptiveField, Shape, union
 from ..layer import Layer

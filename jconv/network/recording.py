@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 import jax
 
-from ..compose import Arrays, Composite, Sequential
+from ..compose import Sequential
+from ..composite import Arrays, Composite
 from ..errors import LayerError, located
 from ..layer import Layer, Params, State
 

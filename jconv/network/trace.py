@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from ..compose import Call, Composite
+from ..composite import Call, Composite
 from ..errors import located
 from ..geometry import Shape
 from ..layer import Layer

@@ -68,7 +68,7 @@ def test_settings_and_inputs_that_cannot_be(build, words):
     [
         ((5,), "x of shape (5,) for a kernel of shape (5, 3): their ranks disagree; either x lacks the batch axis"),
         ((2, 7, 5), "x of shape (2, 7, 5) for a kernel of shape (5, 3): their ranks disagree"),
-        ((2, 6), "x of shape (2, 6) for a kernel of shape (5, 3): features disagree; initialise for this input"),
+        ((2, 6), "x of shape (2, 6) for a kernel of shape (5, 3): 6 features came, 5 were expected; initialise for this input"),
     ],
 )
 def test_batches_of_another_shape_than_inits(shape, words, filled):
