@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from ..errors import ShapeError
 from ..geometry import Shape, check_settings
-from ..layer import Layer, Parameter, like
+from ..layer import Layer, Parameter, Saved, like
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,9 @@ class Rbf(Layer):
 
     def macs(self, in_shape: Shape) -> int:
         return in_shape[0] * self.features
+
+    def saves(self, in_shape: Shape) -> Saved:
+        return Saved(values=in_shape[0] * self.features)
 
     def apply(self, params, state, x, *, train=False, key=None):
         (codes,) = like(x, state["codes"])

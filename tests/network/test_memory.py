@@ -28,6 +28,7 @@ from jconv import (
     LpPool,
     Maxout,
     MaxPool,
+    Rbf,
     Relu,
     Residual,
     Scale,
@@ -74,6 +75,7 @@ LAYERS = [
     Conv(6, 3, groups=2),
     ConvTranspose(3, 3),
     Dense(7),
+    Rbf(7),
     MaxPool(3, 2),
     MaxPool(17, 1, padding=8),
     AvgPool(3, 2),
@@ -104,7 +106,7 @@ LAYERS = [
 
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: type(layer).__name__)
 def test_every_layer_says_what_jax_keeps_of_an_example(layer):
-    flat = isinstance(layer, Dense)
+    flat = isinstance(layer, Dense | Rbf)
     net = Sequential(Conv(6, 1), *([Flatten()] if flat else []), layer)
     grown = lambda n: what_jax_saves(net, (8, 9, 4), n)
     assert grown(5) - grown(3) == 2 * saved_bytes(net, (8, 9, 4))

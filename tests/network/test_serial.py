@@ -105,7 +105,7 @@ def test_what_cannot_be_saved_names_its_path(net, words):
         ),
         (
             '{"layer": "Residual", "body": {"layer": "Relu", "slope": 1}}',
-            "body: Relu does not take these settings: Layer.__init__() got an",
+            "body: Relu does not take these settings: Relu.__init__() got an",
         ),
         (
             '{"layer": "Sequential", "layers": {"a": {"layer": "Conv", "features": 0, "kernel": 3}}}',

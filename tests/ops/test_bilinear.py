@@ -1,7 +1,5 @@
 """The three bilinear operations: each other's transposes, and one batching rule for them all."""
 
-import itertools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -79,14 +77,16 @@ def test_an_empty_batch(primitive, kinds, result, arrays):
     np.testing.assert_array_equal(batched, np.zeros((2, *expected)))
 
 
-@pytest.mark.parametrize("lo, hi", list(itertools.product(range(5), repeat=2)))
-def test_input_gradient_under_padding_wider_than_the_window(lo, hi, rng, loops, close_to_loops):
+@pytest.mark.parametrize("lo", range(5))
+def test_input_gradient_under_padding_wider_than_the_window(lo, rng, loops, compiled, close_to_loops):
     """Where windows lie in the padding alone. There XLA's CPU convolution reads outside its input in lax's form (openxla/xla#48713)."""
-    x, k = rng.standard_normal((2, 11, 3)).astype(np.float32), rng.standard_normal((2, 3, 5)).astype(np.float32)
-    settings = dict(stride=(1,), padding=((lo, hi),), dilation=(1,))
-    ct = rng.standard_normal(loops.conv(x, k, **settings).shape).astype(np.float32)
-    dx = jax.vjp(lambda x: ops.conv(x, k, **settings), x)[1](ct)[0]
-    close_to_loops(dx, loops.conv_gradients(x, k, ct, **settings)[0])
+    k = rng.standard_normal((2, 3, 5)).astype(np.float32)
+    settings = [dict(stride=(1,), padding=((lo, hi),), dilation=(1,)) for hi in range(5)]
+    cts = [rng.standard_normal((2, 10 + lo + hi, 5)).astype(np.float32) for hi in range(5)]
+    x = np.zeros((2, 11, 3), np.float32)
+    each = lambda x, k, cts: [jax.vjp(lambda x, s=s: ops.conv(x, k, **s), x)[1](ct)[0] for s, ct in zip(settings, cts, strict=True)]
+    expected = [loops.conv_gradients(x, k, ct, **s)[0] for s, ct in zip(settings, cts, strict=True)]
+    close_to_loops(compiled(each)(x, k, cts), expected)
 
 
 def test_input_gradient_where_no_window_sees_the_input(normal):
