@@ -1,6 +1,7 @@
 """jconv: convolutional networks as values, on JAX. A net is a tree of settings; everything else is a pure function of it."""
 
 from . import geometry, layers, ops
+from .compilation import jit
 from .compose import Concat, Residual, Sequential
 from .errors import LayerError, ShapeError
 from .geometry import ReceptiveField

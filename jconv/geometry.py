@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar, cast
 
 from .errors import LayerError, ShapeError, unknown
 
@@ -38,6 +38,10 @@ class Window(NamedTuple):
     @property
     def rank(self) -> int:
         return len(self.size)
+
+    def along(self, axes: slice) -> Window:
+        """The window along some of its axes alone."""
+        return Window(*cast("tuple[Any, ...]", tuple(field[axes] for field in self)))
 
     @property
     def extent(self) -> Shape:

@@ -8,7 +8,7 @@ from .. import ops
 from ..errors import ShapeError
 from ..geometry import Padding, Shape, Window, check_settings, per_axis, transposed_sizes, volume, window
 from ..layer import Layer, Parameter, Saved, like
-from ..ops.convolution import check_method
+from ..ops.methods import Choice, check_method
 from .initializer import Initializer, he_normal, zeros
 from .kernel import add_bias, bias_parameter, check_groups, check_rank, check_spatial
 
@@ -31,7 +31,7 @@ class ConvTranspose(Layer):
     groups: int = 1
     extra: int | Shape = 0
     bias: bool = True
-    method: str = "auto"
+    method: Choice = "auto"
     precision: str | None = None
     kernel_init: Initializer = he_normal()
     bias_init: Initializer = zeros

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from .. import ops
 from ..geometry import Padding, Shape, Window, check_settings, volume, window
 from ..layer import Layer, Parameter, Saved, like
-from ..ops.convolution import check_method
+from ..ops.methods import check_whole
 from .initializer import Initializer, he_normal, zeros
 from .kernel import add_bias, bias_parameter, check_spatial, rank_error
 
@@ -39,7 +39,7 @@ class Local(Layer):
     def __post_init__(self):
         super().__post_init__()
         check_settings("Local", features=self.features, kernel=self.kernel, stride=self.stride, padding=self.padding)
-        check_method(self.method, "Local: ")
+        check_whole(self.method, "Local: ")
 
     def over(self, in_shape: Shape) -> Window:
         """The window over this input."""

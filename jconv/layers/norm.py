@@ -92,7 +92,7 @@ class BatchNorm(Layer):
         return {"mean": Parameter(in_shape[-1:], zeros), "var": Parameter(in_shape[-1:], ones)}
 
     def saves(self, in_shape: Shape) -> Saved:
-        return Saved(wide=(2 + self.scale) * volume(in_shape))
+        return Saved(wide=volume(in_shape))
 
     def apply(self, params, state, x, *, train=False, key=None):
         check_channels(state["mean"], x)
@@ -100,11 +100,13 @@ class BatchNorm(Layer):
         if not train:
             mean, var = state["mean"], state["var"]
         else:
-            mean, var = ops.moments(wx, tuple(range(x.ndim - 1)))
+            scale = params["scale"] if self.scale else jnp.ones(x.shape[-1:])
+            bias = params["bias"] if self.bias else jnp.zeros(x.shape[-1:])
+            y, mean, var = ops.batch_norm(wx, scale.astype(wx.dtype), bias.astype(wx.dtype), self.eps)
             count = x.size // x.shape[-1]
             kept = var * (count / max(count - 1, 1)) if self.unbiased else var
             follow = lambda old, new: (self.decay * old + (1 - self.decay) * new.astype(old.dtype)).astype(old.dtype)
-            state = {"mean": follow(state["mean"], mean), "var": follow(state["var"], kept)}
+            return y.astype(x.dtype), {"mean": follow(state["mean"], mean), "var": follow(state["var"], kept)}
         y = ops.standardize(wx, per_channel(mean, wx), per_channel(var, wx), self.eps)
         return affine(params, y).astype(x.dtype), state
 

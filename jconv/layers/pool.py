@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from .. import ops
 from ..geometry import Padding, Shape, Window, check_settings, per_axis, pool_window, volume, window
 from ..layer import Layer, Parameter, Saved, like
-from ..ops.convolution import check_method
+from ..ops.methods import check_whole
 from ..ops.pooling import window_sum
 from .initializer import constant, zeros
 from .kernel import check_spatial
@@ -27,7 +27,7 @@ class _Pool(Layer):
         super().__post_init__()
         kind = type(self).__name__
         check_settings(kind, window=self.window, stride=self.stride, padding=self.padding, rounding=self.rounding)
-        check_method(self.method, f"{kind}: ")
+        check_whole(self.method, f"{kind}: ")
 
     def over(self, in_shape: Shape) -> Window:
         """The window over this input."""
@@ -166,7 +166,7 @@ class Subsampling(Layer):
     def __post_init__(self):
         super().__post_init__()
         check_settings("Subsampling", window=self.window, stride=self.stride)
-        check_method(self.method, "Subsampling: ")
+        check_whole(self.method, "Subsampling: ")
 
     def over(self, in_shape: Shape) -> Window:
         """The window over this input."""

@@ -8,7 +8,7 @@ from .. import ops
 from ..errors import unknown
 from ..geometry import Shape, Window, check_settings, volume
 from ..layer import Layer, Saved, like
-from ..ops.convolution import check_method
+from ..ops.methods import check_whole
 from ..ops.normalization import LRN_CONVENTIONS, around
 
 
@@ -32,7 +32,7 @@ class LocalResponseNorm(Layer):
     def __post_init__(self):
         super().__post_init__()
         check_settings("LocalResponseNorm", size=self.size)
-        check_method(self.method, "LocalResponseNorm: ")
+        check_whole(self.method, "LocalResponseNorm: ")
         if self.convention not in LRN_CONVENTIONS:
             raise ValueError(f"LocalResponseNorm: {unknown('convention', self.convention, LRN_CONVENTIONS)}")
         if self.convention == "caffe" and self.size % 2 == 0 and not self.within:
@@ -71,7 +71,7 @@ class ContrastNorm(Layer):
     def __post_init__(self):
         super().__post_init__()
         check_settings("ContrastNorm", size=self.size)
-        check_method(self.method, "ContrastNorm: ")
+        check_whole(self.method, "ContrastNorm: ")
 
     def over(self, in_shape: Shape) -> Window:
         """The window a response is made of: windows of means, in a window of squares."""

@@ -1,7 +1,8 @@
 """Pure functions of arrays, channels last, each with an im2col twin: `method="im2col"` is the reference."""
 
-from .convolution import METHODS, conv, conv_transpose, local_conv
+from .convolution import conv, conv_transpose, local_conv
 from .max_pooling import max_pool, route, select, switch_index, switches
-from .normalization import contrast_norm, group_norm, local_response_norm, local_response_norm_within, moments, standardize
+from .methods import METHODS, OPERATIONS
+from .normalization import batch_norm, contrast_norm, group_norm, local_response_norm, local_response_norm_within, moments, standardize
 from .pooling import adaptive_avg_pool, avg_pool, global_avg_pool, global_max_pool, lp_pool
 from .reference import col2im, im2col

@@ -12,12 +12,12 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ..errors import ShapeError, unknown
+from ..errors import ShapeError
 from ..geometry import Padding, Shape, transposed_sizes, window
 from . import reference
-from .bilinear import Geometry, dimensions, forward, forward_p, input_gradient_p, x_shape
-
-METHODS = ("auto", "lax", "im2col")
+from .bilinear import forward_p, input_gradient_p
+from .direct import Geometry, dimensions, forward, x_shape
+from .methods import Choice, check_method, check_serves, check_whole, per_operation
 
 
 def conv(
@@ -29,7 +29,7 @@ def conv(
     dilation: int | Shape = 1,
     groups: int = 1,
     rounding: str = "floor",
-    method: str = "auto",
+    method: Choice = "auto",
     precision: lax.PrecisionLike = None,
 ) -> jax.Array:
     """Cross-correlation, the notes' convolution: y[n, p, k] = sum over f, c of x[n, p*S + f*dilation - lo, c] * kernel[f, c, k].
@@ -45,8 +45,11 @@ def conv(
     w = window(x.shape[1:-1], kernel.shape[:-2], stride=stride, padding=padding, dilation=dilation, rounding=rounding)
     if method == "im2col":
         return reference.conv(x, kernel, w, groups, _hashable(precision))
-    run = forward if method == "lax" else forward_p.bind
-    return run(x, kernel, geometry=Geometry(w, groups), precision=_hashable(precision))
+    geometry, exact = Geometry(w, groups), _hashable(precision)
+    if method == "lax":
+        return forward(x, kernel, geometry=geometry, precision=exact)
+    check_serves(method, kernel.shape, geometry)
+    return forward_p.bind(x, kernel, geometry=geometry, precision=exact, method=per_operation(method))
 
 
 def conv_transpose(
@@ -58,7 +61,7 @@ def conv_transpose(
     dilation: int | Shape = 1,
     groups: int = 1,
     out_sizes: Shape | None = None,
-    method: str = "auto",
+    method: Choice = "auto",
     precision: lax.PrecisionLike = None,
 ) -> jax.Array:
     """Transposed convolution: the input gradient of `conv` by the same kernel and settings, under another name.
@@ -82,7 +85,8 @@ def conv_transpose(
     if method == "lax":
         x = jax.ShapeDtypeStruct(x_shape(y.shape, kernel.shape, geometry), y.dtype)
         return jax.linear_transpose(lambda x: forward(x, kernel, geometry=geometry, precision=exact), x)(y)[0]
-    return input_gradient_p.bind(y, kernel, geometry=geometry, precision=exact)
+    check_serves(method, kernel.shape, geometry)
+    return input_gradient_p.bind(y, kernel, geometry=geometry, precision=exact, method=per_operation(method))
 
 
 def local_conv(
@@ -102,7 +106,7 @@ def local_conv(
     Methods as in `conv`; "auto" is the batched matrix product over im2col's columns, "lax" is lax.conv_general_dilated_local.
     Raises ShapeError when the kernel does not belong to x's sizes, TypeError for two dtypes. Source: facts S32, B15.
     """
-    check_method(method)
+    check_whole(method)
     if kernel.ndim != 2 * x.ndim - 2:
         raise ShapeError(
             f"x of shape {x.shape} for a kernel of shape {kernel.shape}: x (N, *sizes, C) and a kernel (*out, *window, C, features) were "
@@ -123,11 +127,6 @@ def local_conv(
     return lax.conv_general_dilated_local(
         x, flat[..., order, :], w.stride, w.pads, w.size, rhs_dilation=w.dilation, dimension_numbers=dimensions(w.rank), precision=precision
     )
-
-
-def check_method(method: str, where: str = "") -> None:
-    if method not in METHODS:
-        raise ValueError(f"{where}{unknown('method', method, METHODS)}")
 
 
 def _check_operands(name: str, a: jax.Array, kernel: jax.Array, groups: int) -> None:

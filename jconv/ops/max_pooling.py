@@ -18,7 +18,7 @@ import numpy as np
 from jax import lax
 
 from ..geometry import Padding, Shape, Window, pool_window, volume
-from .convolution import check_method
+from .methods import check_whole
 from .routing import first_inside, lowest, max_and_switches_p, route_p, select_p
 from .window import views
 
@@ -37,7 +37,7 @@ def max_pool(
     Shapes: (N, *S, C) -> (N, *out, C); stride is the window by default. Methods: "auto" by switches, "lax" is lax.reduce_window,
     "im2col" the reference: columns, then the maximum. Raises ShapeError, also for padding as wide as the window.
     """
-    check_method(method)
+    check_whole(method)
     w = pool_window(x.shape[1:-1], size, stride, padding, rounding)
     if method == "im2col":
         columns = jnp.stack(views(x, w, lowest(x.dtype)), axis=1)

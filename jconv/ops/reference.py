@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from ..geometry import Padding, Shape, Window, volume, window
+from .direct import Geometry, k_shape
 from .window import views
 
 
@@ -81,6 +82,20 @@ def conv_transpose(y: jax.Array, kernel: jax.Array, w: Window, groups: int = 1, 
         image = jax.ShapeDtypeStruct((n, *w.in_sizes, c), x_col.dtype)
         out.append(jax.linear_transpose(lambda x: columns(x, w), image)(x_col)[0])
     return jnp.concatenate(out, axis=-1)
+
+
+def forward(x, k, *, geometry: Geometry, precision):
+    return conv(x, k, geometry.window, geometry.groups, precision)
+
+
+def input_gradient(y, k, *, geometry: Geometry, precision):
+    return conv_transpose(y, k, geometry.window, geometry.groups, precision)
+
+
+def kernel_gradient(x, y, *, geometry: Geometry, precision):
+    """The transpose of `conv` in its kernel, by autodiff."""
+    k = jax.ShapeDtypeStruct(k_shape(x.shape, y.shape, geometry), y.dtype)
+    return jax.linear_transpose(lambda k: forward(x, k, geometry=geometry, precision=precision), k)(y)[0]
 
 
 def local_conv(x: jax.Array, kernel: jax.Array, w: Window, precision: lax.PrecisionLike = None) -> jax.Array:

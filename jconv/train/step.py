@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from ..compilation import Jitted, jit
 from ..layer import Layer, Params
 from ..tap import split_taps
 from .loss import Loss
@@ -22,7 +23,7 @@ class Metrics(NamedTuple):
     correct: jax.Array  # () int32, examples whose own class scores highest
 
 
-def make_train_step(net: Layer, loss: Loss, optimizer: optax.GradientTransformation, seed: int = 0) -> jax.stages.Wrapped:
+def make_train_step(net: Layer, loss: Loss, optimizer: optax.GradientTransformation, seed: int = 0) -> Jitted:
     """step(train_state, images, labels) -> (train_state, Metrics), jitted.
 
     Shapes: images (N, *in_shape), uint8 (divided by 255) or float32 (as it is); labels (N,) integers.
@@ -30,7 +31,7 @@ def make_train_step(net: Layer, loss: Loss, optimizer: optax.GradientTransformat
     (seed, step) alone. Labels out of range would train on garbage without a word: see `check_examples`.
     """
 
-    @partial(jax.jit, donate_argnums=0)
+    @partial(jit, donate_argnums=0)
     def step(before: TrainState, images: jax.Array, labels: jax.Array) -> tuple[TrainState, Metrics]:
         key = jax.random.fold_in(jax.random.key(seed), before.step)
 
@@ -49,10 +50,10 @@ def make_train_step(net: Layer, loss: Loss, optimizer: optax.GradientTransformat
     return step
 
 
-def make_predict(net: Layer) -> jax.stages.Wrapped:
+def make_predict(net: Layer) -> Jitted:
     """predict(params, state, images) -> scores (N, classes), jitted, in test mode. Images as in `make_train_step`."""
 
-    @jax.jit
+    @jit
     def predict(params, state, images):
         return net.apply(params, state, as_input(images))[0]
 

@@ -7,9 +7,11 @@ import pytest
 
 from jconv import ops
 from jconv.geometry import window
-from jconv.ops import bilinear
-from jconv.ops.bilinear import Geometry, forward_p, input_gradient_p, kernel_gradient_p
+from jconv.ops import direct
+from jconv.ops.bilinear import forward_p, input_gradient_p, kernel_gradient_p
+from jconv.ops.direct import Geometry
 
+METHOD = ("auto",) * 3
 WINDOW = window((7, 5), (3, 2), stride=(2, 1), padding=((0, 2), (1, 0)), dilation=(1, 2))
 SHAPES = {"x": (3, 7, 5, 4), "k": (3, 2, 2, 6), "y": (3, *WINDOW.out_sizes, 6)}
 OPERATIONS = [
@@ -19,11 +21,11 @@ OPERATIONS = [
 ]
 
 
-LOWERED = {forward_p: bilinear.forward, input_gradient_p: bilinear.input_gradient, kernel_gradient_p: bilinear.kernel_gradient}
+LOWERED = {forward_p: direct.forward, input_gradient_p: direct.input_gradient, kernel_gradient_p: direct.kernel_gradient}
 
 
 def bind(primitive, groups=2, w=WINDOW):
-    return lambda *operands: primitive.bind(*operands, geometry=Geometry(w, groups), precision=None)
+    return lambda *operands: primitive.bind(*operands, geometry=Geometry(w, groups), precision=None, method=METHOD)
 
 
 @pytest.fixture
@@ -113,7 +115,7 @@ def test_eager_calls_share_one_program(arrays):
         return original(*args, **kwargs)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bilinear.lax, "conv_general_dilated", counted)
+        patch.setattr(direct.lax, "conv_general_dilated", counted)
         for _ in range(3):
             ops.conv(x, k, stride=(1, 2), padding=3, groups=2)
     assert len(traced) == 1

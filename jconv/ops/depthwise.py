@@ -1,0 +1,105 @@
+"""Depthwise convolution as shifted copies times a number a channel: methods "shift" and "chunked". Shapes as in direct.py.
+
+    y[n, p, c] = sum over f of x[n, p*S + f*dilation - lo, c] * k[f, 0, c]
+
+"shift" is this sum over whole arrays. "chunked" differs in the kernel gradient: it goes through blocks of rows of a few images, which
+stay in cache, with the next block loaded before the last is used: XLA's CPU compiler would otherwise fuse the loading into every
+one of the window's products.
+"""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+from jax import lax
+
+from ..geometry import Shape, Window, volume
+from .direct import Geometry
+from .window import padded, taps, views
+
+IMAGES = 4  # of the kernel gradient at a time, at most
+ROWS = 8  # of them at a time, at most
+
+
+def serves(k: Shape, geometry: Geometry) -> str:
+    """Why it cannot, or ""."""
+    return "" if k[-2] == 1 and geometry.groups > 1 else "one input channel a group"
+
+
+def shift_forward(x, k, *, geometry: Geometry, precision):
+    return _forward(x, k, geometry.window)
+
+
+def shift_input_gradient(y, k, *, geometry: Geometry, precision):
+    return _input_gradient(y, k, geometry)
+
+
+def shift_kernel_gradient(x, y, *, geometry: Geometry, precision):
+    x = _repeat(x, y.shape[-1])
+    k = jnp.stack([(v * y).sum(axis=tuple(range(y.ndim - 1))) for v in views(x, geometry.window)])
+    return k.reshape(*geometry.window.size, 1, y.shape[-1])
+
+
+def chunked_kernel_gradient(x, y, *, geometry: Geometry, precision):
+    w, at_once = geometry.window, _at_once(y.shape[0])
+    (out, *_), (s, *_), (d, *_), (extent, *_) = w.out_sizes, w.stride, w.dilation, w.extent
+    rows = max((r for r in range(1, ROWS + 1) if out % r == 0), key=lambda r: (r > ROWS // 2, r)) if out % 2 == 0 else min(out, ROWS)
+    blocks = -(-out // rows)
+    x = _lengthen(padded(_repeat(x, y.shape[-1]), w), (blocks * rows - 1) * s + extent)
+    y = _lengthen(y, blocks * rows)  # rows of zeros change no sum
+
+    def load(t):
+        image, block = t // blocks * at_once, t % blocks
+        some = lambda a, start, size: lax.dynamic_slice(a, (image, start, *(0,) * (a.ndim - 2)), (at_once, size, *a.shape[2:]))
+        return some(x, block * rows * s, (rows - 1) * s + extent), some(y, block * rows, rows)
+
+    across = w.along(
+        slice(1, None)
+    )._replace(  # the other axes, padded by now
+        in_sizes=x.shape[2:-1], padding=((0, 0),) * (w.rank - 1), overhang=(0,) * (w.rank - 1)
+    )
+
+    def add(t, carry):
+        sums, a, b = carry
+        seen = {row: views(a[:, row], across) for row in {r * s + f * d for r in range(rows) for f in range(w.size[0])}}
+        products = [
+            sum(seen[r * s + f * d][t] * b[:, r] for r in range(rows)) for f in range(w.size[0]) for t in range(len(list(taps(across))))
+        ]
+        return [total + more for total, more in zip(sums, products, strict=True)], *load(t + 1)
+
+    start = [jnp.zeros((at_once, *y.shape[2:]), y.dtype)] * volume(w.size)
+    sums, *_ = lax.fori_loop(0, y.shape[0] // at_once * blocks, add, (start, *load(0)))
+    k = jnp.stack([total.sum(axis=tuple(range(total.ndim - 1))) for total in sums])
+    return k.reshape(*w.size, 1, y.shape[-1])
+
+
+def _at_once(images: int) -> int:
+    return max((i for i in range(1, IMAGES + 1) if images % i == 0), default=1)
+
+
+def _lengthen(a, rows: int):
+    """Zeros below, up to so many rows."""
+    return lax.pad(a, jnp.zeros((), a.dtype), [(0, rows - a.shape[1] if axis == 1 else 0, 0) for axis in range(a.ndim)])
+
+
+def _forward(x, k, w: Window):
+    x = _repeat(x, k.shape[-1])
+    weights = k.reshape(volume(w.size), *(1,) * w.rank, 1, k.shape[-1])
+    first, *others = (v * weights[t] for t, v in enumerate(views(x, w)))
+    return sum(others, start=first)
+
+
+def _input_gradient(y, k, geometry: Geometry):
+    """The sum over shifted copies of y, spread by the stride, with the flipped kernel."""
+    w = geometry.window
+    axes = zip(w.in_sizes, w.out_sizes, w.stride, w.extent, w.pads, strict=True)
+    config = [(extent - 1 - lo, n + lo - ((out - 1) * s + 1), s - 1) for n, out, s, extent, (lo, _) in axes]
+    y = lax.pad(y, jnp.zeros((), y.dtype), [(0, 0, 0), *config, (0, 0, 0)])
+    ones, none = (1,) * w.rank, ((0, 0),) * w.rank
+    over = w._replace(in_sizes=y.shape[1:-1], stride=ones, padding=none, overhang=(0,) * w.rank, out_sizes=w.in_sizes)
+    x = _forward(y, jnp.flip(k, range(w.rank)), over)
+    return x.reshape(*x.shape[:-1], geometry.groups, x.shape[-1] // geometry.groups).sum(axis=-1)
+
+
+def _repeat(x, features: int):
+    """Every channel once for each of its outputs. (N, *S, C) -> (N, *S, features)"""
+    return x if x.shape[-1] == features else jnp.repeat(x, features // x.shape[-1], axis=-1)

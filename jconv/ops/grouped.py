@@ -1,0 +1,117 @@
+"""Grouped convolution as convolutions of one group: methods "split" and "loop". Shapes as in direct.py.
+
+XLA's CPU compiler runs a grouped convolution far below the speed of its groups. "split" writes them out one after another, groups
+of few channels joined to blocks of at least WIDE (a block's kernel is then zero between its groups). "loop" goes through any number
+of groups with one program for all: per-example gradients are convolutions of as many groups as there are examples.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import jax.numpy as jnp
+from jax import lax
+
+from ..geometry import Shape, volume
+from . import direct, folded
+from .direct import Geometry
+from .window import views
+
+WIDE = 16  # channels: below, a matrix product is bound by its memory
+COLUMNS = 4 * 2**20  # bytes of im2col's columns at a time: what stays in cache
+
+
+def serves(k: Shape, geometry: Geometry) -> str:
+    """Why it cannot, or ""."""
+    return "" if geometry.groups > 1 else "more than one group"
+
+
+def joined(k: Shape, groups: int) -> int:
+    """How many neighbouring groups make one block."""
+    narrow = min(k[-2], k[-1] // groups)
+    return next(m for m in range(1, groups + 1) if groups % m == 0 and (m * narrow >= WIDE or m == groups))
+
+
+def split_forward(x, k, *, geometry: Geometry, precision):
+    return _each_block(_one_group(geometry, "forward", precision), x, k, geometry)
+
+
+def split_input_gradient(y, k, *, geometry: Geometry, precision):
+    return _each_block(_one_group(geometry, "input_gradient", precision), y, k, geometry)
+
+
+def split_kernel_gradient(x, y, *, geometry: Geometry, precision):
+    g, c, o = geometry.groups, x.shape[-1] // geometry.groups, y.shape[-1] // geometry.groups
+    m = joined((c, y.shape[-1]), g)
+    run = _one_group(geometry, "kernel_gradient", precision)
+    parts = [run(a, b) for a, b in zip(_blocks(x, g // m), _blocks(y, g // m), strict=True)]
+    k = jnp.stack(parts, axis=-2)  # (*F, m*c, blocks, m*o)
+    k = k.reshape(*k.shape[:-3], m, c, g // m, m, o)
+    k = jnp.moveaxis(jnp.diagonal(k, axis1=-5, axis2=-2), -1, -2)  # (*F, c, blocks, m, o)
+    return k.reshape(*geometry.window.size, c, y.shape[-1])
+
+
+def _each_block(run, a, k, geometry: Geometry):
+    m = joined(k.shape, geometry.groups)
+    blocks = geometry.groups // m
+    pairs = zip(_blocks(a, blocks), _blocks(_join_kernel(k, geometry.groups, m), blocks), strict=True)
+    return jnp.concatenate([run(*pair) for pair in pairs], axis=-1)
+
+
+def _join_kernel(k, groups: int, m: int):
+    """(*F, c, K) -> (*F, m*c, K), zero between the groups of a block."""
+    if m == 1:
+        return k
+    *size, c, features = k.shape
+    k = k.reshape(*size, 1, c, groups // m, m, features // groups)
+    own = jnp.eye(m, dtype=k.dtype).reshape(*(1,) * len(size), m, 1, 1, m, 1)
+    return (k * own).reshape(*size, m * c, features)
+
+
+def _blocks(a, blocks: int):
+    return jnp.split(a, blocks, axis=-1)
+
+
+def _one_group(geometry: Geometry, operation: str, precision):
+    module = folded if geometry.window.rank == 3 else direct
+    return partial(getattr(module, operation), geometry=geometry._replace(groups=1), precision=precision)
+
+
+def loop_forward(x, k, *, geometry: Geometry, precision):
+    return _loop(_one_group(geometry, "forward", precision), x, k, geometry.groups)
+
+
+def loop_input_gradient(y, k, *, geometry: Geometry, precision):
+    return _loop(_one_group(geometry, "input_gradient", precision), y, k, geometry.groups)
+
+
+def loop_kernel_gradient(x, y, *, geometry: Geometry, precision):
+    """Some groups at a time: im2col's columns, and one batched matrix product."""
+    w, g = geometry
+    n, c, o, positions = x.shape[0], x.shape[-1] // g, y.shape[-1] // g, volume(w.out_sizes)
+    taps = volume(w.size)
+    some = max(d for d in range(1, g + 1) if g % d == 0 and (d * n * positions * taps * c * x.dtype.itemsize <= COLUMNS or d == 1))
+
+    def gradients(pair):
+        a, b = pair  # (some, N, *S, c), (some, N, *S', o)
+        columns = jnp.concatenate(views(a.reshape(some * n, *a.shape[2:]), w), axis=-1)
+        columns, b = columns.reshape(some, n * positions, taps * c), b.reshape(some, n * positions, o)
+        return jnp.einsum("gpf,gpo->gfo", columns, b, precision=precision)
+
+    k = lax.map(gradients, tuple(a.reshape(g // some, some, *a.shape[1:]) for a in (_by_group(x, g), _by_group(y, g))))
+    return _from_groups(k.reshape(g, *w.size, c, o))
+
+
+def _loop(run, a, k, groups: int):
+    return _from_groups(lax.map(lambda pair: run(*pair), (_by_group(a, groups), _by_group(k, groups))))
+
+
+def _by_group(a, groups: int):
+    """(*rest, g*c) -> (g, *rest, c)"""
+    return jnp.moveaxis(a.reshape(*a.shape[:-1], groups, a.shape[-1] // groups), -2, 0)
+
+
+def _from_groups(a):
+    """(g, *rest, c) -> (*rest, g*c)"""
+    a = jnp.moveaxis(a, 0, -2)
+    return a.reshape(*a.shape[:-2], a.shape[-2] * a.shape[-1])

@@ -1,0 +1,83 @@
+"""The methods of convolution by name: for each of the three bilinear operations a function of arrays, and which shapes it serves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from ..errors import ShapeError, unknown
+from ..geometry import Shape
+from . import depthwise, direct, folded, grouped, matmul, reference
+from .direct import Geometry
+
+OPERATIONS = ("forward", "input_gradient", "kernel_gradient")
+Choice = str | tuple[str, ...]
+
+
+class Method(NamedTuple):
+    """run(a, b, *, geometry, precision) for each operation; `serves(k_shape, geometry)` says what it needs, "" where it has that."""
+
+    forward: Callable
+    input_gradient: Callable
+    kernel_gradient: Callable
+    serves: Callable[[Shape, Geometry], str] = lambda k, geometry: ""
+
+
+def _of(module, prefix: str = "") -> Method:
+    return Method(*(getattr(module, prefix + operation) for operation in OPERATIONS), serves=module.serves)
+
+
+METHODS = {
+    "direct": Method(direct.forward, direct.input_gradient, direct.kernel_gradient),
+    "im2col": Method(reference.forward, reference.input_gradient, reference.kernel_gradient),
+    "matmul": _of(matmul),
+    "split": _of(grouped, "split_"),
+    "loop": _of(grouped, "loop_"),
+    "shift": _of(depthwise, "shift_"),
+    "chunked": _of(depthwise, "shift_")._replace(kernel_gradient=depthwise.chunked_kernel_gradient),
+    "fold": _of(folded),
+}
+WHOLE = ("auto", "lax", "im2col")  # words for a layer as a whole; "lax" is plain lax without primitives of ours
+EACH = ("auto", *METHODS)  # words for one operation
+
+
+def per_operation(method: Choice) -> tuple[str, ...]:
+    """A method setting as one word an operation."""
+    return (method,) * len(OPERATIONS) if isinstance(method, str) else tuple(method)
+
+
+def check_method(method: Choice, where: str = "") -> None:
+    """Raises ValueError for a setting that is neither a word nor one word for each operation."""
+    if isinstance(method, str):
+        if method not in WHOLE + EACH:
+            raise ValueError(f"{where}{unknown('method', method, tuple(dict.fromkeys(WHOLE + EACH)))}")
+        return
+    if len(method) != len(OPERATIONS):
+        raise ValueError(f"{where}method {method!r} has {len(method)} entries; give one word, or one for each of {', '.join(OPERATIONS)}")
+    for word in method:
+        if word not in EACH:
+            raise ValueError(f"{where}{unknown('method', word, EACH)}")
+
+
+def check_whole(method: str, where: str = "") -> None:
+    """Raises ValueError for a word that is none of those every operation knows."""
+    if method not in WHOLE:
+        raise ValueError(f"{where}{unknown('method', method, WHOLE)}")
+
+
+def check_serves(method: Choice, k: Shape, geometry: Geometry) -> None:
+    """Raises ShapeError for a method that cannot do this convolution, naming those that can."""
+    for word in per_operation(method):
+        needs = "" if word == "auto" else METHODS[word].serves(k, geometry)
+        if needs:
+            can = ", ".join(repr(name) for name in serving(k, geometry))
+            w = geometry.window
+            raise ShapeError(
+                f"method {word!r} needs {needs}, but this is a convolution of {w.in_sizes} by {w.size} windows over "
+                f'{k[-2] * geometry.groups} channels in {geometry.groups} groups; use "auto", or one of {can}'
+            )
+
+
+def serving(k: Shape, geometry: Geometry) -> list[str]:
+    """The methods that can do this convolution."""
+    return [name for name, method in METHODS.items() if not method.serves(k, geometry)]

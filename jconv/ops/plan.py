@@ -1,0 +1,116 @@
+"""Which method serves which convolution on which backend: a table, each row with the measurement behind it.
+
+The choice is made when a program is lowered, for the platform it is lowered for, so an exported or cross-compiled program gets the
+plan of the platform it will run on. The first row that fits decides; without one it is "direct".
+
+Measured on two cores of an AMD EPYC with AVX-512, float32, jaxlib 0.10.2, under the compiler options of `jconv.jit`, in milliseconds;
+`jconv bench --suite ops` measures the like anew, and `jconv tune` what is best for one network on one machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from ..geometry import Shape, volume
+from .apart import apart
+from .direct import Geometry
+from .grouped import joined
+from .methods import METHODS, OPERATIONS
+
+UNROLLED = 32  # blocks that "split" writes out at most: a program grows with them
+FEW_OUTPUTS = 4  # of a channel, up to which shifting pays
+
+
+class Job(NamedTuple):
+    """One operation of one convolution."""
+
+    operation: str
+    x: Shape
+    k: Shape
+    geometry: Geometry
+    devices: int = 1  # of the program it is in
+
+    @property
+    def whole_batch(self) -> bool:
+        """Whether the images can be gone through one after another: their number is known, and they are not spread over devices."""
+        return isinstance(self.x[0], int) and self.devices == 1
+
+    @property
+    def depthwise(self) -> bool:
+        return self.geometry.groups > 1 and self.k[-2] == 1 and self.k[-1] <= FEW_OUTPUTS * self.geometry.groups
+
+    @property
+    def few_blocks(self) -> bool:
+        """Whether the groups can be written out one by one without computing many zeros."""
+        groups = self.geometry.groups
+        together = joined(self.k, groups)
+        return groups // together <= UNROLLED and together <= 4
+
+
+class Row(NamedTuple):
+    """The method for the jobs of a platform that `fits` says it is for."""
+
+    platform: str
+    operations: tuple[str, ...]
+    method: str
+    fits: Callable[[Job], bool]
+    why: str
+
+
+ALL, GRADIENT = OPERATIONS, ("kernel_gradient",)
+ROWS = (
+    Row(
+        "cpu",
+        ALL,
+        "chunked",
+        lambda job: job.depthwise and job.whole_batch,
+        "16x56x56x128 by 3x3: 2.8 / 2.8 / 6.5 against 130 / 136 / 26 direct",
+    ),
+    Row("cpu", ALL, "shift", lambda job: job.depthwise, "its kernel gradient 53, but no image waits for another device's"),
+    Row(
+        "cpu",
+        GRADIENT,
+        "loop",
+        lambda job: job.geometry.groups >= 16 and job.x[0] == 1,
+        "one image a group, per-example gradients of 64 times 14x14x32 by 5x5 to 64: 16 against 37 direct and 30 one by one",
+    ),
+    Row(
+        "cpu",
+        ALL,
+        "split",
+        lambda job: job.geometry.groups > 1 and job.few_blocks,
+        "16x28x28x128 by 3x3 in 32 groups: 3.1 / 3.4 / 4.4 against 18 / 19 / 7.6 direct; 16x27x27x96 by 5x5 to 256 in 2: 17 / 21 / 20 "
+        "against 20 / 32 / 23",
+    ),
+    Row("cpu", ALL, "loop", lambda job: job.geometry.groups > UNROLLED, "what splitting would write out too often: compile time"),
+    Row(
+        "cpu",
+        ALL,
+        "fold",
+        lambda job: job.geometry.window.rank == 3 and job.geometry.groups == 1,
+        "2x16x32x32x32 by 3x3x3 to 32: 9 / 8 / 11 against 51 / 52 / 86 direct",
+    ),
+    Row(
+        "cpu",
+        GRADIENT,
+        "matmul",
+        lambda job: volume(job.geometry.window.size) == 1 and job.geometry.groups == 1,
+        "8x56x56x64 to 256: 2.6 against 4.7 direct and 3.2 as a product of a transpose; 8x56x56x64 to 64: 0.9 against 2.3 and 1.4",
+    ),
+)
+PLATFORMS = tuple(dict.fromkeys(row.platform for row in ROWS))
+PLAIN = {("direct", "forward"), ("direct", "input_gradient")}  # nothing in them to fuse with
+
+
+def choose(job: Job, platform: str) -> str:
+    """The method for one operation of a convolution."""
+    rows = (row for row in ROWS if row.platform == platform and job.operation in row.operations)
+    return next((row.method for row in rows if not METHODS[row.method].serves(job.k, job.geometry) and row.fits(job)), "direct")
+
+
+def placed(operation: str, method: str, run: Callable, platform: str) -> Callable:
+    """`run` as the platform wants it in a larger program."""
+    if platform == "cpu" and (method, operation) not in PLAIN:
+        return apart(run, static=("geometry", "precision"))
+    return run
