@@ -1,0 +1,146 @@
+"""Statistics on made-up samples, and measuring with a clock that the functions themselves move. Nothing here waits."""
+
+import numpy as np
+import pytest
+
+from jconv.timing import PAIRS, Ratio, Timing, measure, ratio, slower
+
+
+class Clock:
+    """Time passes when a function says so."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+    def takes(self, *seconds, log=None, name=""):
+        """A function that takes seconds[0] at the first call, ..., and the last of them ever after."""
+        left = list(seconds)
+
+        def run():
+            self.now += left.pop(0) if len(left) > 1 else left[0]
+            if log is not None:
+                log.append(name)
+            return name
+
+        return run
+
+
+def timing(samples):
+    return Timing(0.0, np.array(samples, float))
+
+
+def test_compiling_is_apart_from_running():
+    clock = Clock()
+    got = measure({"f": clock.takes(3.0, 0.5)}, 4, clock=clock)["f"]
+    assert got.first == 3.0 and got.median == 0.5 and got.compile_seconds == 2.5
+    assert got.samples.tolist() == [0.5] * 4 and got.calls == 1
+
+
+def test_a_short_function_is_called_until_a_sample_is_long_enough():
+    clock, log = Clock(), []
+    got = measure({"f": clock.takes(1.0, 0.25e-3, log=log)}, 3, clock=clock, least=2e-3)["f"]
+    assert got.calls == 8 and len(log) == 3 + 3 * 8
+    np.testing.assert_allclose(got.samples, 0.25e-3)
+
+
+def test_each_round_runs_each_once_in_an_order_that_changes():
+    clock, log = Clock(), []
+    runs = {name: clock.takes(0.1, log=log, name=name) for name in "abc"}
+    measure(runs, 20, clock=clock, seed=1)
+    rounds = np.array(log[9:]).reshape(20, 3)
+    assert log[:9] == [*"aaabbbccc"]
+    assert all(sorted(r) == [*"abc"] for r in rounds)
+    assert len({tuple(r) for r in rounds}) == 6
+    again = []
+    measure({name: clock.takes(0.1, log=again, name=name) for name in "abc"}, 20, clock=clock, seed=1)
+    assert again == log
+
+
+def test_drift_of_the_machine_does_not_reach_the_ratio():
+    """Everything gets three times slower on the way; f stays 1.5 times g."""
+    clock, speed = Clock(), iter(np.repeat(np.linspace(1, 3, 41), 2))
+
+    def takes(seconds):
+        def run():
+            clock.now += seconds * next(speed, 3.0)
+
+        return run
+
+    got = measure({"f": takes(1.5), "g": takes(1.0)}, 35, clock=clock)
+    assert ratio(got["f"], got["g"]).value == pytest.approx(1.5, rel=0.03)
+
+
+def test_the_limit_ends_the_rounds_but_not_before_the_fewest():
+    clock = Clock()
+    assert len(measure({"f": clock.takes(1.0)}, 21, clock=clock, limit=10)["f"].samples) == 11
+    assert len(measure({"f": clock.takes(1.0)}, 21, clock=clock, limit=1, fewest=5)["f"].samples) == 5
+
+
+def test_results_are_waited_for_each_or_only_the_last():
+    clock, waited = Clock(), []
+    wait = lambda result: waited.append(result) or result
+    measure({"f": clock.takes(0.5e-3, name="f")}, 1, clock=clock, wait=wait, least=2e-3)
+    assert len(waited) == 3 + 4
+    waited.clear()
+    measure({"f": clock.takes(0.5e-3, name="f")}, 1, clock=clock, wait=wait, least=2e-3, queued=True)
+    assert len(waited) == 3 + 1
+
+
+def test_the_first_result_is_shown_outside_the_clock():
+    clock, got = Clock(), {}
+
+    def seen(name, result):
+        got[name] = result
+        clock.now += 100
+
+    assert measure({"f": clock.takes(1.0, name="f")}, 1, clock=clock, seen=seen)["f"].first == 1.0
+    assert got == {"f": "f"}
+
+
+def test_quartiles_and_median():
+    t = timing([5, 1, 4, 2, 3])
+    assert t.median == 3 and t.quartiles == (2, 4)
+
+
+def test_a_ratio_is_of_medians_and_pairs_share_their_noise(rng):
+    """Noise common to both cancels in the pairs: the interval stays narrow."""
+    noise = rng.uniform(1, 3, PAIRS)
+    together = ratio(timing(1.2 * noise), timing(noise))
+    assert together.value == pytest.approx(1.2) and together.low == pytest.approx(1.2) and together.high == pytest.approx(1.2)
+    apart = ratio(timing(1.2 * rng.permutation(noise)), timing(noise))
+    assert apart.low < 1 < apart.high
+
+
+def test_the_interval_covers_the_true_ratio_about_as_often_as_it_says(rng):
+    hits = 0
+    for _ in range(200):
+        a, b = (scale * rng.lognormal(0, 0.1, PAIRS) for scale in (1.1, 1.0))
+        r = ratio(timing(a), timing(b), draws=500)
+        hits += r.low <= 1.1 <= r.high
+    assert 180 <= hits <= 200
+
+
+def test_one_outlier_does_not_make_a_function_slower():
+    calm = np.ones(PAIRS)
+    jumpy = calm.copy()
+    jumpy[3] = 50
+    assert ratio(timing(jumpy), timing(calm)) == Ratio(1, 1, 1, PAIRS)
+
+
+@pytest.mark.parametrize(
+    "measured, expected",
+    [
+        ([Ratio(1.2, 1.1, 1.3, 21)] * 2, True),
+        ([Ratio(1.2, 1.1, 1.3, 21)], False),  # once is not enough
+        ([Ratio(1.2, 1.1, 1.3, 20)] * 2, False),  # too few pairs
+        ([Ratio(1.04, 1.01, 1.08, 21)] * 2, False),  # too little
+        ([Ratio(1.2, 0.99, 1.3, 21)] * 2, False),  # not sure
+        ([Ratio(1.2, 1.1, 1.3, 21), Ratio(1.0, 0.9, 1.1, 21)], False),  # not again
+        ([], False),
+    ],
+)
+def test_slower_is_what_the_definition_says(measured, expected):
+    assert slower(measured) is expected
