@@ -78,20 +78,28 @@ def measure(
     clock: Callable[[], float] = time.perf_counter,
     wait: Callable[[Any], Any] = jax.block_until_ready,
     seen: Callable[[str, Any], None] = lambda name, result: None,
+    failed: Callable[[str, Exception], None] | None = None,
 ) -> dict[str, Timing]:
     """Time every run over `rounds` interleaved rounds, after one call that compiles and two that warm up.
 
     A sample is as many calls as take `least` seconds, each waited for, or with `queued` only the last (an accelerator works while
     the next call is sent). After `limit` seconds no further round begins, once there are `fewest`. `pause` seconds pass before each
     sample, for the threads of another library to stop spinning. `seen` gets each name and its first result, outside the clock.
+    A run that raises while it warms up is left out and told to `failed`, where that is given.
     """
     first, calls = {}, {}
     for name, run in runs.items():
-        first[name] = _first_call(name, run, clock, wait, seen)
-        once = min(_sample(run, 1, queued, clock, wait) for _ in range(2))
-        calls[name] = max(1, math.ceil(least / max(once, 1e-7)))
-    samples: dict[str, list[float]] = {name: [] for name in runs}
-    names, rng, start = list(runs), np.random.default_rng(seed), clock()
+        try:
+            seconds = _first_call(name, run, clock, wait, seen)
+            once = min(_sample(run, 1, queued, clock, wait) for _ in range(2))
+        except Exception as error:
+            if failed is None:
+                raise
+            failed(name, error)
+            continue
+        first[name], calls[name] = seconds, max(1, math.ceil(least / max(once, 1e-7)))
+    names, rng, start = list(first), np.random.default_rng(seed), clock()
+    samples: dict[str, list[float]] = {name: [] for name in names}
     with _no_collection():
         for done in range(rounds):
             if done >= fewest and clock() - start > limit:
@@ -102,10 +110,10 @@ def measure(
     return {name: Timing(first[name], np.array(samples[name]), calls[name]) for name in names}
 
 
-def ratio(a: Timing, b: Timing, *, draws: int = 4000, seed: int = 0) -> Ratio:
-    """How many times as long a takes as b. The rounds of both are resampled together, as pairs."""
-    pairs = min(len(a.samples), len(b.samples))
-    x, y = a.samples[:pairs], b.samples[:pairs]
+def ratio(a: np.ndarray, b: np.ndarray, *, draws: int = 4000, seed: int = 0) -> Ratio:
+    """How many times as long a takes as b: their samples, one entry a round. Rounds are resampled whole, as pairs."""
+    pairs = min(len(a), len(b))
+    x, y = np.asarray(a)[:pairs], np.asarray(b)[:pairs]
     drawn = np.random.default_rng(seed).integers(pairs, size=(draws, pairs))
     low, high = np.quantile(np.median(x[drawn], axis=1) / np.median(y[drawn], axis=1), (0.025, 0.975))
     return Ratio(float(np.median(x) / np.median(y)), float(low), float(high), pairs)

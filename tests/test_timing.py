@@ -28,10 +28,6 @@ class Clock:
         return run
 
 
-def timing(samples):
-    return Timing(0.0, np.array(samples, float))
-
-
 def test_compiling_is_apart_from_running():
     clock = Clock()
     got = measure({"f": clock.takes(3.0, 0.5)}, 4, clock=clock)["f"]
@@ -70,7 +66,7 @@ def test_drift_of_the_machine_does_not_reach_the_ratio():
         return run
 
     got = measure({"f": takes(1.5), "g": takes(1.0)}, 35, clock=clock)
-    assert ratio(got["f"], got["g"]).value == pytest.approx(1.5, rel=0.03)
+    assert ratio(got["f"].samples, got["g"].samples).value == pytest.approx(1.5, rel=0.03)
 
 
 def test_the_limit_ends_the_rounds_but_not_before_the_fewest():
@@ -100,17 +96,30 @@ def test_the_first_result_is_shown_outside_the_clock():
     assert got == {"f": "f"}
 
 
+def test_a_run_that_fails_is_left_out_where_that_is_asked_for():
+    clock, told = Clock(), {}
+
+    def broken():
+        raise RuntimeError("no compiler")
+
+    runs = {"f": clock.takes(1.0), "broken": broken}
+    got = measure(runs, 2, clock=clock, failed=lambda name, error: told.update({name: str(error)}))
+    assert list(got) == ["f"] and told == {"broken": "no compiler"}
+    with pytest.raises(RuntimeError, match="no compiler"):
+        measure(runs, 2, clock=clock)
+
+
 def test_quartiles_and_median():
-    t = timing([5, 1, 4, 2, 3])
+    t = Timing(0.0, np.array([5.0, 1, 4, 2, 3]))
     assert t.median == 3 and t.quartiles == (2, 4)
 
 
 def test_a_ratio_is_of_medians_and_pairs_share_their_noise(rng):
     """Noise common to both cancels in the pairs: the interval stays narrow."""
     noise = rng.uniform(1, 3, PAIRS)
-    together = ratio(timing(1.2 * noise), timing(noise))
+    together = ratio(1.2 * noise, noise)
     assert together.value == pytest.approx(1.2) and together.low == pytest.approx(1.2) and together.high == pytest.approx(1.2)
-    apart = ratio(timing(1.2 * rng.permutation(noise)), timing(noise))
+    apart = ratio(1.2 * rng.permutation(noise), noise)
     assert apart.low < 1 < apart.high
 
 
@@ -118,7 +127,7 @@ def test_the_interval_covers_the_true_ratio_about_as_often_as_it_says(rng):
     hits = 0
     for _ in range(200):
         a, b = (scale * rng.lognormal(0, 0.1, PAIRS) for scale in (1.1, 1.0))
-        r = ratio(timing(a), timing(b), draws=500)
+        r = ratio(a, b, draws=500)
         hits += r.low <= 1.1 <= r.high
     assert 180 <= hits <= 200
 
@@ -127,7 +136,7 @@ def test_one_outlier_does_not_make_a_function_slower():
     calm = np.ones(PAIRS)
     jumpy = calm.copy()
     jumpy[3] = 50
-    assert ratio(timing(jumpy), timing(calm)) == Ratio(1, 1, 1, PAIRS)
+    assert ratio(jumpy, calm) == Ratio(1, 1, 1, PAIRS)
 
 
 @pytest.mark.parametrize(

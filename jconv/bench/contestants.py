@@ -1,0 +1,59 @@
+"""Who takes part: jconv by any of its methods, and the frameworks of the extra `peers`, each imported when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
+from typing import NamedTuple
+
+from ..errors import InputError, unknown
+from ..ops import METHODS
+from .case import Case, What
+from .task import Task, Unable
+
+Maker = Callable[[Case, What], Task]
+
+
+class Peer(NamedTuple):
+    library: str  # its distribution and top module
+    module: str  # in peers/
+    function: str
+    label: str
+
+
+PEERS = {
+    "flax": Peer("flax", "flax_nnx", "task", "Flax NNX"),
+    "equinox": Peer("equinox", "equinox_nets", "task", "Equinox"),
+    "torch": Peer("torch", "pytorch", "eager", "PyTorch"),
+    "torch-compile": Peer("torch", "pytorch", "compiled", "torch.compile"),
+}
+OURS = {"jconv": "auto", **{method: method for method in METHODS if method != "auto"}}  # name -> method
+NAMES = (*OURS, *PEERS)
+JAX_PEERS = ("flax", "equinox")
+MAIN = ("jconv", "lax", *PEERS)  # who takes part unless it is said otherwise; the other methods only where memory is compared
+
+
+def label(name: str) -> str:
+    """How tables call a contestant."""
+    return PEERS[name].label if name in PEERS else {"jconv": "jconv", "lax": "plain lax"}.get(name, f"jconv {name}")
+
+
+def maker(name: str) -> Maker:
+    """What makes a contestant's task of a case. Raises Unable when its library is not installed."""
+    if name in OURS:
+        from .ours import task
+
+        return partial(task, method=OURS[name])
+    peer = PEERS[name]
+    if find_spec(peer.library) is None:
+        raise Unable(f"{peer.library} is not installed: pip install 'jconv[peers]'")
+    return getattr(import_module(f".peers.{peer.module}", __package__), peer.function)
+
+
+def check_contestants(names: Iterable[str]) -> None:
+    """Raises InputError for a name that is not a contestant's."""
+    for name in names:
+        if name not in NAMES:
+            raise InputError(unknown("contestant", name, NAMES))

@@ -1,0 +1,102 @@
+"""Run seconds: every contestant does a case in turn, and all must have the same parameters and numbers."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from ..network import summary
+from ..timing import PAIRS, Ratio, Timing, measure, ratio
+from .case import Case, What
+from .contestants import maker
+from .row import Row
+from .task import Task, Unable, largest_error, wait
+
+TOLERANCE = {"float32": 1e-3, "bfloat16": 1e-1}  # of the largest number
+PASSES = {"forward": 1, "gradient": 3, "train": 3, "per-example": 3}  # in forward passes' arithmetic
+
+
+class Settings(NamedTuple):
+    """How a case is measured."""
+
+    pairs: int = PAIRS
+    limit: float = 300.0  # seconds of a case's rounds, after which none begins
+    pause: float = 0.01  # seconds before a sample: both libraries' threads spin for some milliseconds after their work
+    seed: int = 0
+    small: bool = False  # the cases are toys
+    queued: bool = False  # only a sample's last call is waited for: on an accelerator
+
+
+Note = Callable[[str], Any]
+
+
+def measure_speed(suite: str, case: Case, what: What, names: Sequence[str], settings: Settings, note: Note = str) -> Row:
+    """Time the contestants on a case. `note` is told what is going on."""
+    gc.collect()  # the case before may have left gigabytes
+    flops = 2 * PASSES[what] * case.batch * summary(case.net, case.in_shape).totals.macs
+    row = Row(suite, case.name, what, case.batch, case.dtype, flops=flops)
+    tasks = made(row, case, what, names, note)
+    runs = {name: task.run for name, task in tasks.items()}
+    fail = lambda name, error: row.skipped.update({name: reason(error)})
+    how = {"seed": settings.seed, "pause": settings.pause, "queued": settings.queued, "wait": wait}
+    how["least"] = 20e-3 if settings.queued else 2e-3
+    note("compiling and measuring")
+    timings = measure(runs, settings.pairs, limit=settings.limit, seen=Comparison(row, tasks, case), failed=fail, **how)
+    row.samples = {name: t.samples.tolist() for name, t in timings.items()}
+    row.compile_seconds = {name: t.compile_seconds for name, t in timings.items()}
+
+    def again() -> dict[str, Timing]:
+        note("measuring jconv and plain lax again")
+        return measure({name: runs[name] for name in ("jconv", "lax")}, PAIRS, **how)
+
+    if settings.pairs >= PAIRS and {"jconv", "lax"} <= set(timings):
+        row.judged = judge(timings, again)
+    return row
+
+
+def made(row: Row, case: Case, what: What, names: Sequence[str], note: Note) -> dict[str, Task]:
+    """The tasks of those who can; why the others cannot goes into the row."""
+    tasks = {}
+    for name in names:
+        note(f"building {name}")
+        try:
+            tasks[name] = maker(name)(case, what)
+        except (Unable, ValueError, ImportError) as error:
+            row.skipped[name] = reason(error)
+    return tasks
+
+
+class Comparison:
+    """Holds every contestant's first result against the first one's."""
+
+    def __init__(self, row: Row, tasks: dict[str, Task], case: Case):
+        self.row, self.tasks, self.case, self.expected = row, tasks, case, None
+
+    def __call__(self, name: str, result: Any) -> None:
+        shown, row = self.tasks[name].shown(result), self.row
+        if self.expected is None:
+            self.expected = shown
+        row.errors[name] = largest_error(shown, self.expected)
+        if row.errors[name] > TOLERANCE[row.dtype]:
+            row.disagree[name] = f"its numbers differ by {row.errors[name]:.2g} of the largest"
+        if self.tasks[name].parameters != self.case.parameters:
+            row.disagree[name] = f"it has {self.tasks[name].parameters:,} parameters, not {self.case.parameters:,}"
+
+
+def judge(timings: dict[str, Timing], again: Callable[[], dict[str, Timing]]) -> list[Ratio]:
+    """jconv against plain lax, in measurements of enough pairs: one where it does not look slower, else up to two."""
+    against_lax = lambda timings: ratio(timings["jconv"].samples, timings["lax"].samples)
+    first = against_lax(timings)
+    judged = [first] if first.pairs >= PAIRS else []
+    looks_slower = first._replace(pairs=PAIRS).slower
+    while looks_slower and len(judged) < 2:
+        judged.append(against_lax(again()))
+        looks_slower = judged[-1].slower
+    return judged
+
+
+def reason(error: Exception) -> str:
+    """One line."""
+    lines = str(error).strip().splitlines()
+    return (f"{type(error).__name__}: " if not isinstance(error, Unable) else "") + (lines[0][:200] if lines else "no reason given")

@@ -1,0 +1,89 @@
+"""The suites: which cases, what is done with them, and who takes part. Data, and the functions that choose from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from ..errors import InputError, unknown
+from .case import Case, What, toy
+from .compiling import measure_compiling
+from .contestants import MAIN, OURS, PEERS
+from .memory import measure_memory
+from .nets import GPU, LARGE, PER_EXAMPLE, SMALL, TABLE
+from .ops import BENCHMARK_LAYERS, COMMON, OPS, POOLS_AND_NORMS, SLOW_IN_LAX
+from .row import Row
+from .speed import measure_speed
+
+
+class Job(NamedTuple):
+    suite: str
+    case: Case
+    what: What
+
+    @property
+    def title(self) -> str:
+        """What a part of is asked for."""
+        return f"{self.case.name}, {self.what}, {self.case.dtype}"
+
+
+class Suite(NamedTuple):
+    title: str
+    jobs: Sequence[tuple[Case, What]]
+    contestants: Sequence[str] = MAIN
+    measure: Callable[..., Row] = measure_speed
+
+
+def _jobs(cases: Iterable[Case], *whats: What) -> list[tuple[Case, What]]:
+    return [(case, what) for case in cases for what in whats]
+
+
+def _both_dtypes(cases: Iterable[Case], times: int) -> list[Case]:
+    return [replace(case, batch=times * case.batch, dtype=dtype) for case in cases for dtype in ("float32", "bfloat16")]
+
+
+WITHOUT_LAYERS = ("jconv", "lax", "torch", "torch-compile")  # an operation is lax's own in Flax and Equinox
+SUITES = {
+    "ops": Suite("operations, with the gradient in input and parameters", _jobs(OPS, "forward", "gradient"), WITHOUT_LAYERS),
+    "nets": Suite("networks, forward and with the gradient of sum(scores^2)", _jobs(SMALL + LARGE + TABLE, "forward", "gradient")),
+    "train": Suite(
+        "whole training steps, and per-example gradients",
+        [*_jobs(SMALL + LARGE, "train"), *_jobs(PER_EXAMPLE, "gradient", "per-example")],
+    ),
+    "compile": Suite(
+        "compile seconds, cold",
+        [*_jobs(SMALL + LARGE, "train"), *_jobs(PER_EXAMPLE, "per-example")],
+        tuple(name for name in MAIN if name != "torch"),
+        measure_compiling,
+    ),
+    "memory": Suite("peak resident memory, each in a process of its own", _jobs(SMALL + LARGE, "train"), (*OURS, *PEERS), measure_memory),
+    "gpu": Suite(
+        "an accelerator: training steps, networks and operations in float32 and bfloat16",
+        [
+            *_jobs(_both_dtypes(GPU, 1), "train"),
+            *_jobs(_both_dtypes(TABLE, 8), "forward", "gradient"),
+            *_jobs(_both_dtypes(BENCHMARK_LAYERS + SLOW_IN_LAX + COMMON + POOLS_AND_NORMS, 16), "forward", "gradient"),
+        ],
+    ),
+}
+
+
+def choose(suites: Sequence[str], parts: Sequence[str], small: bool = False) -> list[Job]:
+    """The jobs of the suites whose title has one of `parts` in it; all of them without parts. Raises InputError listing what there is."""
+    for name in suites:
+        if name not in SUITES:
+            raise InputError(unknown("suite", name, tuple(SUITES)))
+    jobs = [Job(name, case, what) for name in suites for case, what in SUITES[name].jobs]
+    for part in parts:
+        if not any(part.lower() in job.title.lower() for job in jobs):
+            there = "\n  ".join(dict.fromkeys(job.title for job in jobs))
+            raise InputError(f"no case of {', '.join(suites)} has {part!r} in its name; there are\n  {there}")
+    chosen = [job for job in jobs if not parts or any(part.lower() in job.title.lower() for part in parts)]
+    return [job._replace(case=toy(job.case)) if small else job for job in chosen]
+
+
+def find_case(suite: str, name: str, small: bool) -> Case:
+    """The case of that name in a suite."""
+    case = next(case for case, _ in SUITES[suite].jobs if case.name == name)
+    return toy(case) if small else case

@@ -1,0 +1,132 @@
+"""What was measured, in words: a block of lines a case for the terminal, Markdown tables for people, and the list of what is slower."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from .contestants import label
+from .machine import describe, peak_flops
+from .row import MIB, Row, Spread
+from .suites import SUITES
+
+DEFINITION = (
+    "slower: the median ratio is over 1.05 and the 95% bootstrap interval of at least 21 interleaved pairs excludes 1, in two measurements"
+)
+
+
+def block(row: Row) -> str:
+    """One case: every contestant's median and quartiles, compile seconds, and how many times as much as jconv it takes."""
+    lines = [row.title]
+    for name in row.samples:
+        compiled = f"  compiled in {row.compile_seconds[name]:.1f} s" if name in row.compile_seconds else ""
+        r = row.times(name)
+        times = f"  {r.value:.2f} times jconv's ({r.low:.2f} to {r.high:.2f})" if r else ""
+        lines.append(f"  {label(name):<14} {_long(row.spread(name), row.unit):<32}{compiled:<22}{times}")
+    lines += [f"  {label(name):<14} skipped: {why}" for name, why in row.skipped.items()]
+    return "\n".join(lines + [f"  warning: {label(name)} does not compute the same: {why}" for name, why in row.disagree.items()])
+
+
+def slower_lines(rows: Sequence[Row]) -> list[str]:
+    """The cases where jconv is slower than plain lax, or that there is none."""
+    found = [f"{row.title}: {' and '.join(map(str, row.judged))} times plain lax's" for row in rows if row.slower_than_lax]
+    judged = sum(bool(row.judged) for row in rows)
+    return found or [f"none of the {judged} cases that had enough pairs" if judged else "not judged: no case had 21 pairs of both"]
+
+
+def markdown(machine: dict[str, Any], rows: Sequence[Row], command: str) -> str:
+    """The whole of bench.md."""
+    parts = ["# Benchmark", "", f"`{command}`", "", *describe(machine).splitlines(), ""]
+    parts += [
+        "Medians (quartiles) of interleaved rounds in one process. × says how many times as much as jconv the other takes,",
+        "with a 95% bootstrap interval over pairs: above 1, jconv is better.",
+        "",
+    ]
+    for suite in dict.fromkeys(row.suite for row in rows):
+        own = [row for row in rows if row.suite == suite]
+        parts += [f"## {suite}: {SUITES[suite].title}", "", *headline(own, machine), ""]
+        parts += ["<details><summary>Every contestant</summary>", "", *everything(own), "", "</details>", ""]
+    parts += ["## Slower than plain lax", "", f"({DEFINITION})", "", *(f"- {line}" for line in slower_lines(rows))]
+    return "\n".join([*parts, *remarks(rows)]) + "\n"
+
+
+def headline(rows: Sequence[Row], machine: dict[str, Any]) -> Iterator[str]:
+    """The ratios."""
+    on_card = machine["device"] != "cpu"
+    others = ("plain lax", "fastest JAX peer", "PyTorch", "torch.compile")
+    yield _line("case", "batch", "jconv", *(("images/s", "of the peak") if on_card else ()), *(f"× {other}" for other in others))
+    yield "|---" + "|--:" * (6 + 2 * on_card) + "|"
+    for row in rows:
+        peer = row.fastest_jax_peer
+        ours = _short(row.spread("jconv"), row.unit) if "jconv" in row.samples else "–"
+        by_peer = f"{_times(row, peer)} {label(peer)}" if peer else "–"
+        times = [_times(row, "lax"), by_peer, _times(row, "torch"), _times(row, "torch-compile")]
+        yield _line(_name(row), str(row.batch), ours, *(_card(row, machine) if on_card else ()), *times)
+
+
+def everything(rows: Sequence[Row]) -> Iterator[str]:
+    """Medians with quartiles, and compile seconds."""
+    names = list(dict.fromkeys(name for row in rows for name in (*row.samples, *row.skipped)))
+    yield _line("case", *(label(name) for name in names))
+    yield "|---" + "|--:" * len(names) + "|"
+    for row in rows:
+        cells = [_long(row.spread(name), row.unit) if name in row.samples else "–" for name in names]
+        compiled = [f"; compiled in {row.compile_seconds[name]:.1f} s" if name in row.compile_seconds else "" for name in names]
+        yield _line(_name(row), *(cell + c for cell, c in zip(cells, compiled, strict=True)))
+
+
+def remarks(rows: Sequence[Row]) -> Iterator[str]:
+    """Who was skipped and why, and who does not compute the same."""
+    skipped: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        for name, why in row.skipped.items():
+            skipped.setdefault((name, why), []).append(f"{row.case}, {row.what}")
+    if skipped:
+        yield from ("", "## Skipped", "")
+        for (name, why), cases in skipped.items():
+            where = f"{len(cases)} cases" if len(cases) > 3 else "; ".join(cases)
+            yield f"- {label(name)} ({where}): {why}"
+    wrong = [f"- {row.title}: {label(name)}: {why}" for row in rows for name, why in row.disagree.items()]
+    if wrong:
+        yield from ("", "## Do not compute the same", "", *wrong)
+
+
+def _name(row: Row) -> str:
+    return f"{row.case}, {row.what}{'' if row.dtype == 'float32' else f', {row.dtype}'}"
+
+
+def _line(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _times(row: Row, name: str) -> str:
+    r = row.times(name)
+    if r is None:
+        return "–"
+    return f"**{r.value:.2f}** ({r.low:.2f}–{r.high:.2f})" if r.pairs > 1 else f"**{r.value:.2f}**"
+
+
+def _card(row: Row, machine: dict[str, Any]) -> tuple[str, str]:
+    """Images a second, and the share of what the card could do."""
+    if "jconv" not in row.samples:
+        return "–", "–"
+    seconds, peak = row.spread("jconv").median, peak_flops(machine["device"], row.dtype)
+    return f"{row.batch / seconds:,.0f}", f"{row.flops / seconds / peak:.1%}" if peak and row.flops else "–"
+
+
+def _short(s: Spread, unit: str) -> str:
+    if unit == "B":
+        return f"{s.median / MIB:,.0f} MiB"
+    return f"{_digits(s.median)} s" if s.median >= 1 else f"{_digits(1e3 * s.median)} ms"
+
+
+def _long(s: Spread, unit: str) -> str:
+    if s.low == s.high:
+        return _short(s, unit)
+    scale = 1 if s.median >= 1 else 1e3
+    return f"{_short(s, unit)} ({_digits(scale * s.low)} to {_digits(scale * s.high)})"
+
+
+def _digits(value: float) -> str:
+    """Three figures."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"

@@ -1,0 +1,135 @@
+"""Measure jconv against plain lax, Flax NNX, Equinox and PyTorch, in turn in one process.
+
+    jconv bench                                                  whole training steps: LeNet to ResNet-50, some 30 minutes
+    jconv bench --suite ops nets train compile memory            everything for a CPU
+    jconv bench --suite ops --cases depthwise "max pool"         cases with one of these words in their name
+    jconv bench --suite gpu                                      an accelerator's cases
+    jconv bench --suite ops --toy --pairs 3                      small, to see that all works
+
+Prints the machine, threads and versions, then every contestant of every case: median and quartiles of the run seconds, compile
+seconds apart, and how many times as long as jconv it takes; last the cases where jconv is slower than plain lax. Writes bench.json
+(with every sample), bench.md and bench.svg into a folder, anew after each case, so Ctrl-C loses one case only.
+The peers come with pip install "jconv[peers]"; those absent are skipped. Exit code 2 for wrong input.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from os import environ
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+import jax
+import tyro
+from rich.console import Console
+from rich.status import Status
+
+from jconv.bench.contestants import check_contestants, label
+from jconv.bench.machine import describe, machine
+from jconv.bench.row import Row
+from jconv.bench.speed import Settings
+from jconv.bench.suites import SUITES, Job, choose
+from jconv.bench.tables import DEFINITION, block, markdown, slower_lines
+from jconv.command import command
+from jconv.errors import InputError
+from jconv.timing import PAIRS
+from jconv.train.run import write_text
+from jconv.view.bars import Group, speed_chart, write_chart
+
+Words = Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME ...")]
+
+
+@dataclass(frozen=True)
+class Options:
+    suite: Words = ("train",)
+    """Any of ops, nets, train, compile, memory, gpu."""
+    cases: Words = ()
+    """Only cases with one of these in their name, whole or part: "LeNet", "groups", "train". All by default."""
+    contestants: Words = ()
+    """Any of jconv, lax, flax, equinox, torch, torch-compile, and jconv's other methods by name. The suite's own by default."""
+    pairs: int = PAIRS
+    """Interleaved rounds of a case. Below 21 nothing is judged slower."""
+    limit: float = 300.0
+    """Seconds that the rounds of one case may take before no further one begins."""
+    pause: float = 0.01
+    """Seconds of rest before every sample: the threads of XLA and PyTorch spin for some milliseconds after their work."""
+    seed: int = 0
+    """Draws the order within rounds."""
+    toy: bool = False
+    """Two images and thin nets: to see that everything works."""
+    out: Path | None = None
+    """Folder for bench.json, bench.md and bench.svg. runs/bench-DATE by default."""
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> int:
+    options = tyro.cli(Options, args=argv, prog="jconv bench", description=__doc__)
+    jobs = checked(options)
+    folder = options.out or Path("runs") / f"bench-{datetime.now():%Y%m%d-%H%M%S}"
+    folder.mkdir(parents=True, exist_ok=True)
+    console, rows = Console(highlight=False), []
+    on_card = jax.default_backend() != "cpu"
+    settings = Settings(options.pairs, options.limit, options.pause, options.seed, options.toy, queued=on_card)
+    line = f"jconv bench {shlex.join(sys.argv[1:] if argv is None else argv)}".strip()
+    with ExitStack() as stack:
+        environ.setdefault("TORCHINDUCTOR_CACHE_DIR", stack.enter_context(TemporaryDirectory(prefix="jconv-bench-")))
+        status = stack.enter_context(console.status(""))
+        for i, job in enumerate(jobs, 1):
+            rows.append(measured(job, options, settings, status, f"case {i} of {len(jobs)}: {job.suite}, {job.title}"))
+            about = machine()
+            if i == 1:
+                console.print(describe(about), soft_wrap=True, markup=False)
+            console.print(block(rows[-1]), soft_wrap=True, markup=False)
+            write_results(folder, about, rows, line)
+    console.print(f"slower than plain lax ({DEFINITION}):", *(f"  {text}" for text in slower_lines(rows)), sep="\n", markup=False)
+    console.print(f"written: {folder}/bench.json, bench.md, bench.svg", soft_wrap=True, markup=False)
+    return 0
+
+
+def checked(options: Options) -> list[Job]:
+    """The cases to measure. Raises InputError."""
+    check_contestants(options.contestants)
+    for name, least in (("pairs", 1), ("limit", 0), ("pause", 0)):
+        if getattr(options, name) < least:
+            raise InputError(f"--{name} {getattr(options, name)}: at least {least} was expected")
+    if options.out and options.out.exists() and not options.out.is_dir():
+        raise InputError(f"--out {options.out}: is a file; name a folder")
+    return choose(options.suite, options.cases, options.toy)
+
+
+def measured(job: Job, options: Options, settings: Settings, status: Status, title: str) -> Row:
+    """One case, its progress shown."""
+    suite = SUITES[job.suite]
+    names = options.contestants or suite.contestants
+    return suite.measure(job.suite, job.case, job.what, names, settings, lambda text: status.update(f"{title}: {text}"))
+
+
+def write_results(folder: Path, about: dict[str, Any], rows: Sequence[Row], line: str) -> None:
+    """bench.json, bench.md and bench.svg of what is measured so far, each whole or not at all."""
+    result = {"command": line, "machine": about, "rows": [row.to_dict() for row in rows]}
+    write_text(folder / "bench.json", json.dumps(result, indent=1) + "\n")
+    write_text(folder / "bench.md", markdown(about, rows, line))
+    if groups := chart_groups(rows):
+        write_chart(speed_chart(groups, "jconv", label("lax")), folder / "bench.svg")
+
+
+def chart_groups(rows: Sequence[Row]) -> list[Group]:
+    """For each suite how many times as good as plain lax the others are; cases without plain lax cannot be drawn."""
+    groups: dict[str, dict[str, dict[str, float]]] = {}
+    for row in rows:
+        speeds = {label(name): 1 / r.value for name in row.samples if (r := row.times(name, "lax"))}
+        if "lax" in row.samples and speeds:
+            unit = "" if row.dtype == "float32" else f", {row.dtype}"
+            groups.setdefault(row.suite, {})[f"{row.case}, {row.what}, batch {row.batch}{unit}"] = speeds
+    return [Group(f"{suite}: {SUITES[suite].title}", speeds) for suite, speeds in groups.items()]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

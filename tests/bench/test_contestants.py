@@ -1,0 +1,30 @@
+import pytest
+
+from jconv.bench import contestants
+from jconv.bench.contestants import MAIN, NAMES, PEERS, check_contestants, label, maker
+from jconv.bench.task import Unable
+from jconv.errors import InputError
+from jconv.ops import METHODS
+
+
+def test_every_method_can_take_part_under_one_name():
+    assert set(contestants.OURS.values()) == set(METHODS) and contestants.OURS["jconv"] == "auto"
+    assert len(set(NAMES)) == len(NAMES) and set(MAIN) <= set(NAMES)
+    assert [label(name) for name in ("jconv", "lax", "im2col", "torch")] == ["jconv", "plain lax", "jconv im2col", "PyTorch"]
+
+
+def test_a_framework_that_is_absent_is_said_by_name(monkeypatch):
+    monkeypatch.setattr(contestants, "find_spec", lambda name: None)
+    with pytest.raises(Unable, match=r"^equinox is not installed: pip install 'jconv\[peers\]'$"):
+        maker("equinox")
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_a_framework_that_is_there_has_its_function(name):
+    pytest.importorskip(PEERS[name].library)
+    assert callable(maker(name))
+
+
+def test_unknown_contestants_are_refused():
+    with pytest.raises(InputError, match="unknown contestant 'keras'; use 'jconv', 'lax'"):
+        check_contestants(["jconv", "keras"])

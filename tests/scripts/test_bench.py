@@ -1,0 +1,76 @@
+"""Each suite at toy size, with jconv and plain lax only. Nothing is said about how long anything took."""
+
+import json
+
+import pytest
+
+from jconv.bench.compiling import measure_compiling
+from jconv.scripts import bench
+
+OURS = ["--contestants", "jconv", "lax", "--toy", "--pairs", "2", "--pause", "0"]
+
+
+def run(tmp_path, *argv):
+    assert bench.main([*argv, *OURS, "--out", str(tmp_path)]) == 0
+    return json.loads((tmp_path / "bench.json").read_text())
+
+
+@pytest.mark.parametrize(
+    "suite, part, cases",
+    [
+        ("ops", "3x3 64 at 8", 2),
+        ("nets", "LeNet", 2),
+        ("train", "LeNet, train", 1),
+        ("train", "LeNet b64", 2),
+        ("compile", "LeNet b64", 1),
+        ("memory", "LeNet", 1),
+        ("gpu", "max pool 2/2 64 at 56, gradient", 2),
+    ],
+)
+def test_a_suite_writes_its_three_files(suite, part, cases, tmp_path, capsys):
+    result = run(tmp_path, "--suite", suite, "--cases", part)
+    assert len(result["rows"]) == cases and result["machine"]["cores"] and result["command"].startswith(f"jconv bench --suite {suite}")
+    for row in result["rows"]:
+        assert row["suite"] == suite and set(row["samples"]) == {"jconv", "lax"} and not row["skipped"] and not row["disagree"]
+        assert row["times_of_jconv"]["lax"]["value"] > 0
+    assert {file.name for file in tmp_path.iterdir()} == {"bench.json", "bench.md", "bench.svg"}
+    out = capsys.readouterr().out
+    assert "threads in XLA" in out and "slower than plain lax" in out and "not judged" in out
+
+
+def test_ctrl_c_keeps_the_cases_before(tmp_path, monkeypatch, capsys):
+    calls = []
+
+    def interrupted(*args):
+        calls.append(args)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return measure_compiling(*args)
+
+    monkeypatch.setitem(bench.SUITES, "compile", bench.SUITES["compile"]._replace(measure=interrupted))
+    monkeypatch.setattr("jconv.bench.compiling.compile_seconds", lambda *_: 1.0)
+    assert bench.main(["--suite", "compile", *OURS, "--out", str(tmp_path)]) == 130
+    assert [row["case"] for row in json.loads((tmp_path / "bench.json").read_text())["rows"]] == ["LeNet"]
+    assert "LeNet, train" in (tmp_path / "bench.md").read_text()
+
+
+@pytest.mark.parametrize(
+    "argv, words",
+    [
+        (["--suite", "speed"], "unknown suite 'speed'; use 'ops', 'nets', 'train', 'compile', 'memory', 'gpu'"),
+        (["--suite", "train", "--cases", "alexnex"], "no case of train has 'alexnex' in its name; there are\n  LeNet, train"),
+        (["--contestants", "keras"], "unknown contestant 'keras'"),
+        (["--pairs", "0"], "--pairs 0: at least 1 was expected"),
+    ],
+)
+def test_wrong_input_is_exit_code_2_and_nothing_is_written(argv, words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert bench.main(argv) == 2
+    assert capsys.readouterr().err.startswith(f"error: {words}")
+    assert not list(tmp_path.iterdir())
+
+
+def test_out_may_not_be_a_file(tmp_path, capsys):
+    (tmp_path / "x").write_text("")
+    assert bench.main(["--out", str(tmp_path / "x")]) == 2
+    assert "is a file; name a folder" in capsys.readouterr().err
