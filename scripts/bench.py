@@ -32,7 +32,7 @@ from rich.console import Console
 from rich.status import Status
 
 from jconv.bench.contestants import check_contestants, label
-from jconv.bench.machine import describe, machine
+from jconv.bench.machine import describe, machine, threads
 from jconv.bench.row import Row
 from jconv.bench.speed import Settings
 from jconv.bench.suites import SUITES, Job, choose
@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     jobs = checked(options)
     folder = options.out or Path("runs") / f"bench-{datetime.now():%Y%m%d-%H%M%S}"
     folder.mkdir(parents=True, exist_ok=True)
-    console, rows = Console(highlight=False), []
+    console, rows, about = Console(highlight=False), [], machine()
     on_card = jax.default_backend() != "cpu"
     settings = Settings(options.pairs, options.limit, options.pause, options.seed, options.toy, queued=on_card)
     line = f"jconv bench {shlex.join(sys.argv[1:] if argv is None else argv)}".strip()
@@ -83,12 +83,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         status = stack.enter_context(console.status(""))
         for i, job in enumerate(jobs, 1):
             rows.append(measured(job, options, settings, status, f"case {i} of {len(jobs)}: {job.suite}, {job.title}"))
-            about = machine()
+            about["threads"] = threads()
             if i == 1:
                 console.print(describe(about), soft_wrap=True, markup=False)
             console.print(block(rows[-1]), soft_wrap=True, markup=False)
             write_results(folder, about, rows, line)
-    console.print(f"slower than plain lax ({DEFINITION}):", *(f"  {text}" for text in slower_lines(rows)), sep="\n", markup=False)
+    console.print(
+        f"slower than plain lax ({DEFINITION}):", *(f"  {text}" for text in slower_lines(rows)), sep="\n", soft_wrap=True, markup=False
+    )
     console.print(f"written: {folder}/bench.json, bench.md, bench.svg", soft_wrap=True, markup=False)
     return 0
 
@@ -101,6 +103,10 @@ def checked(options: Options) -> list[Job]:
             raise InputError(f"--{name} {getattr(options, name)}: at least {least} was expected")
     if options.out and options.out.exists() and not options.out.is_dir():
         raise InputError(f"--out {options.out}: is a file; name a folder")
+    if "gpu" in options.suite and jax.default_backend() == "cpu" and not options.toy:
+        raise InputError(
+            "--suite gpu: jax finds no accelerator here, only cpu; pip install 'jax[cuda13]' on a machine with one, or add --toy"
+        )
     return choose(options.suite, options.cases, options.toy)
 
 

@@ -26,7 +26,7 @@ def measure_compiling(suite: str, case: Case, what: What, names: Sequence[str], 
     with _no_cache():
         for done in range(min(ROUNDS, settings.pairs)):
             for i in rng.permutation(len(names)):
-                name = names[i]
+                name = names[int(i)]
                 if name in row.skipped:
                     continue
                 note(f"compiling {name}, {done + 1} of {ROUNDS}")
@@ -56,7 +56,7 @@ def _seconds(run) -> float:
 
 @contextmanager
 def _no_cache() -> Iterator[None]:
-    before = jax.config.jax_enable_compilation_cache
+    before = jax.config.values["jax_enable_compilation_cache"]
     jax.config.update("jax_enable_compilation_cache", False)
     try:
         yield

@@ -30,12 +30,18 @@ def machine() -> dict[str, Any]:
         "cores": cores(),
         "memory_bytes": memory_bytes(),
         "device": device.device_kind if device.platform != "cpu" else "cpu",
-        "threads": {"XLA": cores(), "PyTorch": _torch_threads()},
+        "threads": threads(),
         "load_before": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
         "system": platform.platform(),
         "python": platform.python_version(),
         "versions": {name: found for name in LIBRARIES if (found := _version(name))},
     }
+
+
+def threads() -> dict[str, int | None]:
+    """In each library's pool; None for PyTorch until it is loaded."""
+    torch = sys.modules.get("torch")
+    return {"XLA": cores(), "PyTorch": torch.get_num_threads() if torch else None}
 
 
 def peak_flops(device: str, dtype: str) -> float | None:
@@ -68,11 +74,6 @@ def describe(m: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {v}" for name, v in m["versions"].items())
     card = "" if m["device"] == "cpu" else f"{m['device']}; "
     return f"{card}{m['cpu']}, {m['cores']} cores{memory}; {threads}; load before {m['load_before']}\npython {m['python']}, {versions}"
-
-
-def _torch_threads() -> int | None:
-    torch = sys.modules.get("torch")
-    return torch.get_num_threads() if torch else None
 
 
 def _version(name: str) -> str | None:

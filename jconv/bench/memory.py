@@ -29,7 +29,8 @@ def measure_memory(suite: str, case: Case, what: What, names: Sequence[str], set
         command = [sys.executable, "-m", __name__, suite, case.name, what, name, "toy" if settings.small else "full"]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode == 0:
-            row.samples[name] = [json.loads(done.stdout.splitlines()[-1])["peak"]]
+            said = json.loads(done.stdout.splitlines()[-1])
+            row.samples[name], row.before[name] = [said["peak"]], said["before"]
         else:
             row.skipped[name] = (done.stderr.strip().splitlines() or [f"ended with code {done.returncode}"])[-1][:200]
     return row

@@ -34,6 +34,7 @@ class Row:
     flops: int = 0  # of the whole batch, multiply and add apart; 0 where it is not told
     samples: dict[str, list[float]] = field(default_factory=dict)
     compile_seconds: dict[str, float] = field(default_factory=dict)
+    before: dict[str, int] = field(default_factory=dict)  # bytes: libraries, parameters and images
     skipped: dict[str, str] = field(default_factory=dict)  # contestant -> why
     errors: dict[str, float] = field(default_factory=dict)  # contestant -> how far its numbers are from the first one's
     disagree: dict[str, str] = field(default_factory=dict)  # contestant -> what is not the same

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -70,16 +71,20 @@ SUITES = {
 
 
 def choose(suites: Sequence[str], parts: Sequence[str], small: bool = False) -> list[Job]:
-    """The jobs of the suites whose title has one of `parts` in it; all of them without parts. Raises InputError listing what there is."""
+    """The jobs of the suites in whose title a word begins like one of `parts` ("LeNet" is not GoogLeNet); all of them without parts.
+
+    Raises InputError listing what there is.
+    """
     for name in suites:
         if name not in SUITES:
             raise InputError(unknown("suite", name, tuple(SUITES)))
     jobs = [Job(name, case, what) for name in suites for case, what in SUITES[name].jobs]
+    has = lambda job, part: re.search(rf"(?<!\w){re.escape(part)}", job.title, re.IGNORECASE)
     for part in parts:
-        if not any(part.lower() in job.title.lower() for job in jobs):
+        if not any(has(job, part) for job in jobs):
             there = "\n  ".join(dict.fromkeys(job.title for job in jobs))
             raise InputError(f"no case of {', '.join(suites)} has {part!r} in its name; there are\n  {there}")
-    chosen = [job for job in jobs if not parts or any(part.lower() in job.title.lower() for part in parts)]
+    chosen = [job for job in jobs if not parts or any(has(job, part) for part in parts)]
     return [job._replace(case=toy(job.case)) if small else job for job in chosen]
 
 

@@ -19,10 +19,9 @@ def block(row: Row) -> str:
     """One case: every contestant's median and quartiles, compile seconds, and how many times as much as jconv it takes."""
     lines = [row.title]
     for name in row.samples:
-        compiled = f"  compiled in {row.compile_seconds[name]:.1f} s" if name in row.compile_seconds else ""
         r = row.times(name)
-        times = f"  {r.value:.2f} times jconv's ({r.low:.2f} to {r.high:.2f})" if r else ""
-        lines.append(f"  {label(name):<14} {_long(row.spread(name), row.unit):<32}{compiled:<22}{times}")
+        times = f"  {r.value:.2f} times jconv's{f' ({r.low:.2f} to {r.high:.2f})' if r.pairs > 1 else ''}" if r else ""
+        lines.append(f"  {label(name):<14} {_long(row.spread(name), row.unit):<26}{_beside(row, name):<22}{times}".rstrip())
     lines += [f"  {label(name):<14} skipped: {why}" for name, why in row.skipped.items()]
     return "\n".join(lines + [f"  warning: {label(name)} does not compute the same: {why}" for name, why in row.disagree.items()])
 
@@ -65,14 +64,13 @@ def headline(rows: Sequence[Row], machine: dict[str, Any]) -> Iterator[str]:
 
 
 def everything(rows: Sequence[Row]) -> Iterator[str]:
-    """Medians with quartiles, and compile seconds."""
+    """Medians with quartiles, and compile seconds or the memory before."""
     names = list(dict.fromkeys(name for row in rows for name in (*row.samples, *row.skipped)))
     yield _line("case", *(label(name) for name in names))
     yield "|---" + "|--:" * len(names) + "|"
     for row in rows:
-        cells = [_long(row.spread(name), row.unit) if name in row.samples else "–" for name in names]
-        compiled = [f"; compiled in {row.compile_seconds[name]:.1f} s" if name in row.compile_seconds else "" for name in names]
-        yield _line(_name(row), *(cell + c for cell, c in zip(cells, compiled, strict=True)))
+        cells = ((_long(row.spread(name), row.unit), _beside(row, name)) if name in row.samples else ("–", "") for name in names)
+        yield _line(_name(row), *("; ".join(filter(None, cell)) for cell in cells))
 
 
 def remarks(rows: Sequence[Row]) -> Iterator[str]:
@@ -93,6 +91,13 @@ def remarks(rows: Sequence[Row]) -> Iterator[str]:
 
 def _name(row: Row) -> str:
     return f"{row.case}, {row.what}{'' if row.dtype == 'float32' else f', {row.dtype}'}"
+
+
+def _beside(row: Row, name: str) -> str:
+    """What is told apart from the samples."""
+    if name in row.compile_seconds:
+        return f"compiled in {row.compile_seconds[name]:.1f} s"
+    return f"{row.before[name] / MIB:,.0f} MiB before" if name in row.before else ""
 
 
 def _line(*cells: str) -> str:

@@ -53,4 +53,4 @@ def largest_error(a: Sequence[np.ndarray], b: Sequence[np.ndarray]) -> float:
     if [x.shape for x in a] != [y.shape for y in b]:
         return np.inf
     errors = [float(np.abs(x - y).max(initial=0) / max(np.abs(y).max(initial=0), 1.0)) for x, y in zip(a, b, strict=True)]
-    return float(np.nan_to_num(max(errors, default=0.0), nan=np.inf))
+    return float(np.nan_to_num(np.max(errors, initial=0), nan=np.inf))

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, NullLocator
 
 from .palette import LIGHT
@@ -32,11 +33,12 @@ def speed_chart(groups: Sequence[Group], hero: str, reference: str) -> Figure:
     others = list(dict.fromkeys(n for g in groups for speeds in g.speeds.values() for n in speeds if n not in (hero, reference)))
     for axes, group in zip(panels, groups, strict=True):
         _panel(axes, group, hero, others)
-    _frame(panels[-1], f"times as good as {reference} (further right is better)")
-    handles = dict(zip(*reversed(panels[0].get_legend_handles_labels()), strict=True))
+    _frame(panels[-1], f"what {reference} takes ÷ what they take (further right is better)")
+    named = {}
     for axes in panels:
-        handles |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
-    figure.legend(handles.values(), handles.keys(), loc="outside upper left", ncols=6, frameon=False, fontsize=8, labelcolor=LIGHT["ink"])
+        named |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+    named = {hero: Patch(color=LIGHT["right"])} | {name: handle for name, handle in named.items() if name != hero}
+    figure.legend(named.values(), named.keys(), loc="outside upper left", ncols=6, frameon=False, fontsize=8, labelcolor=LIGHT["ink"])
     return figure
 
 

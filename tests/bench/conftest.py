@@ -24,6 +24,7 @@ def rows():
     first.judged = [Ratio(1.5, 1.4, 1.6, 21), Ratio(1.4, 1.3, 1.5, 21)]
     second = Row("memory", "ResNet-20", "train", 8, "bfloat16", unit="B")
     second.samples = {"jconv": [2.0**20 * 300], "lax": [2.0**20 * 600]}
+    second.before = {"jconv": 2**20 * 100, "lax": 2**20 * 110}
     second.skipped = {"torch": "torch is not installed"}
     second.disagree, second.errors = {"lax": "it has 3 parameters, not 4"}, {"lax": np.inf}
     return [first, second]

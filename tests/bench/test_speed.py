@@ -39,8 +39,8 @@ def test_who_computes_something_else_is_told(small_net, monkeypatch):
         return ours
 
     monkeypatch.setattr(speed, "maker", maker)
-    assert measure_speed("s", small_net, "forward", ("jconv", "other"), FAST).disagree == {"other": "it has 7 parameters, not 317"}
-    monkeypatch.setattr(speed, "maker", lambda name: lambda case, what: maker(name)(case, what)._replace(parameters=317))
+    assert measure_speed("s", small_net, "forward", ("jconv", "other"), FAST).disagree == {"other": "it has 7 parameters, not 321"}
+    monkeypatch.setattr(speed, "maker", lambda name: lambda case, what: maker(name)(case, what)._replace(parameters=321))
     told = measure_speed("s", small_net, "forward", ("jconv", "other"), FAST).disagree["other"]
     assert told == "its numbers differ by 1 of the largest"
 

@@ -22,6 +22,7 @@ def test_titles_tell_the_jobs_of_a_suite_apart():
 
 def test_parts_of_names_choose_and_case_does_not_matter():
     assert {job.case.name for job in choose(["train", "memory"], ["alexnet"])} == {"AlexNet (groups)"}
+    assert {job.case.name for job in choose(["nets"], ["LeNet"])} == {"LeNet"}, "not GoogLeNet"
     assert [job.what for job in choose(["ops"], ["average"])] == ["forward", "gradient"]
 
 

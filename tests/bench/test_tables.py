@@ -30,7 +30,7 @@ def test_markdown_has_the_ratios_then_every_contestant(rows):
     row = next(line for line in text.splitlines() if line.startswith("| LeNet, train | 64"))
     assert head.count("|") == row.count("|") == 8
     assert "30.0 ms" in row and "**0.67**" in row and "**2.00**" in row and "Equinox" in row and "**0.83**" in row
-    assert "| ResNet-20, train, bfloat16 | 300 MiB | 600 MiB |" in text
+    assert "| ResNet-20, train, bfloat16 | 300 MiB; 100 MiB before | 600 MiB; 110 MiB before |" in text
     assert "- PyTorch (ResNet-20, train): torch is not installed" in text and "it has 3 parameters, not 4" in text
     assert "- train: LeNet, train, batch 64: 1.50" in text
 

@@ -5,14 +5,18 @@ bfloat16 is autocast, as its users train: parameters and losses stay float32. It
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import gettempdir, mkdtemp
 
 import numpy as np
 import torch
 import torch._dynamo
 import torch._functorch.config
 import torch._inductor.config
+import torch._inductor.utils
 from torch import nn
 from torch.nn import functional as F
 
@@ -23,6 +27,7 @@ from .pytorch_layers import Builder, Placed
 
 torch.set_num_threads(cores())
 torch.set_flush_denormal(True)
+CACHE = os.environ.get("TORCHINDUCTOR_CACHE_DIR")
 LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 
@@ -31,9 +36,14 @@ def eager(case: Case, what: What) -> Task:
 
 
 def compiled(case: Case, what: What) -> Task:
+    """What is compiled is compiled now: a cache would be measured instead. Its folder is new, below the one that is set."""
     torch._dynamo.reset()
-    torch._inductor.config.fx_graph_cache = False  # what is compiled is compiled now: a cache would be measured instead
+    torch._inductor.utils.clear_caches()
+    torch._inductor.config.fx_graph_cache = False
     torch._functorch.config.enable_autograd_cache = False
+    above = CACHE or gettempdir()
+    Path(above).mkdir(parents=True, exist_ok=True)
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = mkdtemp(dir=above)
     return _task(case, what, torch.compile)
 
 

@@ -14,6 +14,7 @@ from jconv import (
     Dense,
     Flatten,
     GlobalAvgPool,
+    GroupNorm,
     Identity,
     LocalResponseNorm,
     MaxPool,
@@ -22,8 +23,9 @@ from jconv import (
     Residual,
     Sequential,
 )  # fmt: skip
-from jconv.bench.case import Case, Scanned
+from jconv.bench.case import Case, Scanned, toy
 from jconv.bench.contestants import PEERS, maker
+from jconv.bench.nets import LARGE, SMALL, TABLE
 from jconv.bench.ours import task as ours
 from jconv.bench.task import Unable, largest_error, wait
 
@@ -67,6 +69,13 @@ def test_the_same_numbers(name, net, what):
         assert largest_error(*shown) < 1e-4
 
 
+@pytest.mark.parametrize("name", EAGER)
+@pytest.mark.parametrize("case", SMALL + LARGE + TABLE, ids=lambda case: case.name)
+def test_every_net_measured_can_be_built_with_the_same_parameters(name, case):
+    pytest.importorskip(PEERS[name].library)
+    assert maker(name)(toy(case), "forward").parameters == toy(case).parameters
+
+
 OPERATIONS = {
     "conv": (Conv(4, (3, 2), stride=2, padding=1, bias=False), (7, 6, 2)),
     "depthwise": (Conv(6, 3, padding=1, groups=3), (7, 6, 3)),
@@ -101,10 +110,17 @@ def test_bfloat16_is_near(name):
 
 
 @pytest.mark.parametrize("name", ["flax", "equinox"])
+def test_operations_are_laxs_own(name):
+    pytest.importorskip(PEERS[name].library)
+    with pytest.raises(Unable, match="lax's own"):
+        maker(name)(Case("op", Conv(3, 3), (4, 4, 2), 2, images=True), "gradient")
+
+
+@pytest.mark.parametrize("name", EAGER)
 def test_what_they_have_no_module_for_is_said(name):
     pytest.importorskip(PEERS[name].library)
-    with pytest.raises(Unable):
-        maker(name)(Case("op", MaxPool(2), (4, 4, 2), 2), "forward")
+    with pytest.raises(Unable, match="stands for GroupNorm"):
+        maker(name)(Case("net", Sequential(GroupNorm(1)), (4, 4, 2), 2), "forward")
 
 
 @pytest.mark.parametrize("name", EAGER)
