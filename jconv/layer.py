@@ -26,6 +26,7 @@ import numpy as np
 
 from .errors import LayerError, located
 from .geometry import Shape, Window
+from .ops.methods import WHOLE, Choice, check_method
 
 Params = dict[str, Any]
 State = dict[str, Any]
@@ -63,6 +64,7 @@ class Saved(NamedTuple):
 class Layer:
     """Base of every layer: settings that compare, hash and pickle, and the three methods with their defaults."""
 
+    method_per_operation = False  # whether its `method`, where it has one, may be any of ops.METHODS, or a word for each operation
     in_place = False  # whether the output can overwrite the input, so that tables count no activations for it
 
     def __post_init__(self):
@@ -162,9 +164,19 @@ def map_layers(net: Layer, f: Callable[[str, Layer], Layer], path: str = "") -> 
     return f(path, net.with_children(inside) if inside else net)
 
 
-def with_method(net: Layer, method: str) -> Layer:
-    """The net with every layer that has a `method` set to it: `with_method(net, "im2col")` is the reference path."""
-    return map_layers(net, lambda _, layer: replace(layer, method=method) if hasattr(layer, "method") else layer)
+def with_method(net: Layer, method: Choice) -> Layer:
+    """The net with every layer that has a `method` set to it: `with_method(net, "im2col")` is the reference path.
+
+    A method of convolutions alone, or a word for each of their operations, leaves the other layers as they are.
+    Raises ValueError for an unknown method.
+    """
+    check_method(method)
+
+    def change(_: str, layer: Layer) -> Layer:
+        knows = hasattr(layer, "method") and (method in WHOLE or layer.method_per_operation)
+        return replace(layer, method=method) if knows else layer
+
+    return map_layers(net, change)
 
 
 def _plain(value):

@@ -341,5 +341,14 @@ def test_with_method_reaches_every_layer_that_has_one_and_gives_the_same_numbers
     x = jnp.asarray(rng.standard_normal((2, *IMAGE)), jnp.float32)
     y, other = compiled(lambda p, s, x: (net.apply(p, s, x)[0], twin.apply(p, s, x)[0]))(params, state, x)
     close(other, y, 1e-5)
-    with pytest.raises(ValueError, match=r"^Conv: unknown method 'fast'; use 'auto', 'lax', 'im2col', 'direct', "):
+    each = ("direct", "im2col", "auto")
+    assert [v.layer.method for v in walk(with_method(net, each), IMAGE) if hasattr(v.layer, "method")] == [
+        each,
+        "auto",
+        each,
+        "auto",
+        "auto",
+        "auto",
+    ]
+    with pytest.raises(ValueError, match=r"^unknown method 'fast'; use 'auto', 'lax', 'im2col', 'direct', "):
         with_method(net, "fast")

@@ -29,7 +29,7 @@ PEERS = {
     "torch": Peer("torch", "pytorch", "eager", "PyTorch"),
     "torch-compile": Peer("torch", "pytorch", "compiled", "torch.compile"),
 }
-OURS = {"jconv": "auto", **{method: method for method in METHODS if method != "auto"}}  # name -> method
+OURS = {"jconv": "auto", "lax": "lax", **{method: method for method in METHODS}}  # name -> method
 NAMES = (*OURS, *PEERS)
 JAX_PEERS = ("flax", "equinox")
 MAIN = ("jconv", "lax", *PEERS)  # who takes part unless it is said otherwise; the other methods only where memory is compared

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from ..compilation import jit
 from ..layer import Layer, with_method
 from .case import MOMENTUM, RATE, Case, Given, What, draw
 from .task import Stepper, Task, loss_shown
@@ -19,7 +20,7 @@ Jit = Callable[..., Any]
 
 def compiled(f: Callable, donate: tuple[int, ...] = ()) -> Callable:
     """How jconv compiles a whole step."""
-    return jax.jit(f, donate_argnums=donate)
+    return jit(f, donate_argnums=donate)
 
 
 def plainly(f: Callable, donate: tuple[int, ...] = ()) -> Callable:
@@ -44,20 +45,20 @@ def _device(case: Case, given: Given):
     return *jax.tree.map(jnp.asarray, (given.params, given.state)), images, jnp.asarray(given.labels)
 
 
-def _forward(case: Case, net: Layer, given: Given, jit: Jit):
+def _forward(case: Case, net: Layer, given: Given, jitted: Jit):
     params, state, images, _ = _device(case, given)
-    f = jit(lambda params, state, x: net.apply(params, state, x, train=True))
+    f = jitted(lambda params, state, x: net.apply(params, state, x, train=True))
     return lambda: f(params, state, images), lambda result: [_numbers(result[0])]
 
 
-def _gradient(case: Case, net: Layer, given: Given, jit: Jit):
+def _gradient(case: Case, net: Layer, given: Given, jitted: Jit):
     params, state, images, _ = _device(case, given)
 
     def squares(params, x, state):
         y = net.apply(params, state, x, train=True)[0]
         return jnp.square(y.astype(jnp.float32)).sum()
 
-    f = jit(jax.value_and_grad(squares, argnums=(0, 1) if case.images else 0))
+    f = jitted(jax.value_and_grad(squares, argnums=(0, 1) if case.images else 0))
 
     def shown(result):
         value, gradient = result
@@ -66,7 +67,7 @@ def _gradient(case: Case, net: Layer, given: Given, jit: Jit):
     return lambda: f(params, images, state), shown
 
 
-def _train(case: Case, net: Layer, given: Given, jit: Jit):
+def _train(case: Case, net: Layer, given: Given, jitted: Jit):
     params, state, images, labels = _device(case, given)
     optimizer = optax.sgd(RATE, MOMENTUM)
 
@@ -81,16 +82,16 @@ def _train(case: Case, net: Layer, given: Given, jit: Jit):
         updates, memory = optimizer.update(gradient, memory)
         return (optax.apply_updates(params, updates), state, memory), loss
 
-    return Stepper(jit(step, (0,)), (params, state, optimizer.init(params)), images, labels), loss_shown
+    return Stepper(jitted(step, (0,)), (params, state, optimizer.init(params)), images, labels), loss_shown
 
 
-def _per_example(case: Case, net: Layer, given: Given, jit: Jit):
+def _per_example(case: Case, net: Layer, given: Given, jitted: Jit):
     params, state, images, labels = _device(case, given)
 
     def loss(params, x, label, state):
         return cross_entropy(net.apply(params, state, x[None], train=True)[0], label[None])
 
-    f = jit(jax.vmap(jax.grad(loss), (None, 0, 0, None)))
+    f = jitted(jax.vmap(jax.grad(loss), (None, 0, 0, None)))
     squares = lambda gradient: [_numbers(sum(jnp.square(a).sum() for a in jax.tree.leaves(gradient)))]
     return lambda: f(params, images, labels, state), squares
 

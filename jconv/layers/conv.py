@@ -29,6 +29,8 @@ class Conv(Layer):
     Cost: prod(S') * prod(F) * C/groups * features multiply-adds. Raises ShapeError. Source: facts S29, C4b, B1.
     """
 
+    method_per_operation = True
+
     features: int
     kernel: int | Shape
     stride: int | Shape = 1

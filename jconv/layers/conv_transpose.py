@@ -23,6 +23,8 @@ class ConvTranspose(Layer):
     Cost: prod(S) * prod(F) * features/groups * K multiply-adds. Raises ShapeError.
     """
 
+    method_per_operation = True
+
     features: int
     kernel: int | Shape
     stride: int | Shape = 1

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import jax.numpy as jnp
 
+from .. import ops
 from ..errors import FeaturesError, ShapeError
 from ..geometry import Shape, Window, volume, window
 from ..layer import Layer, Parameter, Saved, like
@@ -56,7 +57,7 @@ class Dense(Layer):
             came, expected = x.shape[1], kernel.shape[0]
             message = f"x of shape {x.shape} for a kernel of shape {kernel.shape}: {came:,} features came, {expected:,} were expected"
             raise FeaturesError(message, features=expected)
-        return add_bias(params, jnp.matmul(x, kernel, precision=self.precision)), state
+        return add_bias(params, ops.dense(x, kernel, precision=self.precision)), state
 
 
 @dataclass(frozen=True)

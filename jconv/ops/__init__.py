@@ -1,6 +1,6 @@
 """Pure functions of arrays, channels last, each with an im2col twin: `method="im2col"` is the reference."""
 
-from .convolution import conv, conv_transpose, local_conv
+from .convolution import conv, conv_transpose, dense, local_conv
 from .max_pooling import max_pool, route, select, switch_index, switches
 from .methods import METHODS, OPERATIONS
 from .normalization import batch_norm, contrast_norm, group_norm, local_response_norm, local_response_norm_within, moments, standardize

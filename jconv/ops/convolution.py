@@ -13,11 +13,13 @@ import jax.numpy as jnp
 from jax import lax
 
 from ..errors import ShapeError
-from ..geometry import Padding, Shape, transposed_sizes, window
+from ..geometry import Padding, Shape, Window, transposed_sizes, window
 from . import reference
 from .bilinear import forward_p, input_gradient_p
 from .direct import Geometry, dimensions, forward, x_shape
 from .methods import Choice, check_method, check_serves, check_whole, per_operation
+
+NO_AXES = Window((), (), (), (), (), (), ())
 
 
 def conv(
@@ -127,6 +129,19 @@ def local_conv(
     return lax.conv_general_dilated_local(
         x, flat[..., order, :], w.stride, w.pads, w.size, rhs_dilation=w.dilation, dimension_numbers=dimensions(w.rank), precision=precision
     )
+
+
+def dense(x: jax.Array, kernel: jax.Array, *, precision: lax.PrecisionLike = None) -> jax.Array:
+    """y = x @ kernel, as a convolution over no spatial axes: one of the bilinear operations.
+
+    Shapes: x (N, C), kernel (C, K) -> (N, K). Raises ShapeError for ranks or sizes that do not fit, TypeError for two dtypes.
+    """
+    if x.ndim != 2 or kernel.ndim != 2 or x.shape[1] != kernel.shape[0]:
+        raise ShapeError(
+            f"x of shape {x.shape} for a kernel of shape {kernel.shape}: (batch, features) and (features, outputs) were expected"
+        )
+    _check_dtypes("x", x, kernel)
+    return forward_p.bind(x, kernel, geometry=Geometry(NO_AXES, 1), precision=_hashable(precision), method=per_operation("auto"))
 
 
 def _check_operands(name: str, a: jax.Array, kernel: jax.Array, groups: int) -> None:

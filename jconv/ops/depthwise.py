@@ -22,7 +22,7 @@ ROWS = 8  # of them at a time, at most
 
 def serves(k: Shape, geometry: Geometry) -> str:
     """Why it cannot, or ""."""
-    return "" if k[-2] == 1 and geometry.groups > 1 else "one input channel a group"
+    return "" if k[-2] == 1 and geometry.groups > 1 and geometry.window.rank else "one input channel a group, and spatial axes"
 
 
 def shift_forward(x, k, *, geometry: Geometry, precision):

@@ -23,7 +23,7 @@ COLUMNS = 4 * 2**20  # bytes of im2col's columns at a time: what stays in cache
 
 def serves(k: Shape, geometry: Geometry) -> str:
     """Why it cannot, or ""."""
-    return "" if geometry.groups > 1 else "more than one group"
+    return "" if geometry.groups > 1 and geometry.window.rank else "more than one group, and spatial axes"
 
 
 def joined(k: Shape, groups: int) -> int:

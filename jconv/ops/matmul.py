@@ -17,7 +17,8 @@ from .window import views
 
 def serves(k: Shape, geometry: Geometry) -> str:
     """Why it cannot, or ""."""
-    return "" if volume(geometry.window.size) == 1 and geometry.groups == 1 else "a window of one position and one group"
+    w = geometry.window
+    return "" if w.rank and volume(w.size) == 1 and geometry.groups == 1 else "a window of one position and one group"
 
 
 def forward(x, k, *, geometry: Geometry, precision):

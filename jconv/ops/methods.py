@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ..errors import ShapeError, unknown
 from ..geometry import Shape
-from . import depthwise, direct, folded, grouped, matmul, reference
+from . import depthwise, direct, folded, grouped, matmul, product, reference
 from .direct import Geometry
 
 OPERATIONS = ("forward", "input_gradient", "kernel_gradient")
@@ -20,22 +20,28 @@ class Method(NamedTuple):
     forward: Callable
     input_gradient: Callable
     kernel_gradient: Callable
-    serves: Callable[[Shape, Geometry], str] = lambda k, geometry: ""
+    serves: Callable[[Shape, Geometry], str]
+
+
+def _spatial(k: Shape, geometry: Geometry) -> str:
+    return "" if geometry.window.rank else "one to three spatial axes"
 
 
 def _of(module, prefix: str = "") -> Method:
-    return Method(*(getattr(module, prefix + operation) for operation in OPERATIONS), serves=module.serves)
+    runs = {operation: getattr(module, prefix + operation) for operation in OPERATIONS}
+    return Method(**runs, serves=module.serves)
 
 
 METHODS = {
-    "direct": Method(direct.forward, direct.input_gradient, direct.kernel_gradient),
-    "im2col": Method(reference.forward, reference.input_gradient, reference.kernel_gradient),
+    "direct": Method(direct.forward, direct.input_gradient, direct.kernel_gradient, _spatial),
+    "im2col": Method(reference.forward, reference.input_gradient, reference.kernel_gradient, _spatial),
     "matmul": _of(matmul),
     "split": _of(grouped, "split_"),
     "loop": _of(grouped, "loop_"),
     "shift": _of(depthwise, "shift_"),
     "chunked": _of(depthwise, "shift_")._replace(kernel_gradient=depthwise.chunked_kernel_gradient),
     "fold": _of(folded),
+    "product": _of(product),
 }
 WHOLE = ("auto", "lax", "im2col")  # words for a layer as a whole; "lax" is plain lax without primitives of ours
 EACH = ("auto", *METHODS)  # words for one operation

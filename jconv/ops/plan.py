@@ -1,7 +1,7 @@
 """Which method serves which convolution on which backend: a table, each row with the measurement behind it.
 
 The choice is made when a program is lowered, for the platform it is lowered for, so an exported or cross-compiled program gets the
-plan of the platform it will run on. The first row that fits decides; without one it is "direct".
+plan of the platform it will run on. The first row that fits decides; without one it is "direct", and "product" for a dense layer.
 
 Measured on two cores of an AMD EPYC with AVX-512, float32, jaxlib 0.10.2, under the compiler options of `jconv.jit`, in milliseconds;
 `jconv bench --suite ops` measures the like anew, and `jconv tune` what is best for one network on one machine.
@@ -100,17 +100,18 @@ ROWS = (
     ),
 )
 PLATFORMS = tuple(dict.fromkeys(row.platform for row in ROWS))
-PLAIN = {("direct", "forward"), ("direct", "input_gradient")}  # nothing in them to fuse with
+PLAIN = {"direct": ("forward", "input_gradient"), "product": OPERATIONS}  # with nothing in them that could fuse
 
 
 def choose(job: Job, platform: str) -> str:
     """The method for one operation of a convolution."""
     rows = (row for row in ROWS if row.platform == platform and job.operation in row.operations)
-    return next((row.method for row in rows if not METHODS[row.method].serves(job.k, job.geometry) and row.fits(job)), "direct")
+    default = "direct" if job.geometry.window.rank else "product"
+    return next((row.method for row in rows if not METHODS[row.method].serves(job.k, job.geometry) and row.fits(job)), default)
 
 
 def placed(operation: str, method: str, run: Callable, platform: str) -> Callable:
     """`run` as the platform wants it in a larger program."""
-    if platform == "cpu" and (method, operation) not in PLAIN:
+    if platform == "cpu" and operation not in PLAIN.get(method, ()):
         return apart(run, static=("geometry", "precision"))
     return run

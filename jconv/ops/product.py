@@ -1,0 +1,44 @@
+"""The dense layer's product as a convolution over no spatial axes: method "product". Shapes as in direct.py, with *S empty.
+
+    y[n, k] = sum over c of x[n, c] * kernel[c, k]
+
+As one of the bilinear operations its kernel gradient comes in the kernel's own layout, where that of a `dot_general` comes
+transposed: for the per-example gradients of a large layer the copy back takes longer than everything else.
+"""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+
+from ..geometry import Shape
+from .direct import Geometry
+
+
+def serves(k: Shape, geometry: Geometry) -> str:
+    """Why it cannot, or ""."""
+    return "" if geometry.window.rank == 0 else "no spatial axes"
+
+
+def forward(x, k, *, geometry: Geometry, precision):
+    if geometry.groups == 1:
+        return jnp.matmul(x, k, precision=precision)
+    return _join(jnp.einsum("ngc,cgo->ngo", *_split(geometry, x, k), precision=precision))
+
+
+def input_gradient(y, k, *, geometry: Geometry, precision):
+    """One group is kept as an axis: XLA's CPU compiler then takes half the time for few images and a large kernel."""
+    return _join(jnp.einsum("ngo,cgo->ngc", *_split(geometry, y, k), precision=precision))
+
+
+def kernel_gradient(x, y, *, geometry: Geometry, precision):
+    if geometry.groups == 1:
+        return jnp.matmul(x.T, y, precision=precision)
+    return _join(jnp.einsum("ngc,ngo->cgo", *_split(geometry, x, y), precision=precision))
+
+
+def _split(geometry: Geometry, *arrays):
+    return [a.reshape(a.shape[0], geometry.groups, a.shape[1] // geometry.groups) for a in arrays]
+
+
+def _join(a):
+    return a.reshape(a.shape[0], a.shape[1] * a.shape[2])
