@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import platform
 import sys
+import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 
@@ -42,6 +43,33 @@ def threads() -> dict[str, int | None]:
     """In each library's pool; None for PyTorch until it is loaded."""
     torch = sys.modules.get("torch")
     return {"XLA": cores(), "PyTorch": torch.get_num_threads() if torch else None}
+
+
+class Used(NamedTuple):
+    """Seconds of the cores that this process may use, since the machine started."""
+
+    own: float  # by this process
+    busy: float
+    total: float
+
+
+def used() -> Used | None:
+    """None where the system does not tell."""
+    stat = Path("/proc/stat")
+    if not stat.exists() or not hasattr(os, "sched_getaffinity"):
+        return None
+    rows = [line.split() for line in stat.read_text().splitlines()]
+    mine = {f"cpu{i}" for i in os.sched_getaffinity(0)}
+    ticks = [[int(field) for field in row[1:9]] for row in rows if row and row[0] in mine]  # the fourth and fifth are idle
+    total, idle = (sum(map(sum, part)) / os.sysconf("SC_CLK_TCK") for part in (ticks, [t[3:5] for t in ticks]))
+    return Used(time.process_time(), total - idle, total)
+
+
+def others_share(before: Used | None, after: Used | None) -> float | None:
+    """The share of the cores that other processes took in between."""
+    if before is None or after is None or after.total == before.total:
+        return None
+    return max(0.0, (after.busy - before.busy) - (after.own - before.own)) / (after.total - before.total)
 
 
 def peak_flops(device: str, dtype: str) -> float | None:

@@ -38,6 +38,7 @@ class Row:
     skipped: dict[str, str] = field(default_factory=dict)  # contestant -> why
     errors: dict[str, float] = field(default_factory=dict)  # contestant -> how far its numbers are from the first one's
     disagree: dict[str, str] = field(default_factory=dict)  # contestant -> what is not the same
+    others: float | None = None  # the share of the cores that other processes took meanwhile
     judged: list[Ratio] = field(default_factory=list)  # jconv against plain lax, each measurement of enough pairs
 
     @property

@@ -1,4 +1,10 @@
-"""Run seconds: every contestant does a case in turn, and all must have the same parameters and numbers."""
+"""Run seconds: every contestant does a case in turn, and all must have the same parameters and numbers.
+
+The threads of XLA and of PyTorch spin for a while after their work, on the cores that the other needs. What that costs, measured on
+two quiet cores (gradient of a 3x3 convolution of 64 channels, 32x32, batch 32, 41 rounds): plain lax takes 44.1 ms right after
+PyTorch, 41.4 after a rest of 2 ms, 42.3 after one of 10; PyTorch 17.8, 17.8 and 17.3. Hence the pause. What a busy machine
+costs is another matter: with one core taken by someone else PyTorch, which shares its work out evenly, takes five times as long.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +16,7 @@ from ..network import summary
 from ..timing import PAIRS, Ratio, Timing, measure, ratio
 from .case import Case, What
 from .contestants import maker
+from .machine import others_share, used
 from .row import Row
 from .task import Task, Unable, largest_error, wait
 
@@ -22,7 +29,7 @@ class Settings(NamedTuple):
 
     pairs: int = PAIRS
     limit: float = 300.0  # seconds of a case's rounds, after which none begins
-    pause: float = 0.01  # seconds before a sample: both libraries' threads spin for some milliseconds after their work
+    pause: float = 0.01  # seconds before a sample
     seed: int = 0
     small: bool = False  # the cases are toys
     queued: bool = False  # only a sample's last call is waited for: on an accelerator
@@ -42,7 +49,9 @@ def measure_speed(suite: str, case: Case, what: What, names: Sequence[str], sett
     how = {"seed": settings.seed, "pause": settings.pause, "queued": settings.queued, "wait": wait}
     how["least"] = 20e-3 if settings.queued else 2e-3
     note("compiling and measuring")
-    timings = measure(runs, settings.pairs, limit=settings.limit, seen=Comparison(row, tasks, case), failed=fail, **how)
+    compare = Comparison(row, tasks, case)
+    timings = measure(runs, settings.pairs, limit=settings.limit, seen=compare, failed=fail, **how)
+    row.others = others_share(compare.since, used())
     row.samples = {name: t.samples.tolist() for name, t in timings.items()}
     row.compile_seconds = {name: t.compile_seconds for name, t in timings.items()}
 
@@ -68,10 +77,11 @@ def made(row: Row, case: Case, what: What, names: Sequence[str], note: Note) -> 
 
 
 class Comparison:
-    """Holds every contestant's first result against the first one's."""
+    """Holds every contestant's first result against the first one's; `since` is when the last had compiled, in processes of its own."""
 
     def __init__(self, row: Row, tasks: dict[str, Task], case: Case):
-        self.row, self.tasks, self.case, self.expected = row, tasks, case, None
+        self.row, self.tasks, self.case = row, tasks, case
+        self.expected, self.since = None, used()
 
     def __call__(self, name: str, result: Any) -> None:
         shown, row = self.tasks[name].shown(result), self.row
@@ -82,6 +92,7 @@ class Comparison:
             row.disagree[name] = f"its numbers differ by {row.errors[name]:.2g} of the largest"
         if self.tasks[name].parameters != self.case.parameters:
             row.disagree[name] = f"it has {self.tasks[name].parameters:,} parameters, not {self.case.parameters:,}"
+        self.since = used()
 
 
 def judge(timings: dict[str, Timing], again: Callable[[], dict[str, Timing]]) -> list[Ratio]:

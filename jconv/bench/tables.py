@@ -14,6 +14,8 @@ DEFINITION = (
     "slower: the median ratio is over 1.05 and the 95% bootstrap interval of at least 21 interleaved pairs excludes 1, in two measurements"
 )
 
+QUIET = 0.05  # the share of the cores that others may take
+
 
 def block(row: Row) -> str:
     """One case: every contestant's median and quartiles, compile seconds, and how many times as much as jconv it takes."""
@@ -23,7 +25,15 @@ def block(row: Row) -> str:
         times = f"  {r.value:.2f} times jconv's{f' ({r.low:.2f} to {r.high:.2f})' if r.pairs > 1 else ''}" if r else ""
         lines.append(f"  {label(name):<14} {_long(row.spread(name), row.unit):<26}{_beside(row, name):<22}{times}".rstrip())
     lines += [f"  {label(name):<14} skipped: {why}" for name, why in row.skipped.items()]
+    lines += [f"  warning: {disturbed(row)}"] if disturbed(row) else []
     return "\n".join(lines + [f"  warning: {label(name)} does not compute the same: {why}" for name, why in row.disagree.items()])
+
+
+def disturbed(row: Row) -> str:
+    """A sentence when the machine was not this measurement's own; PyTorch, which shares its work out evenly, suffers most."""
+    if row.others is None or row.others <= QUIET:
+        return ""
+    return f"other processes took {row.others:.0%} of the cores meanwhile: measure again on a quiet machine"
 
 
 def slower_lines(rows: Sequence[Row]) -> list[str]:
@@ -74,7 +84,7 @@ def everything(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def remarks(rows: Sequence[Row]) -> Iterator[str]:
-    """Who was skipped and why, and who does not compute the same."""
+    """Who was skipped and why, what was disturbed, and who does not compute the same."""
     skipped: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         for name, why in row.skipped.items():
@@ -84,6 +94,9 @@ def remarks(rows: Sequence[Row]) -> Iterator[str]:
         for (name, why), cases in skipped.items():
             where = f"{len(cases)} cases" if len(cases) > 3 else "; ".join(cases)
             yield f"- {label(name)} ({where}): {why}"
+    loud = [f"- {row.title}: {text}" for row in rows if (text := disturbed(row))]
+    if loud:
+        yield from ("", "## Disturbed", "", *loud)
     wrong = [f"- {row.title}: {label(name)}: {why}" for row in rows for name, why in row.disagree.items()]
     if wrong:
         yield from ("", "## Do not compute the same", "", *wrong)

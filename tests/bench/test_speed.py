@@ -15,6 +15,7 @@ def test_a_case_is_measured_and_compared(small_net):
     assert [len(s) for s in row.samples.values()] == [2, 2] and all(s > 0 for s in row.samples["jconv"])
     assert set(row.compile_seconds) == {"jconv", "lax"} and row.errors["lax"] < 1e-5
     assert row.skipped == row.disagree == {} and row.judged == []
+    assert row.others is None or 0 <= row.others < 1
     assert row.flops == 2 * 3 * 3 * (6 * 8 * 9 * 2 * 4 + 48 * 5)
 
 

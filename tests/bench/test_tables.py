@@ -39,3 +39,10 @@ def test_on_a_card_images_a_second_and_the_share_of_its_peak_are_told(rows):
     text = markdown({**machine(), "device": "NVIDIA H100 80GB HBM3"}, rows[:1], "jconv bench --suite gpu")
     row = next(line for line in text.splitlines() if line.startswith("| LeNet, train | 64"))
     assert "| 2,133 | 0.0% |" in row
+
+
+def test_a_machine_that_was_not_quiet_is_told(rows):
+    rows[0].others, rows[1].others = 0.41, 0.04
+    told = "other processes took 41% of the cores meanwhile: measure again on a quiet machine"
+    assert f"warning: {told}" in block(rows[0]) and "warning: other" not in block(rows[1])
+    assert f"## Disturbed\n\n- train: LeNet, train, batch 64: {told}\n" in markdown(machine(), rows, "jconv bench")

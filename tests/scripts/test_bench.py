@@ -5,6 +5,7 @@ import json
 import pytest
 
 from jconv.bench.compiling import measure_compiling
+from jconv.bench.row import Row
 from jconv.scripts import bench
 
 OURS = ["--contestants", "jconv", "lax", "--toy", "--pairs", "2", "--pause", "0"]
@@ -75,3 +76,11 @@ def test_out_may_not_be_a_file(tmp_path, capsys):
     (tmp_path / "x").write_text("")
     assert bench.main(["--out", str(tmp_path / "x")]) == 2
     assert "is a file; name a folder" in capsys.readouterr().err
+
+
+def test_the_chart_shows_how_much_less_than_plain_lax_each_takes():
+    def row(case, **samples):
+        return Row("train", case, "train", 8, "float32", samples={name: [seconds] for name, seconds in samples.items()})
+
+    (group,) = bench.chart_groups([row("a", jconv=2.0, lax=4.0, torch=8.0), row("b", jconv=2.0)])
+    assert group.title.startswith("train: whole") and group.speeds == {"a, train, batch 8": {"jconv": 2.0, "PyTorch": 0.5}}
