@@ -60,7 +60,7 @@ SUITES = {
     ),
     "memory": Suite("peak resident memory, each in a process of its own", _jobs(SMALL + LARGE, "train"), (*OURS, *PEERS), measure_memory),
     "gpu": Suite(
-        "an accelerator: training steps, networks and operations in float32 and bfloat16",
+        "an accelerator, in float32 and bfloat16",
         [
             *_jobs(_both_dtypes(GPU, 1), "train"),
             *_jobs(_both_dtypes(TABLE, 8), "forward", "gradient"),

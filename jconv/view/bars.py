@@ -51,18 +51,24 @@ def write_chart(figure: Figure, path: Path) -> None:
 def _panel(axes: Axes, group: Group, hero: str, others: Sequence[str]) -> None:
     names = list(group.speeds)
     axes.set_title(group.title, loc="left", fontsize=8.5, color=LIGHT["muted"])
-    own = [(i, group.speeds[name][hero]) for i, name in enumerate(names) if hero in group.speeds[name]]
-    colours = [LIGHT["right"] if speed >= 1 else LIGHT["wrong"] for _, speed in own]
-    axes.barh([i for i, _ in own], [speed - 1 for _, speed in own], left=1, height=0.62, color=colours, label=hero)
-    for i, speed in own:
-        axes.annotate(
-            f"{speed:.2g}", (speed, i), (3 if speed >= 1 else -3, 0), textcoords="offset points", va="center",
-            ha="left" if speed >= 1 else "right", fontsize=7, color=LIGHT["ink"], zorder=4,
-        )  # fmt: skip
+    for i, name in enumerate(names):
+        if (speed := group.speeds[name].get(hero)) is not None:
+            colour = LIGHT["right"] if speed >= 1 else LIGHT["wrong"]
+            axes.barh(i, speed - 1, left=1, height=0.62, color=colour)
+            beside = axes.get_yaxis_transform()  # numbers in a column of their own, where no mark can lie over them
+            axes.text(1.01, i, f"{speed:.2g}×", transform=beside, va="center", fontsize=7.5, color=colour)
     for mark, other in zip(MARKS, others, strict=False):
         points = [(group.speeds[name][other], i) for i, name in enumerate(names) if other in group.speeds[name]]
         colour = LIGHT["train"] if mark in MARKS[2:] else LIGHT["muted"]
-        axes.plot(*zip(*points, strict=True) if points else ([], []), mark, color=colour, markersize=4, label=other, zorder=3)
+        axes.plot(
+            *zip(*points, strict=True) if points else ([], []),
+            mark,
+            color=colour,
+            markeredgecolor=LIGHT["card"],
+            markersize=5,
+            label=other,
+            zorder=3,
+        )
     axes.axvline(1, color=LIGHT["ink"], linewidth=0.8)
     axes.set_xscale("log")
     axes.set_yticks(range(len(names)), names)

@@ -12,7 +12,7 @@ GROUPS = [
 def test_bars_reach_from_the_reference_to_the_speed():
     axes = speed_chart(GROUPS, "jconv", "plain lax").axes[0]
     assert [(bar.get_x(), bar.get_width()) for bar in axes.patches] == [(1, 1.5), (1, -0.5)]
-    assert [t.get_text() for t in axes.texts] == ["2.5", "0.5"]
+    assert [t.get_text() for t in axes.texts] == ["2.5×", "0.5×"]
     assert [t.get_text() for t in axes.get_yticklabels()] == ["LeNet", "VGG"]
     assert axes.get_xscale() == "log"
 
