@@ -2,8 +2,8 @@
 
 The threads of XLA and of PyTorch spin for a while after their work, on the cores that the other needs. What that costs, measured on
 two quiet cores (gradient of a 3x3 convolution of 64 channels, 32x32, batch 32, 41 rounds): plain lax takes 44.1 ms right after
-PyTorch, 41.4 after a rest of 2 ms, 42.3 after one of 10; PyTorch 17.8, 17.8 and 17.3. Hence the pause. What a busy machine
-costs is another matter: with one core taken by someone else PyTorch, which shares its work out evenly, takes five times as long.
+PyTorch, 41.4 after a rest of 2 ms, 42.3 after one of 10; PyTorch 17.8, 17.8 and 17.3. Hence the pause. A busy machine costs
+far more: with other work on both cores the same gradients took 60 to 96 and 80 to 143 ms, so `Row.others` says how busy it was.
 """
 
 from __future__ import annotations

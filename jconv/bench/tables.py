@@ -30,7 +30,7 @@ def block(row: Row) -> str:
 
 
 def disturbed(row: Row) -> str:
-    """A sentence when the machine was not this measurement's own; PyTorch, which shares its work out evenly, suffers most."""
+    """A sentence when the machine was not this measurement's own: PyTorch's times rose most then."""
     if row.others is None or row.others <= QUIET:
         return ""
     return f"other processes took {row.others:.0%} of the cores meanwhile: measure again on a quiet machine"
