@@ -10,6 +10,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
+from .startup import set_up
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     name, *rest = list(sys.argv[1:] if argv is None else argv) or ["--help"]
@@ -22,6 +24,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         advice = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(found)}"
         print(f"error: no command is called {name!r}; {advice} (jconv --help describes them)", file=sys.stderr)
         return 2
+    if argv is None:  # the command itself, not a call from Python
+        set_up()
     return import_module(f"jconv.scripts.{name}").main(rest)
 
 

@@ -122,6 +122,7 @@ def _primitive(operation: str, shape, kinds: str, result: str) -> Primitive:
 forward_p = _primitive("forward", y_shape, "xk", "y")
 input_gradient_p = _primitive("input_gradient", x_shape, "yk", "x")
 kernel_gradient_p = _primitive("kernel_gradient", k_shape, "xy", "k")
+PRIMITIVES = {"forward": forward_p, "input_gradient": input_gradient_p, "kernel_gradient": kernel_gradient_p}
 
 ad.defbilinear(forward_p, lambda ct, x, k, **p: input_gradient_p.bind(ct, k, **p), lambda ct, x, k, **p: kernel_gradient_p.bind(x, ct, **p))
 ad.defbilinear(input_gradient_p, lambda ct, y, k, **p: forward_p.bind(ct, k, **p), lambda ct, y, k, **p: kernel_gradient_p.bind(ct, y, **p))

@@ -10,6 +10,7 @@ Measured on two cores of an AMD EPYC with AVX-512, float32, jaxlib 0.10.2, under
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import NamedTuple
 
 from ..geometry import Shape, volume
@@ -99,12 +100,15 @@ ROWS = (
         "8x56x56x64 to 256: 2.6 against 4.7 direct and 3.2 as a product of a transpose; 8x56x56x64 to 64: 0.9 against 2.3 and 1.4",
     ),
 )
+PINNED: ContextVar[frozenset[Job]] = ContextVar("pinned", default=frozenset())  # while a program is lowered: what its backend cannot do
 PLATFORMS = tuple(dict.fromkeys(row.platform for row in ROWS))
 PLAIN = {"direct": ("forward", "input_gradient"), "product": OPERATIONS}  # with nothing in them that could fuse
 
 
 def choose(job: Job, platform: str) -> str:
-    """The method for one operation of a convolution."""
+    """The method for one operation of a convolution; "im2col" where it is pinned."""
+    if job._replace(devices=1) in PINNED.get():
+        return "im2col"
     rows = (row for row in ROWS if row.platform == platform and job.operation in row.operations)
     default = "direct" if job.geometry.window.rank else "product"
     return next((row.method for row in rows if not METHODS[row.method].serves(job.k, job.geometry) and row.fits(job)), default)

@@ -1,0 +1,102 @@
+"""jconv.jit: the measured compiler options on whole programs, and none where it is nested."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.errors import JaxRuntimeError
+
+import jconv
+from jconv import compilation, ops
+from jconv.compilation import OPTIONS, options_of
+
+
+@pytest.fixture
+def x(rng):
+    return jnp.asarray(rng.standard_normal((3, 5)), jnp.float32)
+
+
+def test_the_numbers_of_plain_jit(x, close):
+    f = lambda x: jnp.sin(x) @ x.T
+    close(jconv.jit(f)(x), jax.jit(f)(x), 1e-6)
+
+
+def test_nested_it_is_plain(x, close):
+    f = jconv.jit(lambda x: jnp.sin(x))
+    close(jax.jit(lambda x: f(x) + f(jnp.ones_like(x)))(x), jnp.sin(x) + jnp.sin(1.0), 1e-6)
+    close(jax.grad(lambda x: f(x).sum())(x), jnp.cos(x), 1e-6)
+    close(jax.vmap(f)(x), jnp.sin(x), 1e-6)
+    close(jax.lax.scan(lambda c, _: (f(c), f(jnp.zeros(2))), x, length=2)[0], jnp.sin(jnp.sin(x)), 1e-6)
+
+
+def test_constants_alone_inside_a_jit(close):
+    f = jconv.jit(lambda a: a + 1)
+    close(jax.jit(lambda x: x * f(jnp.ones(3)))(2.0), jnp.full(3, 4.0), 1e-6)
+
+
+def test_settings_go_through(x):
+    f = jconv.jit(lambda x, power: x**power, static_argnames="power", donate_argnums=0)
+    expected = np.asarray(x) ** 2
+    y = f(x, power=2)
+    assert x.is_deleted()
+    np.testing.assert_allclose(y, expected, rtol=1e-6)
+    assert f.eval_shape(jax.ShapeDtypeStruct((2, 2), jnp.float32), power=3).shape == (2, 2)
+    np.testing.assert_allclose(f.lower(jnp.ones(3), power=3).compile()(jnp.full(3, 2.0)), 8.0)
+
+
+def test_an_error_of_the_function_is_raised(x):
+    def wrong(x):
+        raise ValueError("mine")
+
+    with pytest.raises(ValueError, match="mine"):
+        jconv.jit(wrong)(x)
+
+
+def test_options_that_the_compiler_does_not_know_are_left_out(monkeypatch, x, close):
+    known = {"xla_cpu_enable_fast_math": False}
+    monkeypatch.setitem(OPTIONS, "cpu", known | {"xla_cpu_no_such_option": True, "xla_cpu_experimental_ynn_fusion_type": "NONSENSE"})
+    options_of.cache_clear()
+    assert options_of("cpu") == known
+    close(jconv.jit(jnp.sin)(x), jnp.sin(x), 1e-6)
+    options_of.cache_clear()
+    assert options_of("a backend without any") == {}
+
+
+def test_ones_own_options_win(monkeypatch, x):
+    asked = []
+    real = jax.jit
+    monkeypatch.setattr(compilation.jax, "jit", lambda f, **settings: asked.append(settings) or real(f, **settings))
+    jconv.jit(jnp.sin, compiler_options={"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_DOT"})(x)
+    assert asked[-1]["compiler_options"]["xla_cpu_experimental_ynn_fusion_type"] == "LIBRARY_FUSION_TYPE_DOT"
+
+
+def cannot(*_, **__):
+    raise JaxRuntimeError("UNKNOWN: Failed to determine best cudnn convolution algorithm for: ...")
+
+
+def test_a_convolution_that_does_not_compile_is_left_to_im2col(monkeypatch, rng, close):
+    """The library refuses the kernel gradient of 3x3 windows: neither the whole program nor that one alone compiles."""
+    x, k = (jnp.asarray(rng.standard_normal(s), jnp.float32) for s in ((2, 7, 5, 3), (3, 3, 3, 4)))
+    point = jnp.asarray(rng.standard_normal((1, 1, 4, 2)), jnp.float32)
+    f = lambda k, point: jnp.sin(ops.conv(ops.conv(x, k), point)).sum()
+    expected = jax.grad(f, (0, 1))(k, point)
+    g = jconv.jit(jax.grad(f, (0, 1)))
+    g._outermost = cannot
+    alone = lambda equation: equation.primitive.name != "jconv_kernel_gradient" or equation.params["geometry"].window.size == (1, 1)
+    monkeypatch.setattr("jconv.pinning.compiles_alone", alone)
+    with pytest.warns(UserWarning, match=r"cannot compile the kernel gradient of 2x7x5x3 by 3x3x3x4; from here on they run as im2col"):
+        actual = g(k, point)
+    close(actual, expected, 1e-5)
+    (job,) = g._pinned
+    assert (job.operation, job.k) == ("kernel_gradient", (3, 3, 3, 4))
+    close(g(k, point), expected, 1e-5)
+
+
+def test_a_failure_of_something_else_is_raised(x):
+    f = jconv.jit(lambda x: x + 1)
+    f._outermost = cannot
+    with pytest.raises(JaxRuntimeError, match="Failed to determine"):  # no convolution fails alone
+        f(x)
+    f._outermost = lambda x: (_ for _ in ()).throw(JaxRuntimeError("RESOURCE_EXHAUSTED: out of memory"))
+    with pytest.raises(JaxRuntimeError, match="out of memory"):
+        f(x)
