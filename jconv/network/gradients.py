@@ -13,7 +13,7 @@ import numpy as np
 
 from ..geometry import Shape
 from ..layer import Layer, with_method
-from .differences import RUN_ONCE, Differences, Leaves, output_and_gradient, relative, rounding_noise, weighted_sum
+from .differences import Differences, Leaves, output_and_gradient, relative, rounding_noise, run_once, weighted_sum
 from .text import aligned
 
 GENERATOR = "unsafe_rbg"  # compiles several times faster than threefry, and any draw serves
@@ -97,7 +97,7 @@ def gradcheck(
         raise ValueError(f"gradcheck: batch={batch}; at least 3 are needed for batch statistics to vary")
     in_shape = tuple(*args)
     other = twin if isinstance(twin, Layer) else with_method(target, "im2col")
-    params, state = jax.jit(target.init, static_argnums=1, compiler_options=RUN_ONCE)(jax.random.key(seed, impl=GENERATOR), in_shape)
+    params, state = jax.jit(target.init, static_argnums=1, compiler_options=run_once())(jax.random.key(seed, impl=GENERATOR), in_shape)
     leaves = _random_leaves(params, (batch, *in_shape), np.random.default_rng(seed))
     state = jax.tree.map(lambda a: np.asarray(a, np.float64), state)
     f, g = (partial(_by_path, net, state, train, seed) for net in (target, other))

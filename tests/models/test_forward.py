@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jconv import BatchNorm, Dropout, Sequential, map_layers, split_taps, thin, walk
+from jconv import BatchNorm, Dropout, split_taps, walk
 from jconv.models import build
 
 CLASSES = 4
@@ -46,15 +46,6 @@ CASES = [  # name, variant, side
 ]
 
 
-def without_repeats(layer):
-    if not isinstance(layer, Sequential):
-        return layer
-    names = [None, *(name for name, _ in layer.layers)]
-    return Sequential(
-        **{name: child for before, (name, child) in zip(names, layer.layers, strict=False) if not before or child != layer[before]}
-    )
-
-
 def random_like(tree, rng):
     """Kernels of mean 1/terms, so that a sum is about its terms' mean and hardly any ReLU is dead; others from 0.5 to 1.5."""
     kernel = lambda a: rng.uniform(-1, 3, a.shape) * a.shape[-1] / a.size
@@ -62,9 +53,9 @@ def random_like(tree, rng):
 
 
 @pytest.mark.parametrize(("name", "variant", "side"), CASES)
-def test_outputs_and_gradients(name, variant, side, rng, compiled):
+def test_outputs_and_gradients(name, variant, side, rng, compiled, slim):
     net, (*_, channels) = build(name, classes=CLASSES, variant=variant)
-    net = map_layers(thin(net, 0.001), lambda _, layer: without_repeats(layer))
+    net = slim(net)
     in_shape = (side, side, channels)
     params, state = (random_like(tree, rng) for tree in jax.eval_shape(lambda key: net.init(key, in_shape), jax.random.key(0)))
     x = jnp.asarray(rng.standard_normal((2, *in_shape)), jnp.float32)
