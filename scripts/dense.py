@@ -2,34 +2,43 @@
 
     jconv dense runs/lenet5-digits-20260101-120000 page.png
     jconv dense runs/lenet5-digits-20260101-120000 page.png --stride 2 --out map.png
+    jconv dense runs/lenet5-digits-20260101-120000 page.png --compare
 
 Its dense layers are turned into convolutions, so that windows share their work. Positions lie the network's total stride apart;
 a finer --stride takes one pass for each shift of the image. Prints the average over all positions and writes the map. A few
-seconds for LeNet-5. Exit code 2 for a missing run, an unreadable image, or one smaller than the network's own.
+seconds for LeNet-5. --compare takes every crop of the network's own size too, and prints what both ways cost and how far they differ.
+VGG-16 over 384x384 pixels against its 36 crops, in batches of 36 on two cores of an AMD EPYC (jax 0.10.2): 11.24 times fewer
+multiply-adds, 10.27 times faster (0.73 s, 7.5 s); its padding makes the scores differ (fact F6).
+Exit code 2 for a missing run, an unreadable image, or one smaller than the network's own.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from time import perf_counter
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import tyro
 from rich.console import Console
 
-from jconv import convolutionalize, dense_scores, net_field, shift_and_stitch
+from jconv import convolutionalize, dense_scores, net_field, shift_and_stitch, summary
 from jconv.command import command
 from jconv.data.image import read_image
 from jconv.errors import InputError
-from jconv.train import probabilities
+from jconv.geometry import Shape
+from jconv.train import make_predict, probabilities
 from jconv.train.run import open_run
 from jconv.train.step import as_input
-from jconv.weights import load_weights
+from jconv.weights import Weights, load_weights
 
 TOP = 5
+AT_ONCE = 36  # crops in one batch
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,8 @@ class Options:
     """Pixels between positions; a divisor of the network's total stride, which is the default."""
     out: Path = Path("map.png")
     """Where to write the picture."""
+    compare: bool = False
+    """Time the same positions crop by crop as well, three times each."""
 
 
 @command
@@ -50,9 +61,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     weights = load_weights(open_run(options.run, "weights.safetensors").weights)
     image = fitting(read_image(options.image), weights.in_shape, options.image)
     net, params = convolutionalize(weights.net, weights.params, weights.in_shape)
-    x = as_input(jax.numpy.asarray(image))
+    x = as_input(jnp.asarray(image))
     stride = options.stride or net_field(net, image.shape)[0].jump
-    scores = shift_and_stitch(net, params, weights.state, x, stride, scores=jax.jit(dense_scores, static_argnums=0))
+    passes = partial(shift_and_stitch, net, params, weights.state, x, stride, scores=jax.jit(dense_scores, static_argnums=0))
+    scores = passes()
     found = probabilities(np.asarray(scores).reshape(-1, scores.shape[-1])).reshape(scores.shape)
     console = Console(highlight=False)
     height, width = scores.shape[:2]
@@ -60,6 +72,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     mean = found.mean(axis=(0, 1))
     for label in np.argsort(-mean)[:TOP]:
         console.print(f"  {mean[label]:7.2%}  {weights.class_names[label]}", markup=False)
+    if options.compare:
+        macs = sum(summary(net, shape).totals.macs for shape in shifted(x.shape, net_field(net, image.shape)[0].jump, stride))
+        console.print(comparison(weights, x, stride, passes, macs), soft_wrap=True)
     draw(options.out, image, found, weights.class_names)
     console.print(f"map: {options.out}", soft_wrap=True)
     return 0
@@ -73,6 +88,41 @@ def fitting(image: np.ndarray, in_shape: tuple[int, ...], path: Path) -> np.ndar
     if image.shape[-1] == channels:
         return image
     return read_image(path, (*image.shape[:2], channels))
+
+
+def shifted(shape: Shape, jump: int, stride: int) -> list[Shape]:
+    """The shapes of the images that `shift_and_stitch` passes."""
+    return [(shape[0] - i, shape[1] - j, shape[2]) for i in range(0, jump, stride) for j in range(0, jump, stride)]
+
+
+def comparison(weights: Weights, x: jax.Array, stride: int, passes: Callable[[], jax.Array], macs: int) -> str:
+    """What the dense passes, of so many multiply-adds, cost against the crops at the same positions, and how far the scores differ."""
+    (height, width, _), size = weights.in_shape, passes().shape
+    rows, columns = (min(n, (a - b) // stride + 1) for n, a, b in zip(size, x.shape, (height, width), strict=False))
+    corners = [(i * stride, j * stride) for i in range(rows) for j in range(columns)]
+    crops = jnp.stack([x[i : i + height, j : j + width] for i, j in corners])
+    predict = make_predict(weights.net)
+    parts = [crops[i : i + AT_ONCE] for i in range(0, len(crops), AT_ONCE)]
+    single = lambda: jnp.concatenate([predict(weights.params, weights.state, part) for part in parts])
+    scores, expected = passes()[:rows, :columns].reshape(len(crops), -1), single()
+    seconds = [[timed(way) for way in (passes, single)] for _ in range(3)]  # in turn, so that both meet the same machine
+    dense, alone = (min(column) for column in zip(*seconds, strict=True))
+    whole = len(crops) * summary(weights.net, weights.in_shape).totals.macs
+    apart = float(jnp.abs(scores - expected).max() / jnp.abs(expected).max())
+    return "\n".join(
+        [
+            f"dense: {macs:,} multiply-adds, {dense:.4g} s; {len(crops)} crops: {whole:,}, {alone:.4g} s",
+            f"that is {whole / macs:.2f} times fewer and {alone / dense:.2f} times faster; scores differ by {apart:.1e} of the largest"
+            + ("" if apart < 1e-3 else ", as padding shows a crop zeros where the image goes on"),
+        ]
+    )
+
+
+def timed(f: Callable[[], jax.Array]) -> float:
+    """Seconds that one call takes."""
+    start = perf_counter()
+    jax.block_until_ready(f())
+    return perf_counter() - start
 
 
 def draw(path: Path, image: np.ndarray, found: np.ndarray, class_names: Sequence[str]) -> None:

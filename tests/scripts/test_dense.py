@@ -1,7 +1,10 @@
+import jax
 import numpy as np
 from PIL import Image
 
+from jconv import Conv, Dense, Flatten, Sequential
 from jconv.scripts import dense, predict
+from jconv.weights import Weights, save_weights
 
 
 def test_the_map_of_a_larger_image(run, tmp_path, rng, capsys):
@@ -22,6 +25,31 @@ def test_at_the_nets_own_size_it_says_what_predict_says(run, images, tmp_path, c
     expected = [line.split()[-1] for line in capsys.readouterr().out.splitlines() if "%" in line]
     assert dense.main([str(run), file, "--out", str(tmp_path / "map.png")]) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines() if "%" in line] == expected
+
+
+def test_compare_counts_and_times_the_crops_too(run, tmp_path, rng, capsys, monkeypatch):
+    monkeypatch.setattr(dense, "AT_ONCE", 5)  # some batches whole, the last one not
+    Image.fromarray(rng.integers(0, 256, (44, 43), np.uint8)).save(tmp_path / "page.png")
+    arguments = [str(run), str(tmp_path / "page.png"), "--compare", "--out", str(tmp_path / "map.png")]
+    for stride, crops, macs in ((), 4 * 3, 1_508_976), (("--stride", "2"), 7 * 6, 5_493_216):
+        assert dense.main([*arguments, *stride]) == 0
+        counts, rest = capsys.readouterr().out.splitlines()[-3:-1]
+        whole = crops * 415_848  # LeNet-5's multiply-adds with two classes
+        assert f"dense: {macs:,} multiply-adds, " in counts and f"; {crops} crops: {whole:,}, " in counts
+        assert f"that is {whole / macs:.2f} times fewer and " in rest
+        assert float(rest.split("scores differ by ")[1].split()[0]) < 1e-5  # LeNet-5 pads nothing
+
+
+def test_compare_says_why_a_padded_net_differs(tmp_path, rng, capsys):
+    net, in_shape = Sequential(conv=Conv(3, 3, padding=1), flatten=Flatten(), fc=Dense(2)), (8, 8, 1)
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    save_weights(folder / "weights.safetensors", Weights(net, in_shape, ("a", "b"), *net.init(jax.random.key(0), in_shape)))
+    Image.fromarray(rng.integers(0, 256, (11, 10), np.uint8)).save(tmp_path / "page.png")
+    assert dense.main([str(folder), str(tmp_path / "page.png"), "--compare", "--out", str(tmp_path / "map.png")]) == 0
+    out = capsys.readouterr().out
+    assert "12 crops" in out and out.splitlines()[-2].endswith(", as padding shows a crop zeros where the image goes on")
 
 
 def test_a_colour_image_is_changed_to_the_nets_gray(run, tmp_path, rng):
