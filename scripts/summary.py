@@ -4,9 +4,12 @@
     jconv summary tiny_vgg --classes 100 --in-shape 64 64 3
     jconv summary alexnet --variant caffenet --lint
     jconv summary vgg16 --memory --batch 32 --optimizer adam --fits 12
+    jconv summary vgg16 --memory --topology v6e:2x2 --wait 600
     jconv summary resnet50 --format csv
 
-Nothing is trained or allocated: it is integer arithmetic. Exit code 2 for an unknown model or an input that does not fit.
+Nothing is trained or allocated: it is integer arithmetic, and takes a second. Only --memory, where libtpu is installed, goes on
+to have XLA compile the training step for a TPU and prints its figure beside the prediction: half a minute to many, as long as --wait
+allows. Exit code 2 for an unknown model or topology, an input that does not fit, or a --fits too small for one image.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Annotated, Literal
 
 import tyro
@@ -26,6 +30,7 @@ from jconv import Finding, Layer, Summary, budget, largest_batch, lint, streamin
 from jconv.command import command
 from jconv.geometry import Shape
 from jconv.models import build
+from jconv.models.remarks import REMARKS
 from jconv.network.memory import GIB, MIB
 from jconv.network.table import NUMBERS
 
@@ -50,6 +55,10 @@ class Options:
     """Whose cache counts, for --memory."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     """Of images and activations, for --memory; parameters stay float32."""
+    topology: str = "v5e:2x2"
+    """TPU whose compiler gives its own figure for --memory, where libtpu is installed; "none" leaves it out."""
+    wait: float = 300.0
+    """Seconds that compiler has."""
     fits: float = 0.0
     """GiB of memory: print the largest batch that fits."""
     format: Literal["table", "markdown", "csv", "json"] = "table"
@@ -71,8 +80,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     shown = table(options.model, whole, options.fields)
     needed = Measurement.get(console, console.options.update(max_width=1000), shown).maximum
     Console(width=max(console.width, needed)).print(shown)  # a cut number would be a wrong one
+    if (net, in_shape) == build(options.model):  # remarks are about the published form
+        for remark in REMARKS.get(options.model, ()):
+            console.print(remark, markup=False, highlight=False, soft_wrap=True)
     if options.memory or options.fits:
         console.print(plan(net, in_shape, options), markup=False, highlight=False, soft_wrap=True)
+    if options.memory and options.topology != "none" and find_spec("libtpu"):
+        with console.status(f"XLA compiles the training step for {options.topology}, {options.wait:g} s at most"):
+            said = compilers_figure(net, in_shape, options)
+        console.print(said, markup=False, highlight=False, soft_wrap=True)
     if options.lint:
         console.print(findings(lint(net, in_shape)), markup=False, highlight=False, soft_wrap=True)
     return 0
@@ -113,6 +129,27 @@ def plan(net: Layer, in_shape: Shape, options: Options) -> str:
         batch = largest_batch(net, in_shape, int(options.fits * GIB), optimizer=options.optimizer, dtype=options.dtype)
         lines.append(f"the largest batch that fits {options.fits:g} GiB: {batch:,}")
     return "\n".join(lines)
+
+
+def compilers_figure(net: Layer, in_shape: Shape, options: Options) -> str:
+    """What XLA says of the same training step, or why it says nothing."""
+    from jconv.train.compiled import NoAnswer, compiled_memory  # optax, which takes half a second to import
+
+    settings = {"optimizer": options.optimizer, "dtype": options.dtype, "topology": options.topology, "timeout": options.wait}
+    try:
+        found = compiled_memory(net, in_shape, options.batch, **settings)
+    except NoAnswer as error:
+        return f"no figure from XLA for {options.topology}: {error}"
+    mib = lambda size: f"{size / MIB:12,.2f} MiB"
+    return "\n".join(
+        [
+            f"XLA's own account of that step, compiled for one {found.chip}:",
+            f"  what goes in             {mib(found.arguments)}",
+            f"  what comes out beside    {mib(found.results)}",
+            f"  what it needs between    {mib(found.between)}",
+            f"  total                    {mib(found.total)}, layouts padded for the chip",
+        ]
+    )
 
 
 if __name__ == "__main__":

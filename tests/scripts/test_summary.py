@@ -1,6 +1,9 @@
 import pytest
 
+from jconv.errors import InputError
+from jconv.network.memory import MIB
 from jconv.scripts import summary
+from jconv.train import compiled
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +35,61 @@ def test_lint_says_that_there_is_nothing(capsys):
 def test_lint_follows_the_shape_given(capsys):
     assert summary.main(["tiny_vgg", "--lint", "--in-shape", "36", "36", "3"]) == 0
     assert "input: 36 = 9*2^2 can be halved 2 times" in capsys.readouterr().out
+
+
+def test_remarks_are_about_the_published_form(capsys):
+    said = "the notes' total is 24M values, 93 MB an image; their own rows sum to 15,237,608 values, 60.95 MB (F1)"
+    for argv, expected in ((["vgg16"], True), (["vgg16", "--classes", "10"], False), (["vgg16", "--in-shape", "384", "384", "3"], False)):
+        assert summary.main(argv) == 0
+        assert (said in capsys.readouterr().out.splitlines()) is expected
+
+
+def compiled_as(found, monkeypatch):
+    """XLA's figure is `found`, or the error that it is; what was asked is returned."""
+    asked = []
+
+    def answer(net, in_shape, batch, **settings):
+        asked.append((batch, settings))
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    monkeypatch.setattr(summary, "find_spec", lambda name: name)
+    monkeypatch.setattr(compiled, "compiled_memory", answer)
+    return asked
+
+
+def test_xlas_figure_is_printed_beside_the_prediction(monkeypatch, capsys):
+    asked = compiled_as(compiled.Compiled("TPU v5 lite", 3 * MIB, 2**19, 5 * MIB), monkeypatch)
+    assert summary.main(["lenet5", "--memory", "--batch", "7", "--optimizer", "adam", "--wait", "9"]) == 0
+    out = capsys.readouterr().out
+    assert asked == [(7, {"optimizer": "adam", "dtype": "float32", "topology": "v5e:2x2", "timeout": 9.0})]
+    rows = [line.split(" MiB")[0].split() for line in out.splitlines() if " MiB" in line]
+    assert [row[-1] for row in rows[-5:]] == ["1.07", "3.00", "0.50", "5.00", "8.50"]
+    assert "compiled for one TPU v5 lite" in out
+
+
+def test_no_figure_is_one_line_and_no_failure(monkeypatch, capsys):
+    compiled_as(compiled.NoAnswer("XLA did not finish within 300 s; give it longer"), monkeypatch)
+    assert summary.main(["lenet5", "--memory"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "no figure from XLA for v5e:2x2: XLA did not finish within 300 s; give it longer"
+
+
+def test_it_is_not_asked_for_without_libtpu_or_when_left_out(monkeypatch, capsys):
+    asked = compiled_as(InputError("topology 'moon'"), monkeypatch)
+    assert summary.main(["lenet5", "--memory", "--topology", "none"]) == 0
+    assert summary.main(["lenet5", "--fits", "1"]) == 0
+    monkeypatch.setattr(summary, "find_spec", lambda name: None)
+    assert summary.main(["lenet5", "--memory"]) == 0
+    assert asked == [] and "XLA" not in capsys.readouterr().out
+    monkeypatch.setattr(summary, "find_spec", lambda name: name)
+    assert summary.main(["lenet5", "--memory", "--topology", "moon"]) == 2
+    assert capsys.readouterr().err == "error: topology 'moon'\n"
+
+
+def test_a_budget_below_the_parameters_says_so(capsys):
+    assert summary.main(["vgg16", "--fits", "0.5"]) == 2
+    assert "512.0 MiB hold no training: parameters, gradients and momentum's cache take 1,583.4 MiB" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
