@@ -1,7 +1,7 @@
 """Every architecture, four channels wide, on the smallest image that means something: outputs and gradients, trained and not.
 
-Left out, as they would compile the same program again: blocks that repeat the one before, relatives of a net made of the same
-pieces, and training where nothing tells it from testing.
+Left out, as they would compile the same program again: blocks that repeat the one before, so that ResNets of one kind are one net, and
+training where nothing tells it from testing.
 """
 
 from functools import partial
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from jconv import BatchNorm, Dropout, split_taps, walk
-from jconv.models import build
+from jconv.models import MODELS, build
 
 CLASSES = 4
 CASES = [  # name, variant, side
@@ -22,28 +22,34 @@ CASES = [  # name, variant, side
     ("local_13pct", None, 8),
     ("local_11pct", None, 8),
     ("nin", "cuda-convnet", 8),
+    ("all_cnn_a", "all", 16),
     ("all_cnn_b", "all", 16),
+    ("all_cnn_c", "all", 16),
     ("all_cnn_c", "conv_pool", 16),
     ("alexnet", "bvlc", 67),
     ("alexnet_owt", "benchmark", 63),
     ("overfeat", None, 71),
     ("zfnet", "paper", 63),
     ("zfnet", "caffe", 64),
-    ("vgg13_bn", None, 32),
-    ("vgg16_c", None, 32),
+    *((f"vgg{form}", None, 32) for form in ("11", "11_lrn", "11_bn", "13", "13_bn", "16", "16_c", "16_bn", "19", "19_bn")),
     ("googlenet", "caffe", 80),
     ("googlenet", "torchvision", 32),
     ("inception_v4", "timm", 75),
     ("resnet18", "torch", 32),
+    ("resnet50", "torch", 32),
     ("resnet50", "msra", 32),
     ("cifar_resnet20", "A", 8),
+    ("preact_resnet18", None, 32),
     ("preact_resnet50", None, 32),
     ("preact_resnet20", None, 8),
     ("preact_resnet164", None, 8),
     ("dilated_frontend", None, 380),
+    ("context_basic", "dilation8", 5),
     ("context_basic", "dilation10", 5),
+    ("context_large", "train", 5),
     ("context_large", "deploy", 5),
 ]
+ELSEWHERE = ("lenet5", "caffe_lenet", "convnetjs", "tiny_vgg")  # test_models.py
 
 
 def random_like(tree, rng):
@@ -77,3 +83,8 @@ def test_outputs_and_gradients(name, variant, side, rng, compiled, slim):
         assert all(np.isfinite(g).all() for g in leaves.values())
         live = {path for path in leaves if train or not path.startswith("aux")}  # the heads of GoogLeNet rest at test time
         assert {path for path in live if not np.any(leaves[path])} == set()
+
+
+def test_every_net_of_the_zoo_is_one_of_these_or_repeats_the_blocks_of_one(slim):
+    tested = {slim(build(name, variant=variant)[0]) for name, variant, _ in CASES} | {slim(build(name)[0]) for name in ELSEWHERE}
+    assert [name for name in MODELS if slim(build(name)[0]) not in tested] == []
