@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Annotated, Literal
 
+import jax.numpy as jnp
 import tyro
 from rich import box
 from rich.console import Console
@@ -31,7 +32,7 @@ from jconv.command import command
 from jconv.geometry import Shape
 from jconv.models import build
 from jconv.models.remarks import REMARKS
-from jconv.network.memory import GIB, MIB
+from jconv.network.memory import CACHES, GIB, MIB
 from jconv.network.table import NUMBERS
 
 
@@ -114,7 +115,10 @@ def plan(net: Layer, in_shape: Shape, options: Options) -> str:
     """What training and testing take, in a few lines."""
     b = budget(net, in_shape, options.batch, optimizer=options.optimizer, dtype=options.dtype)
     mib = lambda size: f"{size / MIB:12,.2f} MiB"
+    values = summary(net, in_shape).totals.values * jnp.dtype(options.dtype).itemsize
+    caches = {arrays: ", ".join(name for name, n in CACHES.items() if n == arrays) for arrays in sorted(set(CACHES.values()))}
     lines = [
+        f"one image's values, as the notes count them: {values / MIB:,.2f} MiB forward, {2 * values / MIB:,.2f} MiB with their gradients",
         f"training {options.batch} images a step in {options.dtype} with {options.optimizer}:",
         f"  parameters               {mib(b.parameters)}",
         f"  their gradients          {mib(b.gradients)}",
@@ -123,6 +127,7 @@ def plan(net: Layer, in_shape: Shape, options: Options) -> str:
         f"  the images               {mib(b.images)}",
         f"  saved for the gradient   {mib(b.saved)}",
         f"  total                    {mib(b.total)}, without what the compiler needs for a moment",
+        "caches of other optimizers: " + "; ".join(f"{names} {n * b.parameters / MIB:,.2f} MiB" for n, names in caches.items()),
         f"testing one image keeps {streaming_peak(net, in_shape):,} values alive at most",
     ]
     if options.fits:

@@ -44,6 +44,17 @@ def test_remarks_are_about_the_published_form(capsys):
         assert (said in capsys.readouterr().out.splitlines()) is expected
 
 
+def test_S94_S95_S100_S103_the_memory_of_vgg16(capsys):
+    assert summary.main(["vgg16", "--memory", "--topology", "none", "--optimizer", "adam", "--fits", "12"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "one image's values, as the notes count them: 58.13 MiB forward, 116.25 MiB with their gradients" in lines
+    for what, size in (("parameters", "527.79"), ("their gradients", "527.79"), ("the optimizer's cache", "1,055.58")):
+        assert any(line.split() == [*what.split(), size, "MiB"] for line in lines), what
+    assert any("sgd 0.00 MiB; momentum, nesterov, adagrad, rmsprop 527.79 MiB; adam, adamw 1,055.58 MiB" in line for line in lines)
+    assert "testing one image keeps 6,422,528 values alive at most" in lines
+    assert lines[-1].startswith("the largest batch that fits 12 GiB: ")
+
+
 def compiled_as(found, monkeypatch):
     """XLA's figure is `found`, or the error that it is; what was asked is returned."""
     asked = []
@@ -65,7 +76,7 @@ def test_xlas_figure_is_printed_beside_the_prediction(monkeypatch, capsys):
     out = capsys.readouterr().out
     assert asked == [(7, {"optimizer": "adam", "dtype": "float32", "topology": "v5e:2x2", "timeout": 9.0})]
     rows = [line.split(" MiB")[0].split() for line in out.splitlines() if " MiB" in line]
-    assert [row[-1] for row in rows[-5:]] == ["1.07", "3.00", "0.50", "5.00", "8.50"]
+    assert [row[-1] for row in rows[-4:]] == ["3.00", "0.50", "5.00", "8.50"]
     assert "compiled for one TPU v5 lite" in out
 
 
