@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from ..errors import ShapeError
-from ..geometry import Shape, check_settings
+from ..geometry import Shape, check_settings, volume
 from ..layer import Layer, Parameter, Saved, like
 
 
@@ -16,35 +16,39 @@ from ..layer import Layer, Parameter, Saved, like
 class Rbf(Layer):
     """y_k = -sum over j of (x_j - codes[j, k])^2: minus the squared distance to a class's code of signs, so the nearest scores highest.
 
-    Shapes: (in,) -> (features,). No parameters: the codes (in, features) are state, drawn as -1 or 1 and never trained.
-    Cost: in * features multiply-adds. Raises ShapeError for an input that is not flat. Source: LeCun et al. 1998 (facts B1).
+    Shapes: (in,) -> (features,), or with `positions`, everywhere in a map, (*S, in) -> (*S, features). No parameters: the codes
+    (in, features) are state, drawn as -1 or 1 and never trained.
+    Cost: in * features multiply-adds a position. Raises ShapeError for an input that is not flat, without `positions`.
+    Source: LeCun et al. 1998 (facts B1).
     """
 
     features: int
+    positions: bool = False
 
     def __post_init__(self):
         super().__post_init__()
         check_settings("Rbf", features=self.features)
 
     def out_shape(self, in_shape: Shape) -> Shape:
-        if len(in_shape) != 1:
+        if len(in_shape) != 1 and not self.positions:
             raise ShapeError(f"the input shape {in_shape} has {len(in_shape)} axes, (features,) was expected; put a Flatten() before")
-        return (self.features,)
+        return (*in_shape[:-1], self.features)
 
     def statistics(self, in_shape: Shape) -> dict[str, Parameter]:
-        return {"codes": Parameter((*in_shape, self.features), _signs)}
+        return {"codes": Parameter((in_shape[-1], self.features), _signs)}
 
     def macs(self, in_shape: Shape) -> int:
-        return in_shape[0] * self.features
+        return volume(in_shape) * self.features
 
     def saves(self, in_shape: Shape) -> Saved:
-        return Saved(values=in_shape[0] * self.features)
+        return Saved(values=volume(in_shape) * self.features)
 
     def apply(self, params, state, x, *, train=False, key=None):
         (codes,) = like(x, state["codes"])
-        if x.ndim != 2 or x.shape[1] != codes.shape[0]:
+        if (x.ndim != 2 and not self.positions) or x.shape[-1] != codes.shape[0]:
             raise ShapeError(f"x of shape {x.shape} for codes of shape {codes.shape}: features disagree; initialise for this input")
-        return -jnp.square(x[:, :, None] - codes[None]).sum(axis=1), state  # (N, in, features) summed to (N, features)
+        apart = x[..., None] - codes.reshape((1,) * (x.ndim - 1) + codes.shape)  # (N, *S, in, features)
+        return -jnp.square(apart).sum(axis=-2), state
 
 
 def _signs(key: jax.Array, shape: Shape, fan_in: int, fan_out: int) -> jax.Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -12,7 +13,8 @@ import jax.numpy as jnp
 from ..errors import LayerError, ShapeError, located
 from ..geometry import Shape, volume
 from ..layer import Layer, Params, State, Visit, map_layers, walk
-from ..layers import AdaptiveAvgPool, AvgPool, Conv, Dense, Flatten, GlobalAvgPool, GlobalMaxPool, Identity, MaxPool
+from ..layers import AdaptiveAvgPool, AvgPool, Conv, Dense, Flatten, GlobalAvgPool, GlobalMaxPool, Identity, MaxPool, Rbf
+from ..tap import Tap
 from .field import net_field
 
 
@@ -20,14 +22,18 @@ def convolutionalize(net: Layer, params: Params, in_shape: Shape) -> tuple[Layer
     """The net with its dense head as convolutions, and its parameters moved: the same numbers at `in_shape`, a map of them beyond.
 
     Flatten becomes Identity and the Dense after it a Conv whose window is all it saw; a Dense after that a 1x1 Conv; global pools
-    become pools of the size they had. Every array keeps its path; kernels are reshaped, (H*W*C, K) -> (H, W, C, K).
+    become pools of the size they had. Every array keeps its path; kernels are reshaped, (H*W*C, K) -> (H, W, C, K). Heads that rest
+    at test time (a Tap's, `train_only`) stay as they are.
     Raises LayerError for a Dense that nothing spatial comes before. Source: facts S62-S66.
     """
     edits: dict[str, Layer] = {}
     kernels: dict[str, Shape] = {}
     window: Shape | None = None
+    resting = _resting(net)
     for visit in walk(net, in_shape):
         layer, sizes = visit.layer, visit.in_shape[:-1]
+        if visit.path.startswith(resting):
+            continue
         if isinstance(layer, Flatten):
             window = sizes
             edits[visit.path] = Identity()
@@ -36,6 +42,8 @@ def convolutionalize(net: Layer, params: Params, in_shape: Shape) -> tuple[Layer
             edits[visit.path] = AvgPool(sizes, stride=1) if isinstance(layer, GlobalAvgPool) else MaxPool(sizes, stride=1)
         elif isinstance(layer, AdaptiveAvgPool):
             edits[visit.path] = located(visit.path, _fixed_pool, sizes, visit.out_shape[:-1])
+        elif isinstance(layer, Rbf):
+            edits[visit.path] = replace(layer, positions=True)
         elif isinstance(layer, Dense):
             if window is None:
                 raise LayerError("a Dense with no Flatten or global pool before it has no image to slide over", visit.path)
@@ -46,26 +54,34 @@ def convolutionalize(net: Layer, params: Params, in_shape: Shape) -> tuple[Layer
 
 
 def fully_connect(net: Layer, params: Params, in_shape: Shape) -> tuple[Layer, Params]:
-    """The inverse: every Conv that sees all of its input at once, for this `in_shape`, as a Dense, with a Flatten before the first.
+    """The inverse: Convs that see all of their input at once, for this `in_shape`, as Dense layers, with a Flatten before the first.
 
-    The Flatten takes the place of the Identity before it, as `convolutionalize` leaves one.
+    The first is one with an Identity before it, as `convolutionalize` leaves one, whose place the Flatten takes.
     Kernels are reshaped, (H, W, C, K) -> (H*W*C, K). Raises LayerError when there is no such Conv, or no place for the Flatten.
     """
     edits: dict[str, Layer] = {}
     kernels: dict[str, Shape] = {}
     before: Visit | None = None
+    stays = None  # the first such Conv without a place for a Flatten
     for visit in walk(net, in_shape):
         if _sees_all(visit):
             conv: Any = visit.layer
-            if not kernels:
-                _flatten_before(edits, before, visit)
-            edits[visit.path] = _as_dense(conv)
-            kernels[visit.path] = (volume(visit.in_shape), conv.features)
+            if not kernels and before is not None and isinstance(before.layer, Identity):
+                edits[before.path] = Flatten()
+            if edits:
+                edits[visit.path] = _as_dense(conv)
+                kernels[visit.path] = (volume(visit.in_shape), conv.features)
+            else:
+                stays = visit.path if stays is None else stays
+        elif kernels and isinstance(visit.layer, Rbf):
+            edits[visit.path] = replace(visit.layer, positions=False)
         elif kernels and not visit.layer.in_place:
             raise LayerError(
                 f"a {type(visit.layer).__name__} after a Conv that sees all of its input cannot stay; it needs an image", visit.path
             )
         before = visit
+    if not kernels and stays is not None:
+        raise LayerError("there is no Identity before this Conv to take the Flatten's place; put one there", stays)
     if not kernels:
         raise LayerError(f"no Conv sees all of its input for images of {in_shape}; nothing to turn into a Dense")
     return map_layers(net, lambda path, layer: edits.get(path, layer)), _reshaped(params, kernels)
@@ -107,6 +123,19 @@ def shift_and_stitch(net: Layer, params: Params, state: State, image: jax.Array,
     return out
 
 
+def _resting(net: Layer) -> tuple[str, ...]:
+    """Where the heads are that exist in training alone: the beginnings of their layers' paths."""
+    found = []
+
+    def note(path: str, layer: Layer) -> Layer:
+        if isinstance(layer, Tap) and layer.train_only:
+            found.append(f"{path}/")
+        return layer
+
+    map_layers(net, note)
+    return tuple(found)
+
+
 def _only(axis: int, shift: int, rank: int) -> Shape:
     return tuple(shift if a == axis else 0 for a in range(rank))
 
@@ -136,12 +165,6 @@ def _sees_all(visit: Visit) -> bool:
 
 def _as_dense(conv: Conv) -> Dense:
     return Dense(conv.features, bias=conv.bias, precision=conv.precision, kernel_init=conv.kernel_init, bias_init=conv.bias_init)
-
-
-def _flatten_before(edits: dict[str, Layer], before: Visit | None, visit: Visit) -> None:
-    if before is None or not isinstance(before.layer, Identity):
-        raise LayerError("there is no Identity before this Conv to take the Flatten's place; put one there", visit.path)
-    edits[before.path] = Flatten()
 
 
 def _reshaped(params: Params, shapes: dict[str, Shape], path: str = "") -> Params:

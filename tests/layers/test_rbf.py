@@ -18,6 +18,14 @@ def test_scores_are_minus_the_squared_distances_in_loops(rng, close):
     assert state == {"codes": codes}
 
 
+def test_every_position_of_a_map_is_scored_alike(rng, close):
+    x, codes = (jnp.asarray(rng.standard_normal(shape), jnp.float32) for shape in ((2, 3, 5, 7), (7, 4)))
+    y, _ = Rbf(4, positions=True).apply({}, {"codes": codes}, x)
+    close(y[1, 2, 3], Rbf(4).apply({}, {"codes": codes}, x[1:, 2, 3])[0][0], 1e-6)
+    assert Rbf(4, positions=True).out_shape((3, 5, 7)) == y.shape[1:]
+    assert Rbf(4, positions=True).macs((3, 5, 7)) == 15 * Rbf(4).macs((7,))
+
+
 def test_the_codes_are_signs_and_state():
     params, state = Rbf(31).init(KEY, (37,))
     assert params == {}

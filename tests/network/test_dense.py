@@ -24,8 +24,9 @@ from jconv import (
     fully_connect,
     shift_and_stitch,
     summary,
+    walk,
 )
-from jconv.models import build
+from jconv.models import MODELS, build
 
 IN = (14, 14, 3)
 
@@ -136,14 +137,39 @@ def test_S70_caffenet_at_451_gives_8x8():
     assert dense.out_shape((451, 451, 3)) == (8, 8, 1000)
 
 
-@pytest.mark.parametrize("name", ["lenet5", "nin", "googlenet", "resnet18", "inception_v4", "preact_resnet18", "all_cnn_c", "overfeat"])
-def test_any_net_of_the_zoo_gives_a_map_beyond_its_size(name):
-    net, in_shape = build(name)
+def has_head(name):
+    """A dense layer, or a pool over the whole image."""
+    return any(isinstance(v.layer, Dense | GlobalAvgPool) for v in walk(*build(name)))
+
+
+@pytest.mark.parametrize(("name", "variant"), [*((name, None) for name in MODELS if has_head(name)), ("googlenet", "torchvision")])
+def test_any_net_of_the_zoo_with_a_head_gives_a_map_beyond_its_size(name, variant):
+    net, in_shape = build(name, variant=variant)
     dense, moved = convolutionalize(net, shapes(net, in_shape), in_shape)
     larger = (in_shape[0] + 64, in_shape[1] + 32, in_shape[2])
     rows, columns, classes = dense.out_shape(larger)
     assert rows > columns > 1 and (classes,) == net.out_shape(in_shape)
     assert dense.out_shape(in_shape)[:2] == (1, 1)
+    sizes = lambda tree: sum(p.size for p in jax.tree.leaves(tree))
+    assert sizes(moved) == sizes(shapes(net, in_shape))
+
+
+def test_the_original_lenet_scores_every_position(rng, close):
+    net, in_shape = build("lenet5_original")
+    params, state = net.init(jax.random.key(0), in_shape)
+    dense, moved = convolutionalize(net, params, in_shape)
+    image = jnp.asarray(rng.standard_normal((36, 40, 1)), jnp.float32)
+    scores = dense_scores(dense, moved, state, image)
+    assert scores.shape == (2, 3, 10)
+    close(scores[1, 2], net.apply(params, state, image[None, 4:, 8:])[0][0], 1e-5)
+
+
+def test_heads_that_rest_at_test_time_stay(rng):
+    """Torchvision's would be bins of different sizes."""
+    net, in_shape = build("googlenet", variant="torchvision")
+    dense, _ = convolutionalize(net, shapes(net, in_shape), in_shape)
+    assert (dense["aux1"], dense["aux2"]) == (net["aux1"], net["aux2"])
+    assert dense["classifier"] == Conv(1000, (1, 1), kernel_init=net["classifier"].kernel_init)
 
 
 def test_the_same_numbers_at_the_size_it_was_made_for(rng, close):
@@ -164,6 +190,16 @@ def test_the_inverse_gives_the_net_back():
     back, returned = fully_connect(dense, moved, IN)
     assert back == net
     assert jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), params, returned))
+
+
+@pytest.mark.parametrize("name", ["lenet5", "lenet5_original", "caffe_lenet", "alexnet", "vgg16", "overfeat"])
+def test_the_inverse_gives_nets_of_the_zoo_back(name):
+    """LeNet-5's third convolution, too, sees all of its input; no Flatten came before it, and it stays."""
+    net, in_shape = build(name)
+    params = shapes(net, in_shape)
+    back, returned = fully_connect(*convolutionalize(net, params, in_shape), in_shape)
+    assert back == net
+    assert jax.tree.all(jax.tree.map(lambda a, b: a.shape == b.shape, params, returned))
 
 
 def test_S61_a_conv_that_sees_all_is_a_dense(rng, close):
