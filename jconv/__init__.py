@@ -49,7 +49,9 @@ from .network import (
     Budget,
     Finding,
     GradientCheck,
+    Measurement,
     Summary,
+    Tuning,
     activations,
     budget,
     connections,
@@ -62,15 +64,18 @@ from .network import (
     gradcheck,
     largest_batch,
     lint,
+    load_plan,
     net_field,
     receptive_fields,
     replace,
+    save_plan,
     saved_bytes,
     shift_and_stitch,
     streaming_peak,
     summary,
     thin,
     to_json,
+    tune,
 )
 from .tap import Tap, split_taps
 

@@ -2,6 +2,7 @@
 
     jconv train                                                        LeNet-5 on the handwritten digits
     jconv train --model tiny_vgg --data folder --data-dir cifar10      any net on train/CLASS/* and test/CLASS/* images
+    jconv train --plan plan.json                                       by the methods that `jconv tune` chose
     jconv train --resume runs/lenet5-digits-20260101-120000            go on with a run that was stopped
 
 Prints one line an epoch, over the progress and the time left, then the test accuracy and where the report is. The folder holds
@@ -26,10 +27,11 @@ import tyro
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from jconv import Layer, __version__, summary, walk
+from jconv import Layer, __version__, load_plan, summary, walk
 from jconv.command import command
 from jconv.data import load
 from jconv.errors import InputError
+from jconv.files import write_text
 from jconv.geometry import Shape
 from jconv.models import build
 from jconv.train import Diverged, EpochMetrics, TrainState, evaluate, probabilities
@@ -58,7 +60,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         _, in_shape = build(options.model)
         data = load(options.data, options.data_dir, in_shape if options.resize else None)
         net, _ = build(options.model, classes=len(data.class_names))
-        job, state = prepare(options, net, in_shape, data)
+        planned, plan, line = _planned(options, net, in_shape, resume)
+        job, state = prepare(options, planned, in_shape, data)
+    if line:
+        console.print(line, soft_wrap=True, markup=False)
     size = f"{len(data.train.labels):,} training and {len(data.test.labels):,} test images"
     params = f"{summary(net, in_shape).totals.params:,} parameters"
     console.print(f"{options.model}: {params}; {options.data}: {size}; compiled in {job.compile_seconds:.1f} s", soft_wrap=True)
@@ -68,6 +73,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         keep_rows(run, int(state.step) // job.steps)
     else:
         run = new_run(folder, {"options": options.to_dict(), "made_with": _made_with()})
+        if plan:
+            write_text(run.plan, plan)
         save_checkpoint(run.checkpoints, state)
     try:
         state = _train(job, run, state, console)
@@ -96,6 +103,15 @@ def _parse(argv: Sequence[str] | None) -> tuple[TrainOptions, Path | None]:
             option = f"--{name.replace('_', '-')} {value}"
             raise InputError(f"{option} differs from {given.resume}/config.json; leave it out: --resume takes every option from there")
     return saved, given.resume
+
+
+def _planned(options: TrainOptions, net: Layer, in_shape: Shape, resume: Path | None) -> tuple[Layer, str, str | None]:
+    """The net by the methods of --plan, the plan's text, and a line about it. A resumed run has the plan in its own folder."""
+    if not options.plan:
+        return net, "", None
+    path = Run(resume).plan if resume else options.plan
+    planned, line = load_plan(path, net, in_shape, batch=options.batch_size, dtype="float32")
+    return planned, path.read_text(encoding="utf-8"), line
 
 
 def _train(job: Job, run: Run, state: TrainState, console: Console) -> TrainState:

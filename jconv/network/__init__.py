@@ -6,7 +6,10 @@ from .gradients import GradientCheck, gradcheck
 from .linting import Finding, lint
 from .matrix import connections, conv_as_dense
 from .memory import Budget, budget, largest_batch, saved_bytes, streaming_peak
+from .plan_file import load_plan, save_plan
 from .recording import activations, features
 from .serial import from_json, to_json
 from .surgery import replace, thin
 from .table import Summary, summary
+from .tuned import Measurement, Tuning
+from .tuning import tune

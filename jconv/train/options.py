@@ -46,6 +46,8 @@ class TrainOptions:
     """Cross-entropy, or the multiclass hinge with margin 1."""
     seed: int = 0
     """Of the initial parameters, the order of the images, and dropout."""
+    plan: Path | None = None
+    """A file of `jconv tune`: the methods of the convolutions. Kept in the folder as plan.json."""
     out: Path | None = None
     """The folder to write, new or empty; runs/MODEL-DATA-TIME when not given."""
 
@@ -73,7 +75,7 @@ class TrainOptions:
         if wrong := names ^ given.keys():
             name = min(wrong)
             raise InputError(f"option {name!r} is missing" if name in names else f"unknown option {name!r}")
-        paths = {name: Path(given[name]) for name in ("data_dir", "out") if isinstance(given[name], str)}
+        paths = {name: Path(given[name]) for name in ("data_dir", "plan", "out") if isinstance(given[name], str)}
         return cls(**{**given, **paths})
 
 

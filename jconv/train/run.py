@@ -1,13 +1,13 @@
-"""The folder of a run: config.json, metrics.jsonl, checkpoints/, weights.safetensors, report.html."""
+"""The folder of a run: config.json, metrics.jsonl, checkpoints/, weights.safetensors, report.html; plan.json where there is one."""
 
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import InputError
+from ..files import write_text
 from .options import TrainOptions
 
 
@@ -31,6 +31,10 @@ class Run(NamedTuple):
     @property
     def weights(self) -> Path:
         return self.folder / "weights.safetensors"
+
+    @property
+    def plan(self) -> Path:
+        return self.folder / "plan.json"
 
     @property
     def report(self) -> Path:
@@ -95,10 +99,3 @@ def keep_rows(run: Run, epochs: int) -> list[dict[str, Any]]:
     rows = [row for row in read_rows(run) if row["epoch"] <= epochs]
     write_text(run.metrics, "".join(json.dumps(row) + "\n" for row in rows))
     return rows
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a whole file or nothing: under another name first, then renamed."""
-    unfinished = path.with_name(path.name + ".unfinished")
-    unfinished.write_text(text, encoding="utf-8")
-    os.replace(unfinished, path)

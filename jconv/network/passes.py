@@ -1,0 +1,72 @@
+"""What the convolutions of a network come to in a training step: each distinct operation once, with the layers that have it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ..geometry import Shape
+from ..layer import Layer
+from ..layers import Conv, ConvTranspose
+from ..ops.direct import Geometry
+from ..ops.plan import Job
+from .trace import operations
+
+INPUT = "input gradient"
+NAMES = {  # a layer's pass by the operation it is: a transposed convolution is an input gradient used forwards
+    Conv: {"forward": "forward", "input_gradient": INPUT, "kernel_gradient": "kernel gradient"},
+    ConvTranspose: {"input_gradient": "forward", "forward": INPUT, "kernel_gradient": "kernel gradient"},
+}
+
+
+class Pass(NamedTuple):
+    """One operation, the same for the layers at `paths`."""
+
+    name: str  # what the layers call it: "forward", "input gradient", "kernel gradient"
+    job: Job
+    precision: str | None
+    paths: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        return title(self.paths, self.name)
+
+
+def title(paths: tuple[str, ...], name: str) -> str:
+    """Such as "stage1/block1/conv1 and 5 more, kernel gradient"."""
+    first, *more = paths
+    return f"{first or 'the net'} and {len(more)} more, {name}" if more else f"{first or 'the net'} {name}"
+
+
+def passes(net: Layer, in_shape: Shape, batch: int) -> list[Pass]:
+    """In execution order, forward and gradients of a layer side by side. Raises ShapeError.
+
+    No gradient is taken of what no trained layer has touched, the images above all, so the first layer has no input gradient.
+    """
+    found: dict[tuple, list[str]] = {}
+    trained: set[int] = set()  # the values that depend on parameters
+    for path, layer, inputs, output in operations(net, in_shape):
+        behind = any(value.number in trained for value in inputs)
+        if behind or layer.parameters(inputs[0].shape):
+            trained.add(output.number)
+        if isinstance(layer, (Conv, ConvTranspose)):
+            for name, job in _jobs(layer, inputs[0].shape, batch):
+                if behind or name != INPUT:
+                    found.setdefault((name, job, layer.precision), []).append(path)
+    return [Pass(*key, tuple(paths)) for key, paths in found.items()]
+
+
+def convolution(layer: Conv | ConvTranspose, in_shape: Shape) -> tuple[Shape, Geometry]:
+    """The kernel's shape, as the operations take it, and the geometry."""
+    if isinstance(layer, ConvTranspose):
+        w, wide, features = layer.transposes(in_shape), layer.features, in_shape[-1]
+    else:
+        w, wide, features = layer.over(in_shape), in_shape[-1], layer.features
+    return (*w.size, wide // layer.groups, features), Geometry(w, layer.groups)
+
+
+def _jobs(layer: Conv | ConvTranspose, in_shape: Shape, batch: int) -> Iterator[tuple[str, Job]]:
+    k, geometry = convolution(layer, in_shape)
+    x = (batch, *geometry.window.in_sizes, k[-2] * geometry.groups)
+    names = next(names for kind, names in NAMES.items() if isinstance(layer, kind))
+    return ((name, Job(operation, x, k, geometry)) for operation, name in names.items())
