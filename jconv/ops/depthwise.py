@@ -10,6 +10,7 @@ one of the window's products.
 from __future__ import annotations
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from ..geometry import Shape, Window, volume
@@ -40,6 +41,8 @@ def shift_kernel_gradient(x, y, *, geometry: Geometry, precision):
 
 
 def chunked_kernel_gradient(x, y, *, geometry: Geometry, precision):
+    if not y.shape[0]:  # no image to load
+        return shift_kernel_gradient(x, y, geometry=geometry, precision=precision)
     w, at_once = geometry.window, _at_once(y.shape[0])
     (out, *_), (s, *_), (d, *_), (extent, *_) = w.out_sizes, w.stride, w.dilation, w.extent
     rows = max((r for r in range(1, ROWS + 1) if out % r == 0), key=lambda r: (r > ROWS // 2, r)) if out % 2 == 0 else min(out, ROWS)
@@ -64,16 +67,17 @@ def chunked_kernel_gradient(x, y, *, geometry: Geometry, precision):
         products = [
             sum(seen[r * s + f * d][t] * b[:, r] for r in range(rows)) for f in range(w.size[0]) for t in range(len(list(taps(across))))
         ]
-        return [total + more for total, more in zip(sums, products, strict=True)], *load(t + 1)
+        return [total + more.astype(total.dtype) for total, more in zip(sums, products, strict=True)], *load(t + 1)
 
-    start = [jnp.zeros((at_once, *y.shape[2:]), y.dtype)] * volume(w.size)
+    wide = np.promote_types(y.dtype, np.float32)  # a long sum in bfloat16 would stop growing
+    start = [jnp.zeros((at_once, *y.shape[2:]), wide)] * volume(w.size)
     sums, *_ = lax.fori_loop(0, y.shape[0] // at_once * blocks, add, (start, *load(0)))
     k = jnp.stack([total.sum(axis=tuple(range(total.ndim - 1))) for total in sums])
-    return k.reshape(*w.size, 1, y.shape[-1])
+    return k.astype(y.dtype).reshape(*w.size, 1, y.shape[-1])
 
 
 def _at_once(images: int) -> int:
-    return max((i for i in range(1, IMAGES + 1) if images % i == 0), default=1)
+    return max((i for i in range(1, IMAGES + 1) if images % i == 0))
 
 
 def _lengthen(a, rows: int):

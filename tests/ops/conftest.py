@@ -1,6 +1,7 @@
 """What the tests of the operations share."""
 
 import runpy
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,6 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+
+from jconv.geometry import window
+from jconv.ops.direct import Geometry, y_shape
+from jconv.ops.methods import METHODS, OPERATIONS
 
 
 @pytest.fixture(scope="session")
@@ -42,3 +47,49 @@ def normal(rng):
 def close_to_loops(close):
     """float32 results against a float64 loop."""
     return lambda actual, expected: close(jax.tree.map(np.asarray, actual), expected, 1e-5)
+
+
+@pytest.fixture
+def convolution():
+    """convolution(x, k, groups=1, **window): the geometry of a convolution of arrays of these shapes."""
+    return lambda x, k, groups=1, **settings: Geometry(window(x[1:-1], k[:-2], **settings), groups)
+
+
+@pytest.fixture
+def like_im2col(convolution, rng, compiled, x64, close):
+    """like_im2col(method, cases): the three operations of every case (x, k, settings) against the reference's, in float64."""
+
+    def check(method, cases):
+        geometries = [convolution(x, k, **settings) for x, k, settings in cases]
+        shapes = [(x, k, y_shape(x, k, geometry)) for (x, k, _), geometry in zip(cases, geometries, strict=True)]
+        draws = [[rng.standard_normal(shape) for shape in three] for three in shapes]
+
+        def by(name, draws):
+            run = [partial(getattr(METHODS[name], operation), precision=None) for operation in OPERATIONS]
+            for geometry, (x, k, y) in zip(geometries, draws, strict=True):
+                yield [f(*pair, geometry=geometry) for f, pair in zip(run, ((x, k), (y, k), (x, y)), strict=True)]
+
+        results = compiled(lambda draws: [list(by(name, draws)) for name in (method, "im2col")])(draws)
+        for case, actual, expected in zip(cases, *results, strict=True):
+            for operation, a, b in zip(OPERATIONS, actual, expected, strict=True):
+                try:
+                    close(a, b, 1e-12)
+                except AssertionError as error:
+                    error.add_note(f"{method} {operation}, {case}")
+                    raise
+
+    return check
+
+
+@pytest.fixture
+def lowered(convolution):
+    """lowered(method, operation, x, k, **settings): the text of one operation, as jax hands it to the compiler."""
+
+    def text(method, operation, x, k, **settings):
+        geometry = convolution(x, k, **settings)
+        shapes = {"x": x, "k": k, "y": y_shape(x, k, geometry)}
+        operands = {"forward": "xk", "input_gradient": "yk", "kernel_gradient": "xy"}[operation]
+        run = partial(getattr(METHODS[method], operation), geometry=geometry, precision=None)
+        return jax.jit(run).lower(*(jax.ShapeDtypeStruct(shapes[kind], jnp.float32) for kind in operands)).as_text()
+
+    return text

@@ -9,6 +9,7 @@ import pytest
 
 from jconv import ops
 from jconv.errors import ShapeError
+from jconv.ops.normalization import _inverse_power
 
 ALEXNET = dict(size=5, alpha=1e-4, beta=0.75)
 CONVENTIONS = [("paper", (2, 2), 0.9, 2.0), ("caffe", (2, 2), 0.9 / 5, 1.0), ("torch", (2, 2), 0.9 / 5, 1.0)]
@@ -150,6 +151,92 @@ def test_c5a_standardize(rng, x64, close):
 def test_standardize_is_wide(normal):
     one = jnp.ones((1, 3))
     assert ops.standardize(normal(2, 3).astype(jnp.bfloat16), one, one, 1e-5).dtype == jnp.float32
+
+
+EPS = 0.1
+
+
+def batch_norm(x, scale, bias):
+    return ops.batch_norm(x, scale, bias, EPS)
+
+
+def textbook(x, scale, bias):
+    """What autodiff makes of the formula."""
+    axes = tuple(range(x.ndim - 1))
+    mean, var = jnp.mean(x, axes), jnp.var(x, axes)
+    wide = lambda a: a.reshape((1,) * (x.ndim - 1) + a.shape)
+    return (x - wide(mean)) / jnp.sqrt(wide(var) + EPS) * wide(scale) + wide(bias), mean, var
+
+
+def weighted(f, cts):
+    return lambda *a: sum(jnp.vdot(jnp.sin(out), ct) for out, ct in zip(f(*a), cts, strict=True))
+
+
+BATCH_NORM = {
+    "value": lambda f, a, t, cts: f(*a),
+    "jvp": lambda f, a, t, cts: jax.jvp(f, a, t),
+    "vjp": lambda f, a, t, cts: jax.vjp(f, *a)[1](cts),
+    "of y alone": lambda f, a, t, cts: jax.vjp(lambda *a: f(*a)[0], *a)[1](cts[0]),
+    "forward over reverse": lambda f, a, t, cts: jax.jvp(jax.grad(weighted(f, cts), (0, 1, 2)), a, t),
+    "reverse over reverse": lambda f, a, t, cts: jax.grad(
+        lambda *a: sum(jnp.vdot(g, v) for g, v in zip(jax.grad(weighted(f, cts), (0, 1, 2))(*a), t, strict=True)), (0, 1, 2)
+    )(*a),
+    "vmap": lambda f, a, t, cts: (jax.vmap(f, (1, None, None))(*a), jax.vmap(f, (None, 0, None))(a[0], jnp.stack((a[1], t[1])), a[2])),
+    "vmap of gradients": lambda f, a, t, cts: jax.vmap(jax.grad(weighted(f, (cts[0][0], *cts[1:])), (0, 1, 2)), (0, None, None))(*a),
+}
+
+
+@pytest.mark.parametrize("shape", [(5, 7, 3, 2), (11, 2, 3)])
+@pytest.mark.parametrize("transform", BATCH_NORM)
+def test_c5a_batch_norm_equals_the_textbook(transform, shape, rng, x64, compiled, close):
+    """Mean and variance are differentiated too."""
+    draw = lambda: (rng.standard_normal(shape), rng.standard_normal(shape[-1]), rng.standard_normal(shape[-1]))
+    given = draw(), draw(), draw()
+    actual, expected = compiled(lambda *given: [BATCH_NORM[transform](f, *given) for f in (batch_norm, textbook)])(*given)
+    close(actual, expected, 1e-11)
+
+
+def test_c5a_batch_norm_of_a_large_mean_keeps_its_digits(rng, compiled, close):
+    """E[x^2] - E[x]^2 of 1000 and 1 would leave two digits of float32, and the derivative of that none."""
+    x = (1000 + rng.standard_normal((8, 7, 5, 3))).astype(np.float32)
+    scale, bias = (rng.standard_normal(3).astype(np.float32) for _ in range(2))
+    ct = tuple(rng.standard_normal(shape).astype(np.float32) for shape in (x.shape, (3,), (3,)))
+    run = lambda f: compiled(lambda ct, *a: (f(*a), jax.vjp(f, *a)[1](ct)))
+    actual = run(batch_norm)(ct, x, scale, bias)
+    with jax.enable_x64(True):
+        expected = run(textbook)(*jax.tree.map(lambda a: a.astype(np.float64), (ct, x, scale, bias)))
+        expected = jax.tree.map(np.asarray, expected)
+    close(actual, expected, 3e-4)
+
+
+def test_batch_norm_keeps_one_array(normal):
+    """For the backward pass, of x's size: x - mean, and neither x nor y."""
+    x, a = normal(5, 7, 3, 2), normal(2)
+    kept = jax.make_jaxpr(lambda *a: jax.tree.leaves(jax.vjp(batch_norm, *a)[1]))(x, a, a).jaxpr.outvars
+    textbooks = jax.make_jaxpr(lambda *a: jax.tree.leaves(jax.vjp(textbook, *a)[1]))(x, a, a).jaxpr.outvars
+    large = lambda variables: len({v for v in variables if v.aval.shape == x.shape})
+    assert (large(kept), large(textbooks)) == (1, 3)
+
+
+def test_batch_norm_of_one_value_a_channel(x64, compiled, close):
+    """No variance: y is the bias, and no gradient reaches x."""
+    x, scale, bias = jnp.asarray([[3.0, -7.0]]), jnp.asarray([2.0, 5.0]), jnp.asarray([11.0, 13.0])
+    y, (dx, dscale, dbias) = compiled(lambda *a: (batch_norm(*a), jax.vjp(lambda *a: batch_norm(*a)[0], *a)[1](a[0])))(x, scale, bias)
+    close(y, (bias[None], x[0], jnp.zeros(2)), 1e-12)
+    close((dx, dscale, dbias), (jnp.zeros((1, 2)), jnp.zeros(2), x[0]), 1e-12)
+
+
+@pytest.mark.parametrize("beta", [0.75, 0.5, 0.6, 1.0, 2.0])
+def test_inverse_power(beta, rng, x64, compiled, close):
+    """Value, first and second derivative against jnp.power's, forward and reverse."""
+    s, t = rng.uniform(0.01, 30, (2, 7, 3)), rng.standard_normal((2, 7, 3))
+
+    def derivatives(f, s, t):
+        gradient = jax.grad(lambda s: jnp.sin(f(s)).sum())
+        return jax.jvp(f, (s,), (t,)), jax.jvp(gradient, (s,), (t,)), jax.grad(lambda s: jnp.vdot(gradient(s), t))(s), jax.vmap(gradient)(s)
+
+    both = (lambda s: _inverse_power(s, beta), lambda s: jnp.power(s, -beta))
+    close(*compiled(lambda s, t: [derivatives(f, s, t) for f in both])(s, t), 1e-11)
 
 
 @pytest.mark.parametrize("groups", [1, 2, 3, 6])

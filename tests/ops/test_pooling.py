@@ -9,8 +9,8 @@ import pytest
 
 from jconv import ops
 from jconv.errors import ShapeError
-from jconv.geometry import pool_window
-from jconv.ops.pooling import counts
+from jconv.geometry import pool_window, window
+from jconv.ops.pooling import counts, window_sum
 
 FIGURE = np.array([[1, 1, 2, 4], [5, 6, 7, 8], [3, 2, 1, 0], [1, 2, 3, 4]])
 COUNT4, COUNT3 = np.arange(1.0, 17).reshape(4, 4), np.arange(1.0, 10).reshape(3, 3)
@@ -104,6 +104,38 @@ def test_fixture(x, settings, expected, pooled, close):
     close(y[0, ..., 0], np.array(expected), 1e-6)
     if not settings.get("count_padding", True):  # every window's weights add up to one
         close(dx.sum(), float(y.size), 1e-6)
+
+
+SUMS = [  # up to 32 positions auto shifts, beyond it is lax.reduce_window
+    ((11, 7), dict(size=(8, 4), stride=(2, 1), padding=((1, 2), (0, 3)))),  # 32
+    ((13, 5), dict(size=(11, 3), padding=((0, 4), (1, 1)))),  # 33
+    ((11, 7), dict(size=6, stride=3, padding=((2, 5), (1, 0)), rounding="ceil")),
+    ((37,), dict(size=34, stride=2, padding=((3, 0),))),
+    ((5, 7, 5), dict(size=(3, 4, 3), stride=(1, 2, 1), padding=((1, 0), (0, 2), (0, 1)))),
+    ((5, 3, 7), dict(size=(2, 1, 3), stride=(3, 2, 1), rounding="ceil")),
+]
+
+
+def test_window_sum_by_every_method(rng, x64, compiled, close, pull):
+    windows = [window(sizes, **settings) for sizes, settings in SUMS]
+    draw = lambda sizes: rng.standard_normal((2, *sizes, 3))
+    images, cts = ([draw(sizes) for sizes in of] for of in zip(*((w.in_sizes, w.out_sizes) for w in windows), strict=True))
+
+    @compiled
+    def sums(images, cts):
+        each = list(zip(windows, images, cts, strict=True))
+        return [[pull(lambda x, w=w, m=m: window_sum(x, w, m), x, ct=ct) for w, x, ct in each] for m in ("auto", "lax", "im2col")]
+
+    auto, lax, im2col = sums(images, cts)
+    close(auto, im2col, 1e-12)
+    close(lax, im2col, 1e-12)
+
+
+@pytest.mark.parametrize("size, reduced", [((8, 4), 0), ((11, 3), 1)])
+def test_a_window_sum_is_reduced_beyond_32_positions(size, reduced):
+    x = jnp.zeros((2, 13, 7, 3))
+    text = lambda method: str(jax.make_jaxpr(lambda x: window_sum(x, window((13, 7), size), method))(x))
+    assert [text(method).count("reduce_window") > 0 for method in ("auto", "lax", "im2col")] == [reduced, 1, 0]
 
 
 def test_c2d_divisors():

@@ -9,12 +9,19 @@ import numpy as np
 import pytest
 
 from jconv import ops
+from jconv.ops import plan
 
 POOL = dict(size=(3, 2), stride=(2, 1), padding=((1, 0), (0, 1)), rounding="ceil")
 CONV = dict(stride=(2, 1), padding=((1, 0), (2, 1)), dilation=(1, 2), groups=2)
 OPERATIONS = {
     "conv": (partial(ops.conv, **CONV), (3, 7, 5, 4), (3, 2, 2, 6)),
     "conv_1d": (partial(ops.conv, stride=3, padding=2, dilation=2), (3, 11, 2), (3, 2, 5)),
+    "conv_matmul": (partial(ops.conv, method="matmul", stride=2, padding=((1, 0), (0, 2))), (3, 7, 5, 2), (1, 1, 2, 3)),
+    "conv_split": (partial(ops.conv, method="split", groups=2, stride=2, padding=((1, 0),)), (3, 7, 32), (3, 16, 34)),
+    "conv_loop": (partial(ops.conv, method="loop", **CONV), (3, 7, 5, 4), (3, 2, 2, 6)),
+    "conv_shift": (partial(ops.conv, method="shift", **CONV), (3, 7, 5, 2), (3, 2, 1, 4)),
+    "conv_chunked": (partial(ops.conv, method="chunked", **CONV), (3, 7, 5, 2), (3, 2, 1, 4)),
+    "conv_fold": (partial(ops.conv, method="fold", stride=(1, 2, 1), padding=((1, 0), (0, 1), (0, 0))), (3, 4, 5, 3, 2), (3, 2, 2, 2, 3)),
     "conv_transpose": (partial(ops.conv_transpose, **CONV), (3, 4, 3, 6), (3, 2, 2, 6)),
     "local_conv": (partial(ops.local_conv, size=3, stride=2), (3, 7, 5, 2), (3, 2, 3, 3, 2, 5)),
     "max_pool": (partial(ops.max_pool, **POOL), (3, 7, 5, 2)),
@@ -73,14 +80,15 @@ def checkpoint(f, a, t, batches):
 
 
 TRANSFORMS = [jvp, hessian_vector, reverse_over_reverse, vmap, vmap_of_gradients, per_example_gradients, scan, checkpoint]
-OURS = ("conv", "conv_1d", "conv_transpose", "max_pool")  # primitives of ours; the others are made of what JAX transforms itself
+CONVOLUTIONS = tuple(name for name in OPERATIONS if name.startswith("conv"))  # by every method that the plan can choose
+OURS = (*CONVOLUTIONS, "max_pool")  # primitives of ours; the others are made of what JAX transforms itself
 
 
 @pytest.mark.parametrize("name, transform", [(n, t) for n in OPERATIONS for t in (TRANSFORMS if n in OURS else TRANSFORMS[:4])])
 def test_equals_the_twin(name, transform, rng, compiled, x64, close):
     f, *shapes = OPERATIONS[name]
     draw = lambda *batch: tuple(rng.standard_normal((*batch, *shape)) for shape in shapes)
-    both = compiled(lambda *given: [transform(partial(f, method=method), *given) for method in ("auto", "im2col")])
+    both = compiled(lambda *given: [transform(f, *given), transform(partial(f, method="im2col"), *given)])
     close(*both(draw(), draw(), draw(5)), 1e-10)
 
 
@@ -91,15 +99,26 @@ def test_eager_equals_compiled(name, rng, compiled, close):
     close((f(*a), jax.vjp(f, *a)[1](f(*a))), compiled(lambda *a: (f(*a), jax.vjp(f, *a)[1](f(*a))))(*a), 1e-5)
 
 
+def spread(name):
+    """An operation as it is over several devices or a batch of unknown size: there the plan never takes "chunked"."""
+    f, *shapes = OPERATIONS[name]
+    return partial(f, method="auto") if name == "conv_chunked" else f, *shapes
+
+
 @pytest.fixture
 def mesh():
     return jax.sharding.Mesh(np.array(jax.devices()), ("batch",))
 
 
+def test_each_method_of_the_plan_is_among_them():
+    words = {f.keywords.get("method", "auto") for name, (f, *_) in OPERATIONS.items() if name in CONVOLUTIONS}
+    assert words == {"auto", *(row.method for row in plan.ROWS)}
+
+
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_sharded_batch(name, rng, close, compiled, mesh):
     """Values and gradients over four devices; only a kernel's gradient needs the other devices' share, in one sum."""
-    f, *shapes = OPERATIONS[name]
+    f, *shapes = spread(name)
     a = [rng.standard_normal((8, *shapes[0][1:])).astype(np.float32), *(rng.standard_normal(s).astype(np.float32) for s in shapes[1:])]
     specs = [jax.sharding.PartitionSpec("batch"), *(jax.sharding.PartitionSpec() for _ in shapes[1:])]
     program = compiled(lambda *a: (f(*a), every_gradient(f)(*a)))
@@ -108,15 +127,14 @@ def test_sharded_batch(name, rng, close, compiled, mesh):
     assert y.sharding.spec[0] == "batch"
     assert gradients[0].sharding.spec[0] == "batch"
     text = program.lower(*sharded).compile().as_text()
-    if f.keywords.get("groups", 1) == 1:  # grouped ones XLA's partitioner gathers whole, lax's own too
-        assert text.count("all-reduce(") == len(shapes) - 1
-        assert "all-gather" not in text
+    assert text.count("all-reduce(") == len(shapes) - 1
+    assert not re.findall("all-gather|all-to-all|collective-permute", text)
     close((y, gradients), program(*a), 1e-5)
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_export_with_a_symbolic_batch(name, rng, close, compiled):
-    f, *shapes = OPERATIONS[name]
+    f, *shapes = spread(name)
     (batch,) = jax.export.symbolic_shape("batch")
     symbols = [jax.ShapeDtypeStruct((batch, *shapes[0][1:]), jnp.float32), *(jax.ShapeDtypeStruct(s, jnp.float32) for s in shapes[1:])]
     program = lambda *a: (f(*a), every_gradient(f)(*a))
@@ -156,14 +174,29 @@ def test_donation(f, normal, close):
     close(y, expected, 1e-6)
 
 
-def test_gradient_of_a_scan_over_convolutions_has_no_permuted_convolution(normal):
+def layouts_in_a_scan(f, *shapes):
+    """The dimension numbers of every convolution in a scan over kernels, and in its gradients."""
+
+    def total(x, kernels):
+        return jax.lax.scan(lambda carry, k: (carry + loss(f)(x, k), None), jnp.zeros(()), kernels)[0]
+
+    x, k = (jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes)
+    text = jax.jit(jax.value_and_grad(total, (0, 1))).lower(x, k.update(shape=(4, *k.shape))).as_text()
+    return set(re.findall(r"dim_numbers = (\[.*?\]x\[.*?\]->\[.*?\])", text))
+
+
+CANONICAL = {"[b, 0, f]x[0, i, o]->[b, 0, f]", "[b, 0, 1, f]x[0, 1, i, o]->[b, 0, 1, f]"}
+
+
+@pytest.mark.parametrize("name", CONVOLUTIONS)
+def test_in_a_scan_no_convolution_is_permuted(name):
     """XLA's CPU compiler mends lax's permuted dimension numbers at top level but not in loops, where they cost 40 times as much."""
-    kernels, x = normal(4, 3, 3, 8, 8), normal(2, 7, 5, 8)
+    f, *shapes = OPERATIONS[name]
+    assert layouts_in_a_scan(f, *shapes) <= CANONICAL
+    assert layouts_in_a_scan(partial(f, method="auto"), *shapes) <= CANONICAL
 
-    def layouts(method):
-        step = lambda x, k: (ops.conv(x, k, padding=1, method=method), None)
-        text = jax.jit(jax.grad(lambda kernels: jax.lax.scan(step, x, kernels)[0].sum())).lower(kernels).as_text()
-        return set(re.findall(r"dim_numbers = (\[.*?\]x\[.*?\]->\[.*?\])", text))
 
-    assert layouts("auto") == {"[b, 0, 1, f]x[0, 1, i, o]->[b, 0, 1, f]"}
-    assert len(layouts("lax")) == 3
+def test_in_a_scan_every_convolution_of_lax_is_another():
+    f, *shapes = OPERATIONS["conv"]
+    assert len(layouts_in_a_scan(partial(f, method="lax"), *shapes)) == 3
+    assert len(layouts_in_a_scan(partial(f, method="direct"), *shapes)) == 1

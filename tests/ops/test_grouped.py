@@ -1,0 +1,80 @@
+"""Groups one after another, joined to blocks and in a loop, against im2col."""
+
+import re
+
+import pytest
+
+from jconv.ops import grouped
+
+CASES = [
+    ((2, 7, 5, 6), (3, 2, 3, 10), dict(groups=2, stride=(2, 1), padding=((1, 0), (0, 2)), dilation=(1, 2))),
+    ((3, 11, 13, 9), (2, 3, 3, 6), dict(groups=3, stride=3, padding=((0, 1), (2, 0)), rounding="ceil")),
+    ((1, 5, 7, 4), (2, 2, 2, 2), dict(groups=2, padding=((3, 0), (0, 4)))),  # windows in the padding alone
+    ((2, 7, 5, 5), (3, 3, 1, 5), dict(groups=5, padding=1)),
+    ((5, 13, 14), (3, 2, 21), dict(groups=7, stride=2, dilation=3, padding=((4, 1),))),
+    ((1, 5, 3, 7, 4), (2, 3, 2, 2, 6), dict(groups=2, stride=(2, 1, 3), padding=((1, 0), (0, 2), (1, 1)))),
+    ((2, 3, 34), (2, 17, 32), dict(groups=2)),  # wide enough to stay apart
+    ((2, 3, 20), (2, 5, 20), dict(groups=4)),  # one block of four
+    ((3, 5, 32), (2, 4, 64), dict(groups=8, stride=2, padding=((0, 1),))),  # two blocks of four
+    ((2, 3, 3, 48), (2, 1, 8, 48), dict(groups=6)),  # three blocks of two
+]
+
+
+@pytest.mark.parametrize("method", ["split", "loop"])
+def test_equals_im2col(method, like_im2col):
+    like_im2col(method, CASES)
+
+
+def test_a_loop_through_many_groups_equals_im2col(like_im2col):
+    like_im2col("loop", [((2, 3, 74), (2, 2, 37), dict(groups=37)), ((1, 3, 2, 41), (2, 1, 1, 82), dict(groups=41))])
+
+
+@pytest.mark.parametrize(
+    "c, k, groups, together",
+    [
+        (16, 16, 8, 1),
+        (15, 16, 8, 2),
+        (16, 15, 8, 2),  # of the features of a group, too
+        (4, 64, 8, 4),
+        (3, 5, 12, 6),
+        (3, 5, 7, 7),  # nothing between one and all divides a prime
+        (1, 1, 64, 16),
+        (1, 1, 8, 8),
+        (17, 19, 2, 1),
+    ],
+)
+def test_blocks_have_sixteen_channels_where_they_can(c, k, groups, together, lowered):
+    assert grouped.joined((3, 3, c, k * groups), groups) == together
+    for operation in ("forward", "input_gradient", "kernel_gradient"):
+        text = lowered("split", operation, (2, 5, c * groups), (3, c, k * groups), groups=groups)
+        assert text.count("stablehlo.convolution") == groups // together
+        assert "feature_group_count = 1" in text
+
+
+@pytest.mark.parametrize("groups", [2, 64])
+def test_a_loop_holds_one_convolution_whatever_the_groups(groups, lowered):
+    for operation, many in (("forward", 1), ("input_gradient", 1), ("kernel_gradient", 0)):
+        text = lowered("loop", operation, (2, 5, 3 * groups), (3, 3, 5 * groups), groups=groups)
+        assert text.count("stablehlo.convolution") == many
+        assert text.count("stablehlo.while") == 1
+
+
+GROUP = 2 * 5 * 3 * 3 * 4  # bytes of one group's columns: images, outputs, window, channels, float32
+
+
+@pytest.mark.parametrize("columns, at_once", [(100 * GROUP, 12), (6 * GROUP, 6), (6 * GROUP - 1, 4), (2 * GROUP, 2), (GROUP, 1), (1, 1)])
+def test_a_loops_kernel_gradient_takes_as_many_groups_at_once_as_its_columns_fit(columns, at_once, lowered, monkeypatch):
+    monkeypatch.setattr(grouped, "COLUMNS", columns)
+    text = lowered("loop", "kernel_gradient", (2, 7, 36), (3, 3, 60), groups=12)
+    assert re.search(r"dot_general .* : \(tensor<(\d+)x10x9xf32>, tensor<(\d+)x10x5xf32>\)", text).groups() == (str(at_once),) * 2
+
+
+@pytest.mark.parametrize("columns", [2**20, 2000, 1])
+def test_a_loops_chunks_add_no_error(columns, like_im2col, monkeypatch):
+    monkeypatch.setattr(grouped, "COLUMNS", columns)
+    like_im2col("loop", [((2, 7, 12), (3, 2, 18), dict(groups=6, stride=2, padding=1)), ((1, 5, 4, 6), (2, 3, 1, 12), dict(groups=6))])
+
+
+def test_serves(convolution):
+    assert grouped.serves((3, 3, 3, 6), convolution((2, 7, 5, 6), (3, 3, 3, 6), groups=2)) == ""
+    assert grouped.serves((3, 3, 6, 6), convolution((2, 7, 5, 6), (3, 3, 6, 6))) == "more than one group"

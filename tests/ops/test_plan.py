@@ -1,0 +1,154 @@
+"""The table: which method each convolution gets, on which platform, and when that is decided."""
+
+import re
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from jconv import ops
+from jconv.ops import plan
+from jconv.ops.methods import METHODS, OPERATIONS
+from jconv.ops.plan import ROWS, Job, Row, choose
+
+DIRECT, SHIFT, SPLIT, LOOP, FOLD = ((word,) * 3 for word in ("direct", "shift", "split", "loop", "fold"))
+TABLE = [  # x, k, groups, devices, what each operation runs by on a CPU
+    ((2, 7, 5, 3), (3, 3, 3, 4), 1, 1, DIRECT),
+    ((2, 7, 3), (3, 3, 4), 1, 1, DIRECT),
+    ((2, 7, 5, 3), (1, 1, 3, 4), 1, 1, ("direct", "direct", "matmul")),
+    ((2, 7, 5, 3), (1, 1, 3, 4), 1, 4, ("direct", "direct", "matmul")),
+    ((2, 7, 5, 3), (3, 3, 1, 3), 3, 1, ("chunked",) * 3),
+    ((2, 7, 5, 3), (3, 3, 1, 12), 3, 1, ("chunked",) * 3),
+    ((2, 7, 5, 3), (3, 3, 1, 15), 3, 1, SPLIT),  # five outputs a channel
+    ((2, 7, 5, 3), (3, 3, 1, 3), 3, 4, SHIFT),
+    ((2, 7, 5, 3, 4), (3, 3, 1, 1, 4), 4, 1, ("chunked",) * 3),
+    ((2, 7, 5, 1), (3, 3, 1, 1), 1, 1, DIRECT),  # one group is not depthwise
+    ((2, 7, 5, 6), (3, 3, 3, 8), 2, 1, SPLIT),
+    ((2, 7, 5, 6), (3, 3, 3, 8), 2, 4, SPLIT),
+    ((2, 7, 5, 3, 6), (3, 3, 1, 3, 8), 2, 1, SPLIT),
+    ((2, 7, 5, 128), (3, 3, 4, 128), 32, 1, SPLIT),  # eight blocks of four
+    ((1, 7, 5, 128), (3, 3, 4, 128), 32, 1, ("split", "split", "loop")),
+    ((2, 7, 5, 512), (3, 3, 16, 512), 32, 1, SPLIT),
+    ((2, 7, 5, 528), (3, 3, 16, 528), 33, 1, LOOP),  # one block too many
+    ((2, 7, 5, 528), (3, 3, 16, 528), 33, 4, LOOP),
+    ((2, 7, 5, 128), (3, 3, 2, 128), 64, 1, LOOP),  # eight groups a block are seven eighths of zeros
+    ((2, 7, 5, 64), (3, 3, 2, 64), 32, 1, DIRECT),  # here too, but there are not so many
+    ((1, 7, 5, 64), (3, 3, 2, 64), 32, 1, ("direct", "direct", "loop")),
+    ((1, 7, 5, 60), (3, 3, 4, 60), 15, 1, DIRECT),
+    ((1, 7, 5, 64), (3, 3, 4, 64), 16, 1, ("split", "split", "loop")),
+    ((2, 7, 5, 3, 6), (3, 3, 2, 6, 8), 1, 1, FOLD),
+    ((2, 7, 5, 3, 6), (3, 3, 2, 6, 8), 1, 4, FOLD),
+    ((2, 7, 5, 3, 6), (1, 1, 1, 6, 8), 1, 1, FOLD),
+]
+
+
+def words(x, k, geometry, devices=1, platform="cpu"):
+    return tuple(choose(Job(operation, x, k, geometry, devices), platform) for operation in OPERATIONS)
+
+
+@pytest.mark.parametrize("x, k, groups, devices, expected", TABLE)
+def test_the_table_on_a_cpu(x, k, groups, devices, expected, convolution):
+    assert words(x, k, convolution(x, k, groups=groups), devices) == expected
+    for word in expected:
+        assert METHODS[word].serves(k, convolution(x, k, groups=groups)) == ""
+
+
+def test_every_row_is_reached(convolution):
+    jobs = [Job(o, x, k, convolution(x, k, groups=groups), devices) for x, k, groups, devices, _ in TABLE for o in OPERATIONS]
+    first = lambda job: next((i for i, row in enumerate(ROWS) if job.operation in row.operations and row.fits(job)), None)
+    assert {first(job) for job in jobs} == {None, *range(len(ROWS))}
+
+
+@pytest.mark.parametrize("platform", ["cuda", "rocm", "tpu", ""])
+def test_elsewhere_everything_is_direct(platform, convolution):
+    assert platform not in plan.PLATFORMS
+    for x, k, groups, devices, _ in TABLE:
+        assert words(x, k, convolution(x, k, groups=groups), devices, platform) == DIRECT
+
+
+def test_the_first_row_that_fits_decides(convolution, monkeypatch):
+    x, k = (2, 7, 5, 6), (3, 3, 3, 8)
+    always = lambda job: True
+    rows = (
+        Row("tpu", OPERATIONS, "im2col", always, "another platform"),
+        Row("cpu", OPERATIONS, "matmul", always, "cannot serve it"),
+        Row("cpu", OPERATIONS, "im2col", lambda job: job.k[0] == 5, "does not fit"),
+        Row("cpu", ("forward", "kernel_gradient"), "loop", always, "not for the input gradient"),
+        Row("cpu", ("input_gradient", "kernel_gradient"), "split", always, "is second for the kernel gradient"),
+    )
+    monkeypatch.setattr(plan, "ROWS", rows)
+    assert words(x, k, convolution(x, k, groups=2)) == ("loop", "split", "loop")
+    monkeypatch.setattr(plan, "ROWS", rows[:3])
+    assert words(x, k, convolution(x, k, groups=2)) == DIRECT
+
+
+# When it is decided ------------------------------------------------------------------------------------------------------------------
+
+
+def program(x, k):
+    """A depthwise convolution and both its gradients."""
+    y, back = jax.vjp(lambda x, k: ops.conv(x, k, groups=3, padding=1), x, k)
+    return y, back(y)
+
+
+DEPTHWISE = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in ((8, 7, 5, 3), (3, 3, 1, 6))]
+WORDS = ("stablehlo.convolution", "stablehlo.while")
+
+
+def test_each_platform_gets_its_own_plan_when_lowered():
+    traced = jax.jit(program).trace(*DEPTHWISE)
+    counted = {p: [traced.lower(lowering_platforms=(p,)).as_text().count(word) for word in WORDS] for p in ("tpu", "cpu", "cuda")}
+    assert counted == {"tpu": [3, 0], "cpu": [0, 1], "cuda": [3, 0]}  # grouped convolutions; shifts, and one loop over chunks
+    groups = lambda p: re.findall(r"feature_group_count = (\d+)", traced.lower(lowering_platforms=(p,)).as_text())
+    assert groups("tpu") == ["3"] * 3
+
+
+def test_a_forward_program_for_a_tpu_holds_one_grouped_convolution():
+    traced = jax.jit(lambda x, k: ops.conv(x, k, groups=3)).trace(*DEPTHWISE)
+    assert traced.lower(lowering_platforms=("tpu",)).as_text().count("stablehlo.convolution") == 1
+    assert "stablehlo.convolution" not in traced.lower(lowering_platforms=("cpu",)).as_text()
+
+
+def test_no_chunks_of_a_batch_of_unknown_size():
+    (batch,) = jax.export.symbolic_shape("batch")
+    x = jax.ShapeDtypeStruct((batch, *DEPTHWISE[0].shape[1:]), jnp.float32)
+    text = lambda *a: jax.export.export(jax.jit(program), platforms=("cpu",))(*a).mlir_module()
+    assert [text(*DEPTHWISE).count(word) for word in WORDS] == [0, 1]
+    assert [text(x, DEPTHWISE[1]).count(word) for word in WORDS] == [0, 0]
+
+
+def test_a_batch_of_unknown_size_is_not_one_image(convolution):
+    (batch,) = jax.export.symbolic_shape("batch")
+    k = (3, 3, 4, 128)
+    assert words((batch, 7, 5, 128), k, convolution((2, 7, 5, 128), k, groups=32)) == SPLIT
+
+
+def test_no_chunks_of_a_batch_on_several_devices():
+    mesh = jax.sharding.Mesh(jax.devices(), ("batch",))
+    for spec in (jax.sharding.PartitionSpec("batch"), jax.sharding.PartitionSpec()):
+        x, k = (jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=jax.sharding.NamedSharding(mesh, s)) for a, s in zip(DEPTHWISE, (spec, jax.sharding.PartitionSpec()), strict=True))
+        text = jax.jit(program).lower(x, k).as_text()
+        assert [text.count(word) for word in WORDS] == [0, 0]
+
+
+# Where it runs ------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "method, platform, inlined",
+    [
+        ("direct", "cpu", [True, True, False]),
+        ("split", "cpu", [False] * 3),
+        ("direct", "tpu", [True] * 3),
+        ("split", "tpu", [True] * 3),
+    ],
+)
+def test_on_a_cpu_what_lays_its_operands_out_is_compiled_apart(method, platform, inlined, normal, convolution):
+    x, k, y = normal(2, 7, 5, 4), normal(3, 2, 2, 6), normal(2, 5, 4, 6)
+    geometry = convolution(x.shape, k.shape, groups=2)
+    for operation, a, b, into in zip(OPERATIONS, (x, y, x), (k, k, y), inlined, strict=True):
+        f = getattr(METHODS[method], operation)
+        run = plan.placed(operation, method, f, platform)
+        assert (run is f) == into
+        text = jax.jit(lambda a, b, run=run: run(a, b, geometry=geometry, precision=None)).lower(a, b).compile().as_text()
+        assert ('inlineable="false"' in text and " call(" in text) == (not into)
