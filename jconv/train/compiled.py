@@ -107,7 +107,7 @@ def _asked(job: Job, timeout: float) -> Compiled:
     try:
         child = subprocess.run([sys.executable, "-c", CHILD], input=question, capture_output=True, env=_environment(), timeout=timeout)
     except subprocess.TimeoutExpired:
-        raise NoAnswer(f"XLA did not finish within {timeout:g} s; give it longer") from None
+        raise NoAnswer(f"XLA did not finish within {timeout:g} s; allow more with timeout= or --wait") from None
     lines = child.stdout.decode(errors="replace").splitlines() or [""]
     try:
         found = json.loads(lines[-1])

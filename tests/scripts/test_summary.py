@@ -81,9 +81,12 @@ def test_xlas_figure_is_printed_beside_the_prediction(monkeypatch, capsys):
 
 
 def test_no_figure_is_one_line_and_no_failure(monkeypatch, capsys):
-    compiled_as(compiled.NoAnswer("XLA did not finish within 300 s; give it longer"), monkeypatch)
+    compiled_as(compiled.NoAnswer("XLA did not finish within 300 s; allow more with timeout= or --wait"), monkeypatch)
     assert summary.main(["lenet5", "--memory"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "no figure from XLA for v5e:2x2: XLA did not finish within 300 s; give it longer"
+    assert (
+        capsys.readouterr().out.splitlines()[-1]
+        == "no figure from XLA for v5e:2x2: XLA did not finish within 300 s; allow more with timeout= or --wait"
+    )
 
 
 def test_it_is_not_asked_for_without_libtpu_or_when_left_out(monkeypatch, capsys):

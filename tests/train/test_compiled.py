@@ -64,7 +64,7 @@ def test_the_last_line_of_the_child_is_the_answer(ask):
 @pytest.mark.parametrize(
     ("child", "kind", "words"),
     [
-        ("import time; time.sleep(60)", NoAnswer, "XLA did not finish within 0.5 s; give it longer"),
+        ("import time; time.sleep(60)", NoAnswer, "XLA did not finish within 0.5 s; allow more with timeout= or --wait"),
         ("import sys; sys.exit('first\\nlast')", NoAnswer, "the compiler ended with exit code 1 and said: last"),
         ("pass", NoAnswer, "the compiler ended with exit code 0 and said: nothing"),
         ('print(\'{"refused": "too large"}\')', NoAnswer, "too large"),
