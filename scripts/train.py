@@ -27,7 +27,7 @@ import tyro
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from jconv import Layer, __version__, load_plan, summary, walk
+from jconv import Layer, __version__, summary, walk
 from jconv.command import command
 from jconv.data import load
 from jconv.errors import InputError
@@ -38,6 +38,7 @@ from jconv.train import Diverged, EpochMetrics, TrainState, evaluate, probabilit
 from jconv.train.checkpoint import restore_checkpoint, save_checkpoint, saved_steps
 from jconv.train.fit import Job, fit, prepare
 from jconv.train.options import TrainOptions
+from jconv.train.planned import by_plan
 from jconv.train.run import Run, check_new, keep_rows, new_run, open_run, read_config, read_rows
 from jconv.view.report import write_report
 from jconv.weights import Weights, save_weights
@@ -60,10 +61,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         _, in_shape = build(options.model)
         data = load(options.data, options.data_dir, in_shape if options.resize else None)
         net, _ = build(options.model, classes=len(data.class_names))
-        planned, plan, line = _planned(options, net, in_shape, resume)
+        planned, plan, differs = by_plan(options, net, in_shape, resume)
         job, state = prepare(options, planned, in_shape, data)
-    if line:
-        console.print(line, soft_wrap=True, markup=False)
+    if differs:
+        console.print(differs, soft_wrap=True, markup=False)
     size = f"{len(data.train.labels):,} training and {len(data.test.labels):,} test images"
     params = f"{summary(net, in_shape).totals.params:,} parameters"
     console.print(f"{options.model}: {params}; {options.data}: {size}; compiled in {job.compile_seconds:.1f} s", soft_wrap=True)
@@ -103,15 +104,6 @@ def _parse(argv: Sequence[str] | None) -> tuple[TrainOptions, Path | None]:
             option = f"--{name.replace('_', '-')} {value}"
             raise InputError(f"{option} differs from {given.resume}/config.json; leave it out: --resume takes every option from there")
     return saved, given.resume
-
-
-def _planned(options: TrainOptions, net: Layer, in_shape: Shape, resume: Path | None) -> tuple[Layer, str, str | None]:
-    """The net by the methods of --plan, the plan's text, and a line about it. A resumed run has the plan in its own folder."""
-    if not options.plan:
-        return net, "", None
-    path = Run(resume).plan if resume else options.plan
-    planned, line = load_plan(path, net, in_shape, batch=options.batch_size, dtype="float32")
-    return planned, path.read_text(encoding="utf-8"), line
 
 
 def _train(job: Job, run: Run, state: TrainState, console: Console) -> TrainState:

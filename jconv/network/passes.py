@@ -53,7 +53,7 @@ def passes(net: Layer, in_shape: Shape, batch: int) -> list[Pass]:
             for name, job in _jobs(layer, inputs[0].shape, batch):
                 if behind or name != INPUT:
                     found.setdefault((name, job, layer.precision), []).append(path)
-    return [Pass(*key, tuple(paths)) for key, paths in found.items()]
+    return [Pass(name, job, precision, tuple(paths)) for (name, job, precision), paths in found.items()]
 
 
 def convolution(layer: Conv | ConvTranspose, in_shape: Shape) -> tuple[Shape, Geometry]:

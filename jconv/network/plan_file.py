@@ -11,13 +11,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import jaxlib
 
-from ..errors import InputError, LayerError, located
+from ..errors import InputError, located
 from ..files import write_text
 from ..geometry import Shape
 from ..layer import Layer, map_layers, with_method
@@ -76,7 +76,7 @@ def load_plan(
 def here() -> dict[str, str]:
     """What choices depend on beside the net."""
     device = jax.devices()[0].device_kind
-    return {"backend": jax.default_backend(), "device": device, "jax": jax.__version__, "jaxlib": jaxlib.__version__}
+    return {"backend": jax.default_backend(), "device": device, "jax": version("jax"), "jaxlib": version("jaxlib")}
 
 
 def read_plan(path: Path | str, net: Layer) -> Plan:
@@ -98,7 +98,7 @@ def read_plan(path: Path | str, net: Layer) -> Plan:
     try:
         planned = from_json(json.dumps(about["net"]), own=_classes(net))
         _check_methods(planned, tuple(about["in_shape"]))
-    except (ValueError, RecursionError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise InputError(f"{path}: net: {error}") from None
     return Plan(planned, tuple(about["in_shape"]), *(about[name] for name in Plan._fields[2:]))
 

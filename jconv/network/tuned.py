@@ -26,7 +26,7 @@ class Measurement(NamedTuple):
 
     def __str__(self) -> str:
         """Such as "conv2 kernel gradient: matmul, 2.1x (auto runs direct, 0.63 ms)"."""
-        auto = f"{self.seconds['auto'] * 1e3:.3g} ms" if "auto" in self.seconds else f"which failed: {self.skipped.get('auto')}"
+        auto = _ms(self.seconds["auto"]) if "auto" in self.seconds else f"which failed: {self.skipped.get('auto')}"
         head = title(self.paths, self.name)
         if self.chosen != "auto":
             return f"{head}: {self.chosen}{f', {self.gain[0]:.3g}x' if self.gain else ''} (auto runs {self.plan}, {auto})"
@@ -35,7 +35,7 @@ class Measurement(NamedTuple):
             return f"{head}: left as it is (auto runs {self.plan}, {auto}; there is no other)"
         seconds, word = others[0]
         unsure = ", not clearly faster" if seconds < self.seconds.get("auto", 0) else ""
-        return f"{head}: left as it is (auto runs {self.plan}, {auto}; next is {word}, {seconds * 1e3:.3g} ms{unsure})"
+        return f"{head}: left as it is (auto runs {self.plan}, {auto}; next is {word}, {_ms(seconds)}{unsure})"
 
 
 class Tuning(NamedTuple):
@@ -58,4 +58,8 @@ class Tuning(NamedTuple):
         before, after = self.seconds
         if not before:
             return "no convolution was measured"
-        return f"a step's convolutions, one by one: {before * 1e3:.3g} ms by auto, {after * 1e3:.3g} ms as tuned, {before / after:.3g}x"
+        return f"a step's convolutions, one by one: {_ms(before)} by auto, {_ms(after)} as tuned, {before / after:.3g}x"
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1e3:.3g} ms" if seconds < 1 else f"{seconds * 1e3:,.0f} ms"

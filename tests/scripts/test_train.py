@@ -1,7 +1,9 @@
 import json
+from dataclasses import replace
 
 import pytest
 
+from jconv import Conv, Tuning, map_layers, save_plan
 from jconv.data import digits
 from jconv.models import build
 from jconv.scripts import train
@@ -80,6 +82,43 @@ def test_a_folder_in_use_is_refused(run, settings, capsys):
 def test_a_resumed_run_takes_no_other_options(run, capsys):
     assert train.main(["--resume", str(run), "--epochs", "5"]) == 2
     assert f"error: --epochs 5 differs from {run}/config.json; leave it out" in capsys.readouterr().err
+
+
+def test_a_plan_is_kept_and_a_resumed_run_is_by_it(run, settings, tmp_path, monkeypatch, capsys):
+    """The numbers are those of the reference path to the bit, stopped or not, and the weights are of the net as it is in the zoo."""
+
+    def stopped(*args):
+        yield next(fit(*args))
+        raise KeyboardInterrupt
+
+    fit, (net, in_shape), plan = train.fit, build("lenet5", classes=2), tmp_path / "plan.json"
+    tuned = map_layers(net, lambda _, layer: replace(layer, method=("im2col",) * 3) if isinstance(layer, Conv) else layer)
+    save_plan(plan, Tuning(tuned, in_shape, 7, "float32", ()))
+    whole, out = tmp_path / "whole", tmp_path / "stopped"
+    assert train.main([*settings, "--plan", str(plan), "--out", str(whole)]) == 0
+    assert f"{plan}: used, but made with batch 7, not 5: right in any case" in capsys.readouterr().out
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "fit", stopped)
+        assert train.main([*settings, "--plan", str(plan), "--out", str(out)]) == 130
+    assert (out / "plan.json").read_bytes() == plan.read_bytes()
+    assert json.loads((out / "config.json").read_text())["options"]["plan"] == str(plan)
+    plan.unlink()
+    assert train.main(["--resume", str(out)]) == 0
+    weights = [(folder / "weights.safetensors").read_bytes() for folder in (out, whole, run)]
+    assert weights[0] == weights[1] != weights[2]
+    assert load_weights(whole / "weights.safetensors").net == net
+
+
+def test_a_plan_of_another_net_is_said_and_a_damaged_one_ends_it(settings, tmp_path, capsys):
+    plan, out = tmp_path / "plan.json", tmp_path / "run"
+    other, in_shape = build("caffe_lenet")
+    save_plan(plan, Tuning(other, in_shape, 5, "float32", ()))
+    assert train.main([*settings, "--epochs", "1", "--plan", str(plan), "--out", str(out)]) == 0
+    assert f"{plan}: ignored, it was made for images of {in_shape}" in capsys.readouterr().out
+    plan.write_text(plan.read_text()[:100])
+    assert train.main([*settings, "--plan", str(plan), "--out", str(tmp_path / "none")]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {plan}: is not JSON")
+    assert not (tmp_path / "none").exists()
 
 
 def test_resize_fits_images_to_the_net(settings, tmp_path):

@@ -8,7 +8,9 @@ from jconv.train.options import TrainOptions
 
 
 def test_options_go_to_json_and_back():
-    options = TrainOptions(data="folder", data_dir=Path("some/where"), epochs=3, learning_rate=1, out=Path("runs/one"))
+    options = TrainOptions(
+        data="folder", data_dir=Path("some/where"), epochs=3, learning_rate=1, plan=Path("plan.json"), out=Path("runs/one")
+    )
     assert TrainOptions.from_dict(json.loads(json.dumps(options.to_dict()))) == options
     assert TrainOptions.from_dict(TrainOptions().to_dict()) == TrainOptions()
 

@@ -4,7 +4,7 @@ import pytest
 
 from jconv.errors import InputError
 from jconv.train.options import TrainOptions
-from jconv.train.run import append_row, check_new, keep_rows, new_run, open_run, read_config, read_rows, write_text
+from jconv.train.run import append_row, check_new, keep_rows, new_run, open_run, read_config, read_rows
 
 CONFIG = {"options": TrainOptions(epochs=7).to_dict(), "made_with": {"jax": "0"}}
 
@@ -78,10 +78,3 @@ def test_metrics_that_are_no_json_are_named(tmp_path):
     run.metrics.write_text("epoch 1\n")
     with pytest.raises(InputError, match="metrics.jsonl: is not a file of metrics"):
         read_rows(run)
-
-
-def test_a_failed_write_leaves_the_old_text(tmp_path):
-    write_text(tmp_path / "a.txt", "old")
-    with pytest.raises(UnicodeEncodeError):
-        write_text(tmp_path / "a.txt", "\ud800")
-    assert (tmp_path / "a.txt").read_text() == "old"
