@@ -39,8 +39,8 @@ from jconv.bench.suites import SUITES, Job, choose
 from jconv.bench.tables import DEFINITION, block, markdown, slower_lines
 from jconv.command import command
 from jconv.errors import InputError
-from jconv.timing import PAIRS
 from jconv.files import write_text
+from jconv.timing import PAIRS
 from jconv.view.bars import Group, speed_chart, write_chart
 
 Words = Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME ...")]
