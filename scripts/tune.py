@@ -7,7 +7,7 @@
 
 Prints a line for each operation: what was found, or that the library's own choice is left; then what a step's convolutions gain in
 all, and where the plan is. Layers of equal shape are measured once. Exit code 2 for wrong input.
-Takes a second or two an operation where it is as fast as in LeNet-5, and --limit seconds, or twice them, where it is slow.
+On two cores of an AMD EPYC LeNet-5 takes 11 s and ResNet-20 at batch 64 takes 40 s; at most some --limit seconds an operation.
 """
 
 from __future__ import annotations

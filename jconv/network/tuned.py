@@ -32,7 +32,8 @@ class Measurement(NamedTuple):
             return f"{head}: {self.chosen}{f', {self.gain[0]:.3g}x' if self.gain else ''} (auto runs {self.plan}, {auto})"
         others = sorted((seconds, word) for word, seconds in self.seconds.items() if word != "auto")
         if not others:
-            return f"{head}: left as it is (auto runs {self.plan}, {auto}; there is no other)"
+            out = "; ".join(f"{word} is out: {why}" for word, why in self.skipped.items() if word != "auto") or "there is no other"
+            return f"{head}: left as it is (auto runs {self.plan}, {auto}; {out})"
         seconds, word = others[0]
         unsure = ", not clearly faster" if seconds < self.seconds.get("auto", 0) else ""
         return f"{head}: left as it is (auto runs {self.plan}, {auto}; next is {word}, {_ms(seconds)}{unsure})"

@@ -116,7 +116,9 @@ def test_where_auto_fails_the_fastest_is_taken():
     assert str(tuning) == "no convolution was measured"
     everything = tune(NET, SHAPE, 2, measure=Clock({}, fails=("auto", "direct", "im2col", "matmul")))
     assert everything.net == NET
-    assert str(everything.measurements[0]).endswith("left as it is (auto runs direct, which failed: out of memory; there is no other)")
+    assert str(everything.measurements[0]).endswith(
+        "left as it is (auto runs direct, which failed: out of memory; im2col is out: out of memory)"
+    )
 
 
 def test_methods_set_before_are_replaced_and_other_layers_left():
@@ -131,6 +133,11 @@ def test_measuring_is_asked_for_as_the_caller_wants_and_watched():
     tuning = tune(NET, SHAPE, 2, pairs=7, limit=3.5, measure=clock, report=lines.append, watch=lambda *args: seen.append(args))
     assert {(s["rounds"], s["limit"]) for _, s in clock.asked} == {(7, 3.5)}
     assert lines == list(tuning.measurements) and seen[0] == (1, 5, "conv1 forward") and seen[-1] == (5, 5, "conv2 kernel gradient")
+
+
+def test_a_method_that_is_out_is_said_with_its_reason():
+    tuning = tune(Sequential(conv1=Conv(4, 3)), SHAPE, 2, measure=Clock({"auto": 1.0}, fails=("im2col",)))
+    assert str(tuning.measurements[0]) == "conv1 forward: left as it is (auto runs direct, 1,000 ms; im2col is out: out of memory)"
 
 
 def test_nothing_to_measure():
