@@ -23,7 +23,7 @@ ROWS = 8  # of them at a time, at most
 
 def serves(k: Shape, geometry: Geometry) -> str:
     """Why it cannot, or ""."""
-    return "" if k[-2] == 1 and geometry.groups > 1 and geometry.window.rank else "one input channel a group, and spatial axes"
+    return "" if k[-2] == 1 and geometry.groups > 1 and geometry.window.rank else "one input channel a group"
 
 
 def shift_forward(x, k, *, geometry: Geometry, precision):
@@ -67,7 +67,7 @@ def chunked_kernel_gradient(x, y, *, geometry: Geometry, precision):
         products = [
             sum(seen[r * s + f * d][t] * b[:, r] for r in range(rows)) for f in range(w.size[0]) for t in range(len(list(taps(across))))
         ]
-        return [total + more.astype(total.dtype) for total, more in zip(sums, products, strict=True)], *load(t + 1)
+        return [total + jnp.asarray(more, total.dtype) for total, more in zip(sums, products, strict=True)], *load(t + 1)
 
     wide = np.promote_types(y.dtype, np.float32)  # a long sum in bfloat16 would stop growing
     start = [jnp.zeros((at_once, *y.shape[2:]), wide)] * volume(w.size)
@@ -77,7 +77,7 @@ def chunked_kernel_gradient(x, y, *, geometry: Geometry, precision):
 
 
 def _at_once(images: int) -> int:
-    return max((i for i in range(1, IMAGES + 1) if images % i == 0))
+    return max(i for i in range(1, IMAGES + 1) if images % i == 0)
 
 
 def _lengthen(a, rows: int):

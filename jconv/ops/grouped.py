@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from functools import partial
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 
@@ -23,7 +24,7 @@ COLUMNS = 4 * 2**20  # bytes of im2col's columns at a time: what stays in cache
 
 def serves(k: Shape, geometry: Geometry) -> str:
     """Why it cannot, or ""."""
-    return "" if geometry.groups > 1 and geometry.window.rank else "more than one group, and spatial axes"
+    return "" if geometry.groups > 1 and geometry.window.rank else "more than one group"
 
 
 def joined(k: Shape, groups: int) -> int:
@@ -90,11 +91,12 @@ def loop_kernel_gradient(x, y, *, geometry: Geometry, precision):
     w, g = geometry
     n, c, o, positions = x.shape[0], x.shape[-1] // g, y.shape[-1] // g, volume(w.out_sizes)
     taps = volume(w.size)
-    some = max(d for d in range(1, g + 1) if g % d == 0 and (d * n * positions * taps * c * x.dtype.itemsize <= COLUMNS or d == 1))
+    fits = lambda groups: isinstance(n, int) and groups * n * positions * taps * c * x.dtype.itemsize <= COLUMNS
+    some = max(d for d in range(1, g + 1) if g % d == 0 and (d == 1 or fits(d)))
 
     def gradients(pair):
         a, b = pair  # (some, N, *S, c), (some, N, *S', o)
-        columns = jnp.concatenate(views(a.reshape(some * n, *a.shape[2:]), w), axis=-1)
+        columns = jax.vmap(lambda image: jnp.concatenate(views(image, w), axis=-1))(a)  # some and N apart: N may be spread over devices
         columns, b = columns.reshape(some, n * positions, taps * c), b.reshape(some, n * positions, o)
         return jnp.einsum("gpf,gpo->gfo", columns, b, precision=precision)
 

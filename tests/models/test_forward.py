@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jconv import BatchNorm, Dropout, split_taps, walk
+from jconv import BatchNorm, Dropout, split_taps, walk, with_method
 from jconv.models import MODELS, build
 
 CLASSES = 4
@@ -88,3 +88,31 @@ def test_outputs_and_gradients(name, variant, side, rng, compiled, slim):
 def test_every_net_of_the_zoo_is_one_of_these_or_repeats_the_blocks_of_one(slim):
     tested = {slim(build(name, variant=variant)[0]) for name, variant, _ in CASES} | {slim(build(name)[0]) for name in ELSEWHERE}
     assert [name for name in MODELS if slim(build(name)[0]) not in tested] == []
+
+
+FAMILIES = (
+    "caffe_cifar10_quick",
+    "local_13pct",
+    "nin",
+    "alexnet",
+    "vgg13_bn",
+    "inception_v4",
+    "resnet50",
+    "preact_resnet20",
+    "context_basic",
+)
+
+
+@pytest.mark.parametrize(("name", "variant", "side"), [case for case in CASES if case[0] in FAMILIES])
+def test_plain_lax_gives_the_same_numbers(name, variant, side, rng, x64, compiled, close, slim):
+    net, (*_, channels) = build(name, classes=CLASSES, variant=variant)
+    net, in_shape = slim(net), (side, side, channels)
+    params, state = (random_like(tree, rng) for tree in jax.eval_shape(lambda key: net.init(key, in_shape), jax.random.key(0)))
+    params, state = jax.tree.map(lambda a: a.astype(jnp.float64), (params, state))
+    x = jnp.asarray(rng.standard_normal((2, *in_shape)))
+
+    def both(params, x):
+        for of in (net, with_method(net, "lax")):
+            yield jax.value_and_grad(lambda params, x, of=of: jnp.sin(of.apply(params, state, x)[0]).sum(), (0, 1))(params, x)
+
+    close(*compiled(lambda *a: list(both(*a)))(params, x), 1e-9)

@@ -18,7 +18,22 @@ CASES = [
 ]
 ROWS = [  # so many images of so many rows: blocks of up to eight, images four at a time
     ((images, rows, 2), (1, 1, 2), dict(groups=2))
-    for images, rows in ((1, 1), (2, 2), (3, 3), (4, 5), (5, 6), (6, 7), (7, 8), (8, 9), (9, 10), (1, 11), (12, 13), (2, 14), (1, 16), (3, 17))
+    for images, rows in (
+        (1, 1),
+        (2, 2),
+        (3, 3),
+        (4, 5),
+        (5, 6),
+        (6, 7),
+        (7, 8),
+        (8, 9),
+        (9, 10),
+        (1, 11),
+        (12, 13),
+        (2, 14),
+        (1, 16),
+        (3, 17),
+    )
 ]
 LONG = [
     ((3, 26, 2, 2), (3, 1, 1, 4), dict(groups=2, stride=2, padding=((1, 1), (0, 0)))),  # 13 rows under a stride

@@ -68,12 +68,13 @@ def ran(monkeypatch):
 
 @pytest.mark.parametrize("method", list(itertools.permutations(("matmul", "direct", "im2col"))) + [("matmul",) * 3])
 def test_each_operation_runs_by_its_word(method, ran, normal, compiled, pull):
+    word = method if len(set(method)) > 1 else method[0]  # one word for all three
     x, k, y = normal(2, 7, 5, 4), normal(1, 1, 4, 6), normal(2, 7, 5, 6)
-    setting = method if len(set(method)) > 1 else method[0]  # one word for all three
-    compiled(lambda x, k, y: pull(lambda x, k: ops.conv(x, k, method=setting), x, k, ct=y))(x, k, y)
+    compiled(lambda x, k, y: pull(lambda x, k: ops.conv(x, k, method=word), x, k, ct=y))(x, k, y)
     assert sorted(ran) == sorted(zip(OPERATIONS, method, strict=True))
     ran.clear()
-    compiled(lambda y, k, x: pull(lambda y, k: ops.conv_transpose(y, k, method=setting), y, k, ct=x))(y, k, x)
+    x, y = normal(3, 7, 5, 4), normal(3, 7, 5, 6)  # of another size: what was traced once is not traced again
+    compiled(lambda y, k, x: pull(lambda y, k: ops.conv_transpose(y, k, method=word), y, k, ct=x))(y, k, x)
     assert sorted(ran) == sorted(zip(OPERATIONS, method, strict=True))
 
 
@@ -92,7 +93,10 @@ def test_a_word_for_each():
         (("auto", "fft", "auto"), "unknown method 'fft'; use 'auto', 'direct', 'im2col', 'matmul'"),
         (("auto", "auto", "lax"), "unknown method 'lax'; use 'auto', 'direct', 'im2col', 'matmul'"),  # it has no operations of ours
         (("auto", "direct"), "method ('auto', 'direct') has 2 entries; give one word, or one for each of forward, input_gradient, kernel"),
-        (("direct",) * 4, "has 4 entries; give one word, or one for each of forward, input_gradient, kernel_gradient"),
+        (
+            ("direct",) * 4,
+            "method ('direct', 'direct', 'direct', 'direct') has 4 entries; give one word, or one for each of forward, input_gradient, kernel_gradient",
+        ),
         ((), "method () has 0 entries"),
     ],
 )
@@ -168,7 +172,9 @@ def test_a_triple_in_a_net_goes_to_json_and_back():
     assert hash(again) == hash(net)
     assert again["conv"].method == again["up"].method == triple
     assert net != Sequential(conv=Conv(4, 1), relu=Relu(), up=ConvTranspose(3, 2), fc=Dense(2))
-    with pytest.raises(ValueError, match=re.escape("conv: Conv: unknown method 'fft'")):
+    with pytest.raises(
+        ValueError, match=re.escape("conv: Conv does not take these settings: Conv: unknown method 'fft'; use 'auto', 'direct'")
+    ):
         from_json(to_json(net).replace("matmul", "fft"))
 
 

@@ -126,7 +126,10 @@ def test_a_batch_of_unknown_size_is_not_one_image(convolution):
 def test_no_chunks_of_a_batch_on_several_devices():
     mesh = jax.sharding.Mesh(jax.devices(), ("batch",))
     for spec in (jax.sharding.PartitionSpec("batch"), jax.sharding.PartitionSpec()):
-        x, k = (jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=jax.sharding.NamedSharding(mesh, s)) for a, s in zip(DEPTHWISE, (spec, jax.sharding.PartitionSpec()), strict=True))
+        x, k = (
+            jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=jax.sharding.NamedSharding(mesh, s))
+            for a, s in zip(DEPTHWISE, (spec, jax.sharding.PartitionSpec()), strict=True)
+        )
         text = jax.jit(program).lower(x, k).as_text()
         assert [text.count(word) for word in WORDS] == [0, 0]
 
