@@ -36,6 +36,14 @@ def test_is_one_convolution_over_two_axes(operation, stride, lowered):
     assert re.findall(r"dim_numbers = (\[.*?\]x\[.*?\]->\[.*?\])", text) == ["[b, 0, 1, f]x[0, 1, i, o]->[b, 0, 1, f]"]
 
 
+@pytest.mark.parametrize("operation, channels", [("forward", "x7x3x{}xf32"), ("kernel_gradient", "tensor<{}x7x3x")])
+def test_the_image_is_folded_only_under_a_stride(operation, channels, lowered):
+    """A window three deep over two channels makes six of them; at stride 1 it is the output that is folded."""
+    for stride, c in ((1, 2), (2, 6)):
+        text = lowered("fold", operation, (2, 5, 7, 3, 2), (3, 2, 2, 2, 3), stride=(stride, 1, 1))
+        assert channels.format(c) in re.search(r"stablehlo.convolution.* : \((tensor<.*?>),", text).group(1)
+
+
 @pytest.mark.parametrize("x, k, groups", [((2, 7, 5, 3), (3, 3, 3, 6), 1), ((2, 5, 7, 3, 4), (3, 2, 2, 2, 6), 2)])
 def test_serves_three_axes_and_one_group(x, k, groups, convolution):
     assert folded.serves(k, convolution(x, k, groups=groups)) == "three spatial axes and one group"

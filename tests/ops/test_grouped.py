@@ -59,6 +59,13 @@ def test_a_loop_holds_one_convolution_whatever_the_groups(groups, lowered):
         assert text.count("stablehlo.while") == 1
 
 
+@pytest.mark.parametrize("method", ["split", "loop"])
+@pytest.mark.parametrize("operation", ["forward", "input_gradient"])
+def test_groups_over_three_axes_are_folded_to_two(operation, method, lowered):
+    text = lowered(method, operation, (2, 5, 7, 3, 4), (3, 2, 2, 2, 6), groups=2)
+    assert re.findall(r"dim_numbers = (\[.*?\]x\[.*?\]->\[.*?\])", text) == ["[b, 0, 1, f]x[0, 1, i, o]->[b, 0, 1, f]"]
+
+
 GROUP = 2 * 5 * 3 * 3 * 4  # bytes of one group's columns: images, outputs, window, channels, float32
 
 
