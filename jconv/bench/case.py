@@ -101,6 +101,9 @@ class Scanned(Layer):
     def out_shape(self, in_shape: Shape) -> Shape:
         return self.layer.out_shape(in_shape)
 
+    def steps(self, in_shape: Shape):
+        return iter([("layer", self.layer, in_shape)] * self.times)
+
     def init(self, key: jax.Array, in_shape: Shape) -> tuple[Params, State]:
         keys = jax.numpy.stack([child_key(key, str(i)) for i in range(self.times)])
         return jax.vmap(lambda key: self.layer.init(key, in_shape)[0])(keys), {}

@@ -20,6 +20,7 @@ from .grouped import joined
 from .methods import METHODS, OPERATIONS
 
 UNROLLED = 32  # blocks that "split" writes out at most: a program grows with them
+TOGETHER = 8  # groups in a block at most, of whose products the rest is zeros: 2 channels a group, 64 in all, 1.6 against 15 direct
 FEW_OUTPUTS = 4  # of a channel, up to which shifting pays
 
 
@@ -46,7 +47,7 @@ class Job(NamedTuple):
         """Whether the groups can be written out one by one without computing many zeros."""
         groups = self.geometry.groups
         together = joined(self.k, groups)
-        return groups // together <= UNROLLED and together <= 4
+        return groups // together <= UNROLLED and together <= TOGETHER
 
 
 class Row(NamedTuple):

@@ -19,7 +19,7 @@ SHAPES = {  # what serves it
     "3d pointwise": ((2, 5, 4, 3, 2), (1, 1, 1, 2, 5), 1, {"direct", "im2col", "fold", "matmul"}),
     "3d grouped": ((2, 5, 4, 3, 4), (3, 2, 2, 2, 6), 2, {"direct", "im2col", "split", "loop"}),
 }
-ALL = "'auto', 'lax', 'im2col', 'direct', 'matmul', 'split', 'loop', 'shift', 'chunked', 'fold'"
+ALL = "'auto', 'lax', 'im2col', 'direct', 'matmul', 'split', 'loop', 'shift', 'chunked', 'fold', 'product'"
 
 
 @pytest.mark.parametrize("x, k, groups, methods", SHAPES.values(), ids=SHAPES)

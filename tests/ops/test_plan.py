@@ -22,7 +22,7 @@ TABLE = [  # x, k, groups, devices, what each operation runs by on a CPU
     ((2, 7, 5, 3), (3, 3, 1, 15), 3, 1, SPLIT),  # five outputs a channel
     ((2, 7, 5, 3), (3, 3, 1, 3), 3, 4, SHIFT),
     ((2, 7, 5, 3, 4), (3, 3, 1, 1, 4), 4, 1, ("chunked",) * 3),
-    ((2, 7, 5, 1), (3, 3, 1, 1), 1, 1, DIRECT),  # one group is not depthwise
+    ((2, 7, 5, 1), (3, 3, 1, 4), 1, 1, DIRECT),  # one group is not depthwise
     ((2, 7, 5, 6), (3, 3, 3, 8), 2, 1, SPLIT),
     ((2, 7, 5, 6), (3, 3, 3, 8), 2, 4, SPLIT),
     ((2, 7, 5, 3, 6), (3, 3, 1, 3, 8), 2, 1, SPLIT),
@@ -31,10 +31,12 @@ TABLE = [  # x, k, groups, devices, what each operation runs by on a CPU
     ((2, 7, 5, 512), (3, 3, 16, 512), 32, 1, SPLIT),
     ((2, 7, 5, 528), (3, 3, 16, 528), 33, 1, LOOP),  # one block too many
     ((2, 7, 5, 528), (3, 3, 16, 528), 33, 4, LOOP),
-    ((2, 7, 5, 128), (3, 3, 2, 128), 64, 1, LOOP),  # eight groups a block are seven eighths of zeros
-    ((2, 7, 5, 64), (3, 3, 2, 64), 32, 1, DIRECT),  # here too, but there are not so many
-    ((1, 7, 5, 64), (3, 3, 2, 64), 32, 1, ("direct", "direct", "loop")),
-    ((1, 7, 5, 60), (3, 3, 4, 60), 15, 1, DIRECT),
+    ((2, 7, 5, 128), (3, 3, 2, 128), 64, 1, SPLIT),  # eight groups a block
+    ((2, 7, 5, 64), (3, 3, 1, 320), 64, 1, LOOP),  # sixteen would be too many zeros
+    ((2, 7, 5, 64), (3, 3, 2, 64), 32, 1, SPLIT),
+    ((2, 7, 5, 32), (3, 3, 1, 160), 32, 1, DIRECT),  # sixteen here too, but there are not so many
+    ((1, 7, 5, 64), (3, 3, 2, 64), 32, 1, ("split", "split", "loop")),
+    ((1, 7, 5, 60), (3, 3, 4, 60), 15, 1, SPLIT),
     ((1, 7, 5, 64), (3, 3, 4, 64), 16, 1, ("split", "split", "loop")),
     ((2, 7, 5, 3, 6), (3, 3, 2, 6, 8), 1, 1, FOLD),
     ((2, 7, 5, 3, 6), (3, 3, 2, 6, 8), 1, 4, FOLD),
