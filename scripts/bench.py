@@ -1,6 +1,6 @@
 """Measure jconv against plain lax, Flax NNX, Equinox and PyTorch, in turn in one process.
 
-    jconv bench                                                  whole training steps: LeNet to ResNet-50, some 30 minutes
+    jconv bench                                                  whole training steps: LeNet to ResNet-50, ten minutes on two cores
     jconv bench --suite ops nets train compile memory            everything for a CPU
     jconv bench --suite ops --cases depthwise "max pool"         cases with one of these words in their name
     jconv bench --suite gpu                                      an accelerator's cases

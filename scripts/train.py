@@ -8,7 +8,7 @@
 Prints one line an epoch, over the progress and the time left, then the test accuracy and where the report is. The folder holds
 config.json, metrics.jsonl, checkpoints/, weights.safetensors and report.html. A resumed run ends with the very parameters
 that it would have had without the stop. Exit code 1 when the training diverges, 2 for wrong input.
-Without options it takes 20 to 30 s on two cores, and ends above 99 %.
+Without options it takes 8 s on two cores, and ends above 99 %.
 """
 
 from __future__ import annotations
