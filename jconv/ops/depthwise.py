@@ -45,7 +45,7 @@ def chunked_kernel_gradient(x, y, *, geometry: Geometry, precision):
         return shift_kernel_gradient(x, y, geometry=geometry, precision=precision)
     w, at_once = geometry.window, _at_once(y.shape[0])
     (out, *_), (s, *_), (d, *_), (extent, *_) = w.out_sizes, w.stride, w.dilation, w.extent
-    rows = max((r for r in range(1, ROWS + 1) if out % r == 0), key=lambda r: (r > ROWS // 2, r)) if out % 2 == 0 else min(out, ROWS)
+    rows = _rows(out)
     blocks = -(-out // rows)
     x = _lengthen(padded(_repeat(x, y.shape[-1]), w), (blocks * rows - 1) * s + extent)
     y = _lengthen(y, blocks * rows)  # rows of zeros change no sum
@@ -55,11 +55,8 @@ def chunked_kernel_gradient(x, y, *, geometry: Geometry, precision):
         some = lambda a, start, size: lax.dynamic_slice(a, (image, start, *(0,) * (a.ndim - 2)), (at_once, size, *a.shape[2:]))
         return some(x, block * rows * s, (rows - 1) * s + extent), some(y, block * rows, rows)
 
-    across = w.along(
-        slice(1, None)
-    )._replace(  # the other axes, padded by now
-        in_sizes=x.shape[2:-1], padding=((0, 0),) * (w.rank - 1), overhang=(0,) * (w.rank - 1)
-    )
+    none = ((0, 0),) * (w.rank - 1)  # the other axes are padded by now
+    across = w.along(slice(1, None))._replace(in_sizes=x.shape[2:-1], padding=none, overhang=(0,) * (w.rank - 1))
 
     def add(t, carry):
         sums, a, b = carry
@@ -78,6 +75,11 @@ def chunked_kernel_gradient(x, y, *, geometry: Geometry, precision):
 
 def _at_once(images: int) -> int:
     return max(i for i in range(1, IMAGES + 1) if images % i == 0)
+
+
+def _rows(out: int) -> int:
+    """How many rows at a time: more than half of ROWS that divide them, or else as many with zeros below; few take a third longer."""
+    return max((r for r in range(ROWS // 2 + 1, ROWS + 1) if out % r == 0), default=min(out, ROWS))
 
 
 def _lengthen(a, rows: int):
