@@ -1,0 +1,29 @@
+"""The dense layer's product as a bilinear operation, against jnp.matmul and what JAX makes of that."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from jconv import ops
+from jconv.errors import ShapeError
+
+
+def everything(f, x, k, ct):
+    """Values, both gradients, a derivative of the gradients, and batches of each operand alone and of both."""
+    pulled = lambda x, k: jax.vjp(f, x, k)[1](ct)
+    loss = lambda x, k: jnp.sin(f(x[None], k)).sum()
+    xs, ks = jnp.stack([x, 2 * x, x + 1]), jnp.stack([k, k + 1, -k])
+    batches = [jax.vmap(f, axes)(*a) for axes, a in (((0, None), (xs, k)), ((None, 0), (x, ks)), ((0, 0), (xs, ks)))]
+    return f(x, k), pulled(x, k), jax.jvp(pulled, (x, k), (xs[2], ks[1])), batches, jax.vmap(jax.grad(loss, (0, 1)), (0, None))(x, k)
+
+
+def test_equals_matmul(rng, x64, compiled, close):
+    x, k, ct = (jnp.asarray(rng.standard_normal(s)) for s in ((5, 7), (7, 3), (5, 3)))
+    close(*(compiled(lambda *a, f=f: everything(f, *a))(x, k, ct) for f in (ops.dense, jnp.matmul)), 1e-12)
+
+
+def test_shapes_and_dtypes_that_do_not_fit():
+    with pytest.raises(ShapeError, match=r"x of shape \(2, 5\) for a kernel of shape \(7, 3\)"):
+        ops.dense(jnp.zeros((2, 5)), jnp.zeros((7, 3)))
+    with pytest.raises(TypeError, match="cast one to the other's dtype"):
+        ops.dense(jnp.zeros((2, 7), jnp.bfloat16), jnp.zeros((7, 3)))
