@@ -14,7 +14,7 @@ import numpy as np
 
 from ..compilation import jit
 from ..geometry import volume
-from ..ops import bilinear
+from ..ops.bilinear import PRIMITIVES
 from ..ops.direct import y_shape
 from ..ops.grouped import joined
 from ..ops.methods import METHODS, OPERATIONS, serving
@@ -22,7 +22,6 @@ from ..ops.plan import UNROLLED, Job, choose
 from ..timing import Run
 from .passes import Pass
 
-PRIMITIVES = {"forward": bilinear.forward_p, "input_gradient": bilinear.input_gradient_p, "kernel_gradient": bilinear.kernel_gradient_p}
 HOPELESS = 20  # times the fastest
 COLUMNS = 2**30  # bytes of im2col's columns at most
 
@@ -52,11 +51,13 @@ def candidates(job: Job, item: int) -> tuple[list[str], dict[str, str]]:
     function = lambda word: getattr(METHODS[word], job.operation)
     seen = {function(choose(job, jax.default_backend()))}
     for word in sorted(serving(job.k, job.geometry), key=lambda word: word == "im2col"):
+        if function(word) in seen:
+            continue
+        seen.add(function(word))
         if why := _too_large(word, job, item):
             skipped[word] = why
-        elif function(word) not in seen:
+        else:
             words.append(word)
-        seen.add(function(word))
     return words, skipped
 
 
@@ -67,7 +68,7 @@ def _too_large(word: str, job: Job, item: int) -> str:
     if blocks > UNROLLED:
         return f"a program of {blocks} blocks takes long to compile"
     columns = job.x[0] * volume(job.geometry.window.out_sizes) * volume(job.k[:-1]) * groups * item
-    if word == "im2col" and columns > COLUMNS:
+    if word in ("columns", "im2col") and columns > COLUMNS:
         return f"columns of {columns / 2**30:.1f} GiB"
     return ""
 

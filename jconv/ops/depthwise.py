@@ -1,10 +1,12 @@
-"""Depthwise convolution as shifted copies times a number a channel: methods "shift" and "chunked". Shapes as in direct.py.
+"""Convolution of one input channel a group, as shifted copies times a number a channel: methods "shift" and "chunked".
+
+Shapes as in direct.py.
 
     y[n, p, c] = sum over f of x[n, p*S + f*dilation - lo, c] * k[f, 0, c]
 
 "shift" is this sum over whole arrays. "chunked" differs in the kernel gradient: it goes through blocks of rows of a few images, which
 stay in cache, with the next block loaded before the last is used: XLA's CPU compiler would otherwise fuse the loading into every
-one of the window's products.
+one of the window's products. Sums are float32 at least.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ ROWS = 8  # of them at a time, at most
 
 def serves(k: Shape, geometry: Geometry) -> str:
     """Why it cannot, or ""."""
-    return "" if k[-2] == 1 and geometry.groups > 1 and geometry.window.rank else "one input channel a group"
+    return "" if k[-2] == 1 and geometry.window.rank else "one input channel a group"
 
 
 def shift_forward(x, k, *, geometry: Geometry, precision):
@@ -66,8 +68,7 @@ def chunked_kernel_gradient(x, y, *, geometry: Geometry, precision):
         ]
         return [total + jnp.asarray(more, total.dtype) for total, more in zip(sums, products, strict=True)], *load(t + 1)
 
-    wide = np.promote_types(y.dtype, np.float32)  # a long sum in bfloat16 would stop growing
-    start = [jnp.zeros((at_once, *y.shape[2:]), wide)] * volume(w.size)
+    start = [jnp.zeros((at_once, *y.shape[2:]), _wide(y.dtype))] * volume(w.size)
     sums, *_ = lax.fori_loop(0, y.shape[0] // at_once * blocks, add, (start, *load(0)))
     k = jnp.stack([total.sum(axis=tuple(range(total.ndim - 1))) for total in sums])
     return k.astype(y.dtype).reshape(*w.size, 1, y.shape[-1])
@@ -88,10 +89,10 @@ def _lengthen(a, rows: int):
 
 
 def _forward(x, k, w: Window):
-    x = _repeat(x, k.shape[-1])
-    weights = k.reshape(volume(w.size), *(1,) * w.rank, 1, k.shape[-1])
-    first, *others = (v * weights[t] for t, v in enumerate(views(x, w)))
-    return sum(others, start=first)
+    wide = _wide(x.dtype)
+    weights = k.astype(wide).reshape(volume(w.size), *(1,) * w.rank, 1, k.shape[-1])
+    first, *others = (v.astype(wide) * weights[t] for t, v in enumerate(views(_repeat(x, k.shape[-1]), w)))
+    return sum(others, start=first).astype(x.dtype)
 
 
 def _input_gradient(y, k, geometry: Geometry):
@@ -107,5 +108,10 @@ def _input_gradient(y, k, geometry: Geometry):
 
 
 def _repeat(x, features: int):
-    """Every channel once for each of its outputs. (N, *S, C) -> (N, *S, features)"""
-    return x if x.shape[-1] == features else jnp.repeat(x, features // x.shape[-1], axis=-1)
+    """Every channel once for each of its outputs; a single one is for all. (N, *S, C) -> (N, *S, features), or (N, *S, 1)"""
+    return x if x.shape[-1] in (1, features) else jnp.repeat(x, features // x.shape[-1], axis=-1)
+
+
+def _wide(dtype):
+    """To sum in: a long sum in bfloat16 would stop growing."""
+    return np.promote_types(dtype, np.float32)

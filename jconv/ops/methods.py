@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ..errors import ShapeError, unknown
 from ..geometry import Shape
-from . import depthwise, direct, folded, grouped, matmul, product, reference
+from . import columns, depthwise, direct, folded, grouped, matmul, product, reference
 from .direct import Geometry
 
 OPERATIONS = ("forward", "input_gradient", "kernel_gradient")
@@ -36,6 +36,7 @@ METHODS = {
     "direct": Method(direct.forward, direct.input_gradient, direct.kernel_gradient, _spatial),
     "im2col": Method(reference.forward, reference.input_gradient, reference.kernel_gradient, _spatial),
     "matmul": _of(matmul),
+    "columns": _of(columns),
     "split": _of(grouped, "split_"),
     "loop": _of(grouped, "loop_"),
     "shift": _of(depthwise, "shift_"),

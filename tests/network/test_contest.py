@@ -16,6 +16,7 @@ def found(layer, in_shape, batch=2):
 
 LAYERS = {
     "wide": (Conv(5, (3, 2), padding=1), (7, 5, 3)),
+    "thin": (Conv(5, (3, 2), padding=1), (7, 5, 1)),
     "1x1": (Conv(5, 1, stride=2), (7, 5, 3)),
     "3-D": (Conv(2, 2), (3, 5, 4, 3)),
     "transposed": (ConvTranspose(4, 3, stride=2, groups=2), (4, 3, 6)),
@@ -64,7 +65,8 @@ def test_what_would_waste_minutes_or_memory_is_left_out():
     assert words == ["auto", "direct"]  # and auto runs "loop"
     assert skipped["split"] == skipped["im2col"] == "a program of 128 blocks takes long to compile"
     large = found(Conv(64, 3, padding=1), (224, 224, 64), batch=32)["forward"].job
-    assert candidates(large, 4)[1] == {"im2col": "columns of 3.4 GiB"}
+    assert candidates(large, 4)[1] == {"columns": "columns of 3.4 GiB", "im2col": "columns of 3.4 GiB"}
+    assert "columns" not in candidates(large._replace(operation="kernel_gradient"), 4)[1]  # its own is that of "direct"
     assert "im2col" in candidates(large._replace(x=(8, *large.x[1:])), 4)[0]
     assert "im2col" in candidates(large._replace(x=(16, *large.x[1:])), 2)[0] and candidates(large._replace(x=(16, *large.x[1:])), 4)[1]
 

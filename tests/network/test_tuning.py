@@ -44,30 +44,30 @@ def test_a_clearly_faster_method_is_taken_with_the_second_ratio():
     every = ("im2col", "im2col", "im2col")
     assert methods(tuning) == (("im2col", "auto", "im2col"), every)  # conv1 reads the image, of which no gradient is taken
     first = tuning.measurements[0]
-    assert first.paths == ("conv1",) and first.plan == "direct" and first.gain[0] == pytest.approx(2.0)
+    assert first.paths == ("conv1",) and first.plan == "columns" and first.gain[0] == pytest.approx(2.0)
     assert first.gain[1] > 1.9 and first.seconds["im2col"] == pytest.approx(0.25e-3) and first.compile_seconds["auto"] == pytest.approx(3.0)
-    assert str(first) == "conv1 forward: im2col, 2x (auto runs direct, 1 ms)"
+    assert str(first) == "conv1 forward: im2col, 2x (auto runs columns, 1 ms)"
     assert str(tuning) == "a step's convolutions, one by one: 5 ms by auto, 2.5 ms as tuned, 2x"
 
 
 @pytest.mark.parametrize(
     "seconds, spread, line",
     [
-        ({"auto": 1e-3}, STEADY, "conv1 forward: left as it is (auto runs direct, 1 ms; next is im2col, 9,000 ms)"),
+        ({"auto": 1e-3}, STEADY, "conv1 forward: left as it is (auto runs columns, 1 ms; next is direct, 9,000 ms)"),
         (
             {"auto": 1e-3, "im2col": 0.96e-3},
             STEADY,
-            "conv1 forward: left as it is (auto runs direct, 1 ms; next is im2col, 0.96 ms, not clearly faster)",
+            "conv1 forward: left as it is (auto runs columns, 1 ms; next is im2col, 0.96 ms, not clearly faster)",
         ),
         (
             {"auto": 1e-3, "im2col": [0.5e-3, 1e-3]},
             STEADY,
-            "conv1 forward: left as it is (auto runs direct, 1 ms; next is im2col, 0.5 ms, not clearly faster)",
+            "conv1 forward: left as it is (auto runs columns, 1 ms; next is im2col, 0.5 ms, not clearly faster)",
         ),
         (
             {"auto": 1e-3, "im2col": 0.8e-3},
             np.array([0.3, 1.0, 3.0]),
-            "conv1 forward: left as it is (auto runs direct, 1 ms; next is im2col, 0.8 ms, not clearly faster)",
+            "conv1 forward: left as it is (auto runs columns, 1 ms; next is im2col, 0.8 ms, not clearly faster)",
         ),
     ],
     ids=["slower", "within 5%", "not confirmed", "too noisy"],
@@ -98,7 +98,7 @@ def test_a_transposed_convolution_takes_the_word_of_its_operation():
 
     tuning = tune(Sequential(up=ConvTranspose(3, 3)), (4, 4, 2), 2, measure=Forward({}))
     assert dict(tuning.net.layers)["up"].method == ("auto", "im2col", "auto")
-    assert str(tuning.measurements[0]) == "up forward: im2col, 2x (auto runs direct, 1,000 ms)"
+    assert str(tuning.measurements[0]) == "up forward: im2col, 2x (auto runs columns, 1,000 ms)"
 
 
 def test_equal_layers_count_as_often_as_they_are():
@@ -112,12 +112,12 @@ def test_equal_layers_count_as_often_as_they_are():
 def test_where_auto_fails_the_fastest_is_taken():
     tuning = tune(NET, SHAPE, 2, measure=Clock({"im2col": 0.5, "matmul": 0.7}, fails=("auto",)))
     assert methods(tuning)[1] == ("im2col",) * 3 and tuning.measurements[0].skipped == {"auto": "out of memory"}
-    assert str(tuning.measurements[0]) == "conv1 forward: im2col (auto runs direct, which failed: out of memory)"
+    assert str(tuning.measurements[0]) == "conv1 forward: im2col (auto runs columns, which failed: out of memory)"
     assert str(tuning) == "no convolution was measured"
     everything = tune(NET, SHAPE, 2, measure=Clock({}, fails=("auto", "direct", "im2col", "matmul")))
     assert everything.net == NET
     assert str(everything.measurements[0]).endswith(
-        "left as it is (auto runs direct, which failed: out of memory; im2col is out: out of memory)"
+        "left as it is (auto runs columns, which failed: out of memory; direct is out: out of memory; im2col is out: out of memory)"
     )
 
 
@@ -136,8 +136,9 @@ def test_measuring_is_asked_for_as_the_caller_wants_and_watched():
 
 
 def test_a_method_that_is_out_is_said_with_its_reason():
-    tuning = tune(Sequential(conv1=Conv(4, 3)), SHAPE, 2, measure=Clock({"auto": 1.0}, fails=("im2col",)))
-    assert str(tuning.measurements[0]) == "conv1 forward: left as it is (auto runs direct, 1,000 ms; im2col is out: out of memory)"
+    tuning = tune(Sequential(conv1=Conv(40, 3)), SHAPE, 2, measure=Clock({"auto": 1.0}, fails=("columns", "im2col")))
+    reasons = "columns is out: out of memory; im2col is out: out of memory"
+    assert str(tuning.measurements[0]) == f"conv1 forward: left as it is (auto runs direct, 1,000 ms; {reasons})"
 
 
 def test_nothing_to_measure():
@@ -158,7 +159,7 @@ def test_a_tuned_net_computes_the_same_and_goes_to_json(filled, rng, compiled, c
 
 def test_the_real_clock():
     tuning = tune(Sequential(conv1=Conv(3, 3)), (5, 5, 2), 1, pairs=2, limit=0.1)
-    assert {word for m in tuning.measurements for word in (*m.seconds, *m.skipped)} == {"auto", "im2col"}
+    assert {word for m in tuning.measurements for word in (*m.seconds, *m.skipped)} == {"auto", "direct", "im2col"}
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,8 @@ CASES = [
     ((3, 5, 3, 7, 2), (2, 3, 2, 1, 2), dict(groups=2, stride=(2, 1, 3), padding=((1, 0), (0, 2), (1, 1)))),
     ((2, 7, 3, 5), (7, 3, 1, 5), dict(groups=5, padding=((3, 3), (1, 1)))),
     ((2, 3, 5, 2), (3, 5, 1, 2), dict(groups=2)),  # one output
+    ((3, 11, 7, 1), (3, 2, 1, 5), dict(stride=(2, 1), padding=((1, 2), (0, 1)), dilation=(2, 3))),  # a single channel
+    ((2, 7, 1), (3, 1, 1), dict(stride=2)),  # with a single output
 ]
 ROWS = [  # so many images of so many rows: blocks of up to eight, images four at a time
     ((images, rows, 2), (1, 1, 2), dict(groups=2))
@@ -84,5 +86,5 @@ def test_half_precision_sums_in_float32(method, convolution, rng, compiled, clos
 
 def test_serves(convolution):
     assert depthwise.serves((3, 3, 1, 6), convolution((2, 7, 5, 3), (3, 3, 1, 6), groups=3)) == ""
-    assert depthwise.serves((3, 3, 1, 6), convolution((2, 7, 5, 1), (3, 3, 1, 6))) == "one input channel a group"
+    assert depthwise.serves((3, 3, 1, 6), convolution((2, 7, 5, 1), (3, 3, 1, 6))) == ""
     assert depthwise.serves((3, 3, 2, 6), convolution((2, 7, 5, 6), (3, 3, 2, 6), groups=3)) == "one input channel a group"

@@ -11,15 +11,16 @@ from jconv.errors import ShapeError
 from jconv.ops.methods import EACH, METHODS, OPERATIONS, WHOLE, check_method, check_whole, per_operation, serving
 
 SHAPES = {  # what serves it
-    "plain": ((2, 7, 5, 4), (3, 2, 4, 6), 1, {"direct", "im2col"}),
+    "plain": ((2, 7, 5, 4), (3, 2, 4, 6), 1, {"direct", "im2col", "columns"}),
+    "thin": ((2, 7, 5, 1), (3, 2, 1, 6), 1, {"direct", "im2col", "columns", "shift", "chunked"}),
     "pointwise": ((2, 7, 5, 4), (1, 1, 4, 6), 1, {"direct", "im2col", "matmul"}),
     "grouped": ((2, 7, 5, 4), (3, 2, 2, 6), 2, {"direct", "im2col", "split", "loop"}),
     "depthwise": ((2, 7, 5, 3), (3, 2, 1, 6), 3, {"direct", "im2col", "split", "loop", "shift", "chunked"}),
-    "3d": ((2, 5, 4, 3, 2), (3, 2, 2, 2, 5), 1, {"direct", "im2col", "fold"}),
+    "3d": ((2, 5, 4, 3, 2), (3, 2, 2, 2, 5), 1, {"direct", "im2col", "columns", "fold"}),
     "3d pointwise": ((2, 5, 4, 3, 2), (1, 1, 1, 2, 5), 1, {"direct", "im2col", "fold", "matmul"}),
     "3d grouped": ((2, 5, 4, 3, 4), (3, 2, 2, 2, 6), 2, {"direct", "im2col", "split", "loop"}),
 }
-ALL = "'auto', 'lax', 'im2col', 'direct', 'matmul', 'split', 'loop', 'shift', 'chunked', 'fold', 'product'"
+ALL = "'auto', 'lax', 'im2col', 'direct', 'matmul', 'columns', 'split', 'loop', 'shift', 'chunked', 'fold', 'product'"
 
 
 @pytest.mark.parametrize("x, k, groups, methods", SHAPES.values(), ids=SHAPES)

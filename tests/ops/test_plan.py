@@ -12,9 +12,18 @@ from jconv.ops.methods import METHODS, OPERATIONS
 from jconv.ops.plan import ROWS, Job, Row, choose
 
 DIRECT, SHIFT, SPLIT, LOOP, FOLD = ((word,) * 3 for word in ("direct", "shift", "split", "loop", "fold"))
+THIN, BACK = ("columns", "columns", "direct"), ("direct", "columns", "direct")
 TABLE = [  # x, k, groups, devices, what each operation runs by on a CPU
-    ((2, 7, 5, 3), (3, 3, 3, 4), 1, 1, DIRECT),
-    ((2, 7, 3), (3, 3, 4), 1, 1, DIRECT),
+    ((2, 7, 5, 5), (3, 3, 5, 4), 1, 1, DIRECT),
+    ((2, 7, 11), (3, 11, 4), 1, 1, DIRECT),
+    ((2, 7, 5, 3), (3, 3, 3, 32), 1, 1, THIN),
+    ((2, 7, 5, 3), (3, 3, 3, 32), 1, 4, THIN),
+    ((2, 7, 5, 3), (3, 3, 3, 33), 1, 1, BACK),
+    ((2, 7, 5, 8), (2, 2, 8, 4), 1, 1, ("columns", "direct", "direct")),  # so many values in a window, but too many channels
+    ((2, 7, 3), (3, 3, 4), 1, 1, THIN),
+    ((2, 9, 9, 3), (7, 7, 3, 64), 1, 1, BACK),
+    ((2, 9, 9, 3), (7, 7, 3, 36), 1, 1, DIRECT),  # columns would take over four times the memory of the output
+    ((2, 7, 5, 4), (4, 4, 4, 4), 1, 1, BACK),  # but few are few
     ((2, 7, 5, 3), (1, 1, 3, 4), 1, 1, ("direct", "direct", "matmul")),
     ((2, 7, 5, 3), (1, 1, 3, 4), 1, 4, ("direct", "direct", "matmul")),
     ((2, 7, 5, 3), (3, 3, 1, 3), 3, 1, ("chunked",) * 3),
@@ -22,7 +31,10 @@ TABLE = [  # x, k, groups, devices, what each operation runs by on a CPU
     ((2, 7, 5, 3), (3, 3, 1, 15), 3, 1, SPLIT),  # five outputs a channel
     ((2, 7, 5, 3), (3, 3, 1, 3), 3, 4, SHIFT),
     ((2, 7, 5, 3, 4), (3, 3, 1, 1, 4), 4, 1, ("chunked",) * 3),
-    ((2, 7, 5, 1), (3, 3, 1, 4), 1, 1, DIRECT),  # one group is not depthwise
+    ((2, 7, 5, 1), (3, 3, 1, 4), 1, 1, ("shift", "columns", "direct")),  # one group is not depthwise
+    ((2, 7, 7, 1), (5, 5, 1, 99), 1, 1, ("shift", "columns", "direct")),
+    ((2, 7, 7, 1), (6, 6, 1, 4), 1, 1, BACK),
+    ((2, 7, 7, 1), (1, 1, 1, 4), 1, 1, ("shift", "direct", "matmul")),
     ((2, 7, 5, 6), (3, 3, 3, 8), 2, 1, SPLIT),
     ((2, 7, 5, 6), (3, 3, 3, 8), 2, 4, SPLIT),
     ((2, 7, 5, 3, 6), (3, 3, 1, 3, 8), 2, 1, SPLIT),

@@ -17,6 +17,8 @@ OPERATIONS = {
     "conv": (partial(ops.conv, **CONV), (3, 7, 5, 4), (3, 2, 2, 6)),
     "conv_1d": (partial(ops.conv, stride=3, padding=2, dilation=2), (3, 11, 2), (3, 2, 5)),
     "conv_matmul": (partial(ops.conv, method="matmul", stride=2, padding=((1, 0), (0, 2))), (3, 7, 5, 2), (1, 1, 2, 3)),
+    "conv_columns": (partial(ops.conv, method="columns", stride=2, padding=((1, 0), (0, 2)), dilation=(1, 2)), (3, 7, 5, 2), (3, 2, 2, 3)),
+    "conv_shift_one": (partial(ops.conv, method="shift", stride=2, padding=((1, 0), (0, 2))), (3, 7, 5, 1), (3, 2, 1, 3)),
     "conv_split": (partial(ops.conv, method="split", groups=2, stride=2, padding=((1, 0),)), (3, 7, 32), (3, 16, 34)),
     "conv_loop": (partial(ops.conv, method="loop", **CONV), (3, 7, 5, 4), (3, 2, 2, 6)),
     "conv_shift": (partial(ops.conv, method="shift", **CONV), (3, 7, 5, 2), (3, 2, 1, 4)),

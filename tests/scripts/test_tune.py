@@ -27,7 +27,7 @@ def test_it_prints_what_it_finds_and_writes_the_plan(timer, tmp_path, capsys):
     out = tmp_path / "new" / "plan.json"
     assert tune.main(["lenet5", "--batch", "2", "--pairs", "7", "--limit", "1.5", "--out", str(out)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "conv1 forward: im2col, 2x (auto runs direct, 2 ms)" and len(lines) == 8 + 2
+    assert lines[0] == "conv1 forward: im2col, 2x (auto runs shift, 2 ms)" and len(lines) == 8 + 2
     assert lines[-2:] == ["a step's convolutions, one by one: 16 ms by auto, 8 ms as tuned, 2x", f"plan: {out}"]
     assert (timer[0]["rounds"], timer[0]["limit"]) == (7, 1.5)
     net, line = load_plan(out, *build("lenet5"), batch=2, dtype="float32")
