@@ -20,6 +20,8 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from .compiler_time import compiler_spans, covered
+
 SLOWER = 1.05  # a median ratio above this counts
 PAIRS = 21  # interleaved pairs it takes to say so
 
@@ -32,6 +34,7 @@ class Timing(NamedTuple):
     first: float  # the first call, which compiles
     samples: np.ndarray  # (rounds,) seconds a call
     calls: int = 1  # in one sample
+    compiler: float = 0.0  # of the first call, what JAX reports; 0 where it was not JAX that compiled
 
     @property
     def median(self) -> float:
@@ -44,8 +47,8 @@ class Timing(NamedTuple):
 
     @property
     def compile_seconds(self) -> float:
-        """Tracing and compiling: what the first call took beyond a later one."""
-        return max(0.0, self.first - self.median)
+        """Tracing and compiling. Where JAX reports none: what the first call took beyond a later one, its first touch of memory too."""
+        return self.compiler or max(0.0, self.first - self.median)
 
 
 class Ratio(NamedTuple):
@@ -87,17 +90,17 @@ def measure(
     sample, for the threads of another library to stop spinning. `seen` gets each name and its first result, outside the clock.
     A run that raises while it warms up is left out and told to `failed`, where that is given.
     """
-    first, calls = {}, {}
+    first, compiler, calls = {}, {}, {}
     for name, run in runs.items():
         try:
-            seconds = _first_call(name, run, clock, wait, seen)
+            seconds, compiling = _first_call(name, run, clock, wait, seen)
             once = min(_sample(run, 1, queued, clock, wait) for _ in range(2))
         except Exception as error:
             if failed is None:
                 raise
             failed(name, error)
             continue
-        first[name], calls[name] = seconds, max(1, math.ceil(least / max(once, 1e-7)))
+        first[name], compiler[name], calls[name] = seconds, compiling, max(1, math.ceil(least / max(once, 1e-7)))
     names, rng, start = list(first), np.random.default_rng(seed), clock()
     samples: dict[str, list[float]] = {name: [] for name in names}
     with _no_collection():
@@ -107,7 +110,7 @@ def measure(
             for i in rng.permutation(len(names)):
                 time.sleep(pause)
                 samples[names[i]].append(_sample(runs[names[i]], calls[names[i]], queued, clock, wait))
-    return {name: Timing(first[name], np.array(samples[name]), calls[name]) for name in names}
+    return {name: Timing(first[name], np.array(samples[name]), calls[name], compiler[name]) for name in names}
 
 
 def ratio(a: np.ndarray, b: np.ndarray, *, draws: int = 4000, seed: int = 0) -> Ratio:
@@ -124,12 +127,14 @@ def slower(measurements: Sequence[Ratio]) -> bool:
     return len(measurements) >= 2 and all(m.slower for m in measurements)
 
 
-def _first_call(name: str, run: Run, clock, wait, seen) -> float:
-    start = clock()
-    result = wait(run())
-    seconds = clock() - start
+def _first_call(name: str, run: Run, clock, wait, seen) -> tuple[float, float]:
+    """Seconds in all, and of them the compiler's."""
+    with compiler_spans() as spans:
+        start = clock()
+        result = wait(run())
+        seconds = clock() - start
     seen(name, result)
-    return seconds
+    return seconds, covered(spans)
 
 
 def _sample(run: Run, calls: int, queued: bool, clock, wait) -> float:

@@ -1,5 +1,6 @@
 """Statistics on made-up samples, and measuring with a clock that the functions themselves move. Nothing here waits."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -33,6 +34,15 @@ def test_compiling_is_apart_from_running():
     got = measure({"f": clock.takes(3.0, 0.5)}, 4, clock=clock)["f"]
     assert got.first == 3.0 and got.median == 0.5 and got.compile_seconds == 2.5
     assert got.samples.tolist() == [0.5] * 4 and got.calls == 1
+
+
+def test_where_jax_compiles_its_own_account_counts():
+    f = jax.jit(lambda x: x + 1)
+    seen = lambda name, result: jax.jit(lambda x: x * 2)(result)  # compiles too, and does not count
+    x = jax.numpy.ones(3)
+    got = measure({"f": lambda: f(x), "none": lambda: x}, 2, seen=seen)
+    assert 0 < got["f"].compile_seconds == got["f"].compiler < got["f"].first
+    assert got["none"].compiler == 0
 
 
 def test_a_short_function_is_called_until_a_sample_is_long_enough():

@@ -4,6 +4,8 @@ The threads of XLA and of PyTorch spin for a while after their work, on the core
 two quiet cores (gradient of a 3x3 convolution of 64 channels, 32x32, batch 32, 41 rounds): plain lax takes 44.1 ms right after
 PyTorch, 41.4 after a rest of 2 ms, 42.3 after one of 10; PyTorch 17.8, 17.8 and 17.3. Hence the pause. A busy machine costs
 far more: with other work on both cores the same gradients took 60 to 96 and 80 to 143 ms, so `Row.others` says how busy it was.
+After a rest threads sleep and wake slowly, so a sample is many calls: 64x28x28x1 by 5x5 to 32 takes 0.50 ms a call in samples of 20 ms,
+rested or not, but 0.97 in samples of 2 ms after a rest.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from .row import Row
 from .task import Task, Unable, largest_error, wait
 
 TOLERANCE = {"float32": 1e-3, "bfloat16": 1e-1}  # of the largest number
+LEAST = 20e-3  # seconds a sample
 PASSES = {"forward": 1, "gradient": 3, "train": 3, "per-example": 3}  # in forward passes' arithmetic
 
 
@@ -46,8 +49,7 @@ def measure_speed(suite: str, case: Case, what: What, names: Sequence[str], sett
     tasks = made(row, case, what, names, note)
     runs = {name: task.run for name, task in tasks.items()}
     fail = lambda name, error: row.skipped.update({name: reason(error)})
-    how = {"seed": settings.seed, "pause": settings.pause, "queued": settings.queued, "wait": wait}
-    how["least"] = 20e-3 if settings.queued else 2e-3
+    how = {"seed": settings.seed, "pause": settings.pause, "queued": settings.queued, "wait": wait, "least": LEAST}
     note("compiling and measuring")
     compare = Comparison(row, tasks, case)
     timings = measure(runs, settings.pairs, limit=settings.limit, seen=compare, failed=fail, **how)
