@@ -46,23 +46,20 @@ def chunked_kernel_gradient(x, y, *, geometry: Geometry, precision):
     if not y.shape[0]:  # no image to load
         return shift_kernel_gradient(x, y, geometry=geometry, precision=precision)
     w, at_once = geometry.window, _at_once(y.shape[0])
-    (out, *_), (s, *_), (d, *_), (extent, *_) = w.out_sizes, w.stride, w.dilation, w.extent
-    rows = _rows(out)
-    blocks = -(-out // rows)
-    x = _lengthen(padded(_repeat(x, y.shape[-1]), w), (blocks * rows - 1) * s + extent)
-    y = _lengthen(y, blocks * rows)  # rows of zeros change no sum
+    (out, *_), (s, *_), (d, *_), (extent, *_), ((lo, _), *_) = w.out_sizes, w.stride, w.dilation, w.extent, w.pads
+    rows, across = _rows(out), w.along(slice(1, None))
+    blocks, x = -(-out // rows), _repeat(x, y.shape[-1])
 
     def load(t):
-        image, block = t // blocks * at_once, t % blocks
-        some = lambda a, start, size: lax.dynamic_slice(a, (image, start, *(0,) * (a.ndim - 2)), (at_once, size, *a.shape[2:]))
-        return some(x, block * rows * s, (rows - 1) * s + extent), some(y, block * rows, rows)
-
-    none = ((0, 0),) * (w.rank - 1)  # the other axes are padded by now
-    across = w.along(slice(1, None))._replace(in_sizes=x.shape[2:-1], padding=none, overhang=(0,) * (w.rank - 1))
+        image, row = t // blocks * at_once, t % blocks * rows
+        a = _block(x, image, at_once, row * s - lo, (rows - 1) * s + extent)
+        lines = padded(a.reshape(-1, *a.shape[2:]), across)
+        return lines.reshape(*a.shape[:2], *lines.shape[1:]), _block(y, image, at_once, row, rows)
 
     def add(t, carry):
         sums, a, b = carry
-        seen = {row: views(a[:, row], across) for row in {r * s + f * d for r in range(rows) for f in range(w.size[0])}}
+        whole = across._replace(in_sizes=a.shape[2:-1], padding=((0, 0),) * across.rank, overhang=(0,) * across.rank)
+        seen = {row: views(a[:, row], whole) for row in {r * s + f * d for r in range(rows) for f in range(w.size[0])}}
         products = [
             sum(seen[r * s + f * d][t] * b[:, r] for r in range(rows)) for f in range(w.size[0]) for t in range(len(list(taps(across))))
         ]
@@ -83,9 +80,13 @@ def _rows(out: int) -> int:
     return max((r for r in range(ROWS // 2 + 1, ROWS + 1) if out % r == 0), default=min(out, ROWS))
 
 
-def _lengthen(a, rows: int):
-    """Zeros below, up to so many rows."""
-    return lax.pad(a, jnp.zeros((), a.dtype), [(0, rows - a.shape[1] if axis == 1 else 0, 0) for axis in range(a.ndim)])
+def _block(a, image, images: int, row, rows: int):
+    """`rows` rows of some images, from a row on that may lie outside: zeros there. (N, H, *rest) -> (images, rows, *rest)"""
+    there = min(rows, a.shape[1])
+    start = jnp.clip(row, 0, a.shape[1] - there)
+    some = lax.dynamic_slice(a, (image, start, *(0,) * (a.ndim - 2)), (images, there, *a.shape[2:]))
+    some = lax.pad(some, jnp.zeros((), a.dtype), [(rows, rows, 0) if axis == 1 else (0, 0, 0) for axis in range(a.ndim)])
+    return lax.dynamic_slice_in_dim(some, jnp.clip(row - start + rows, 0, there + rows), rows, axis=1)
 
 
 def _forward(x, k, w: Window):
