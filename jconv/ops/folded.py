@@ -22,37 +22,37 @@ def serves(k: Shape, geometry: Geometry) -> str:
 
 
 def forward(x, k, *, geometry: Geometry, precision):
-    first, rest = _first_and_rest(geometry)
+    first, rest = first_and_rest(geometry)
     if first.stride == (1,):
-        seen = direct.forward(_images(x), _fold_features(k), geometry=rest, precision=precision)  # (N*D, H', W', F*K)
-        return _unfold(seen, y_shape(x.shape, k.shape, geometry), _mirrored(first))
+        seen = direct.forward(images(x), _fold_features(k), geometry=rest, precision=precision)  # (N*D, H', W', F*K)
+        return _unfold(seen, y_shape(x.shape, k.shape, geometry), mirrored(first))
     y = direct.forward(_fold(x, first), _fold_channels(k), geometry=rest, precision=precision)
     return y.reshape(x.shape[0], *geometry.window.out_sizes, k.shape[-1])
 
 
 def input_gradient(y, k, *, geometry: Geometry, precision):
-    first, rest = _first_and_rest(geometry)
-    seen = direct.input_gradient(_images(y), _fold_channels(k), geometry=rest, precision=precision)  # (N*D', H, W, F*C)
+    first, rest = first_and_rest(geometry)
+    seen = direct.input_gradient(images(y), _fold_channels(k), geometry=rest, precision=precision)  # (N*D', H, W, F*C)
     return _unfold(seen, x_shape(y.shape, k.shape, geometry), first)
 
 
 def kernel_gradient(x, y, *, geometry: Geometry, precision):
-    first, rest = _first_and_rest(geometry)
+    first, rest = first_and_rest(geometry)
     f, c, features = first.size[0], x.shape[-1], y.shape[-1]
     if first.stride == (1,):
-        k = direct.kernel_gradient(_images(x), _fold(y, _mirrored(first)), geometry=rest, precision=precision)  # (F, F, C, F*K)
+        k = direct.kernel_gradient(images(x), _fold(y, mirrored(first)), geometry=rest, precision=precision)  # (F, F, C, F*K)
         return jnp.moveaxis(k.reshape(*k.shape[:2], c, f, features), 3, 0)[::-1]
-    k = direct.kernel_gradient(_fold(x, first), _images(y), geometry=rest, precision=precision)  # (F, F, F*C, K)
+    k = direct.kernel_gradient(_fold(x, first), images(y), geometry=rest, precision=precision)  # (F, F, F*C, K)
     return jnp.moveaxis(k.reshape(*k.shape[:2], f, c, features), 2, 0)
 
 
-def _first_and_rest(geometry: Geometry) -> tuple[Window, Geometry]:
+def first_and_rest(geometry: Geometry) -> tuple[Window, Geometry]:
     """The window along the first axis, and the convolution over the other two."""
     w = geometry.window
     return w.along(slice(1)), Geometry(w.along(slice(1, None)), 1)
 
 
-def _mirrored(w: Window) -> Window:
+def mirrored(w: Window) -> Window:
     """The window, of stride 1, under which y sees x as x sees y, its positions in reverse order."""
     lo = w.extent[0] - 1 - w.pads[0][0]
     hi = w.in_sizes[0] + w.extent[0] - 1 - w.out_sizes[0] - lo
@@ -63,7 +63,7 @@ def _fold(a, first: Window):
     """(N, D, H, W, C) -> (N*D', H, W, F*C)"""
     n, d, *sizes, c = a.shape
     seen = views(a.reshape(n, d, sizes[0] * sizes[1] * c), first)  # F arrays (N, D', H*W*C)
-    return jnp.concatenate([_images(v.reshape(n, v.shape[1], *sizes, c)) for v in seen], axis=-1)
+    return jnp.concatenate([images(v.reshape(n, v.shape[1], *sizes, c)) for v in seen], axis=-1)
 
 
 def _unfold(folded, shape: Shape, first: Window):
@@ -83,6 +83,6 @@ def _fold_features(k):
     return k.reshape(*k.shape[:3], k.shape[3] * k.shape[4])
 
 
-def _images(y):
+def images(y):
     """(N, D', *rest) -> (N*D', *rest)"""
     return y.reshape(y.shape[0] * y.shape[1], *y.shape[2:])

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ..errors import ShapeError, unknown
 from ..geometry import Shape
-from . import columns, depthwise, direct, folded, grouped, matmul, product, reference
+from . import columns, depthwise, direct, folded, grouped, matmul, product, reference, winograd
 from .direct import Geometry
 
 OPERATIONS = ("forward", "input_gradient", "kernel_gradient")
@@ -42,6 +42,7 @@ METHODS = {
     "shift": _of(depthwise, "shift_"),
     "chunked": _of(depthwise, "shift_")._replace(kernel_gradient=depthwise.chunked_kernel_gradient),
     "fold": _of(folded),
+    "winograd": _of(winograd),
     "product": _of(product),
 }
 WHOLE = ("auto", "lax", "im2col")  # words for a layer as a whole; "lax" is plain lax without primitives of ours

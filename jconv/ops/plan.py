@@ -21,6 +21,9 @@ from .methods import METHODS, OPERATIONS
 
 UNROLLED = 32  # blocks that "split" writes out at most: a program grows with them
 TOGETHER = 8  # groups in a block at most, of whose products the rest is zeros: 2 channels a group, 64 in all, 1.6 against 15 direct
+WIDE = 64  # channels in and out, from which fewer products are worth twice the arrays
+POSITIONS = 1024  # of a kernel in the whole batch, from which its transformation is worth it
+LARGE = 2**14  # positions in an image, above which it is bound by memory
 FEW_OUTPUTS = 4  # of a channel, up to which shifting pays
 THIN = 32  # values in a window, up to which it pays to write its products out, or to lay it out as a row of a matrix
 
@@ -61,6 +64,12 @@ class Job(NamedTuple):
         """Whether the input is thin, and im2col's columns take at most a few times the memory of the output."""
         few = self.geometry.groups == 1 and self.k[-2] <= 4 and max(self.geometry.window.stride, default=1) <= 2
         return few and self.window_values <= max(2 * THIN, 4 * self.k[-1])
+
+    @property
+    def fewer_products_pay(self) -> bool:
+        positions = volume(self.geometry.window.out_sizes)
+        many = isinstance(self.x[0], int) and self.x[0] * positions >= POSITIONS
+        return many and positions <= LARGE and min(self.k[-2:]) >= WIDE
 
     @property
     def few_blocks(self) -> bool:
@@ -106,6 +115,21 @@ ROWS = (
         "against 20 / 32 / 23",
     ),
     Row("cpu", ALL, "loop", lambda job: job.geometry.groups > UNROLLED, "what splitting would write out too often: compile time"),
+    Row(
+        "cpu",
+        ALL,
+        "winograd",
+        lambda job: job.geometry.window.rank == 3,
+        "2x16x32x32x32 by 3x3x3 to 32: 3.8 / 3.8 / 6.1 against 4.4 / 4.3 / 7.9 folded",
+    ),
+    Row(
+        "cpu",
+        ("forward", "input_gradient"),
+        "winograd",
+        lambda job: job.fewer_products_pay,
+        "32x16x16x128 by 3x3 to 128: 5.2 / 5.4 against 6.1 / 6.3 direct; 8x28x28x256 to 256: 11.7 / 12.9 against 16.0 / 16.2; its kernel "
+        "gradient lays out twice the arrays: 9.6 against 8.0",
+    ),
     Row(
         "cpu",
         ALL,

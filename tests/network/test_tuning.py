@@ -114,10 +114,11 @@ def test_where_auto_fails_the_fastest_is_taken():
     assert methods(tuning)[1] == ("im2col",) * 3 and tuning.measurements[0].skipped == {"auto": "out of memory"}
     assert str(tuning.measurements[0]) == "conv1 forward: im2col (auto runs columns, which failed: out of memory)"
     assert str(tuning) == "no convolution was measured"
-    everything = tune(NET, SHAPE, 2, measure=Clock({}, fails=("auto", "direct", "im2col", "matmul")))
+    everything = tune(NET, SHAPE, 2, measure=Clock({}, fails=("auto", "direct", "im2col", "matmul", "winograd")))
     assert everything.net == NET
     assert str(everything.measurements[0]).endswith(
-        "left as it is (auto runs columns, which failed: out of memory; direct is out: out of memory; im2col is out: out of memory)"
+        "left as it is (auto runs columns, which failed: out of memory; direct is out: out of memory; winograd is out: out of memory; "
+        "im2col is out: out of memory)"
     )
 
 
@@ -136,8 +137,8 @@ def test_measuring_is_asked_for_as_the_caller_wants_and_watched():
 
 
 def test_a_method_that_is_out_is_said_with_its_reason():
-    tuning = tune(Sequential(conv1=Conv(40, 3)), SHAPE, 2, measure=Clock({"auto": 1.0}, fails=("columns", "im2col")))
-    reasons = "columns is out: out of memory; im2col is out: out of memory"
+    tuning = tune(Sequential(conv1=Conv(40, 3)), SHAPE, 2, measure=Clock({"auto": 1.0}, fails=("columns", "im2col", "winograd")))
+    reasons = "; ".join(f"{word} is out: out of memory" for word in ("columns", "winograd", "im2col"))
     assert str(tuning.measurements[0]) == f"conv1 forward: left as it is (auto runs direct, 1,000 ms; {reasons})"
 
 
@@ -158,7 +159,7 @@ def test_a_tuned_net_computes_the_same_and_goes_to_json(filled, rng, compiled, c
 
 
 def test_the_real_clock():
-    tuning = tune(Sequential(conv1=Conv(3, 3)), (5, 5, 2), 1, pairs=2, limit=0.1)
+    tuning = tune(Sequential(conv1=Conv(3, 2)), (5, 5, 2), 1, pairs=2, limit=0.1)
     assert {word for m in tuning.measurements for word in (*m.seconds, *m.skipped)} == {"auto", "direct", "im2col"}
 
 

@@ -11,16 +11,16 @@ from jconv.errors import ShapeError
 from jconv.ops.methods import EACH, METHODS, OPERATIONS, WHOLE, check_method, check_whole, per_operation, serving
 
 SHAPES = {  # what serves it
-    "plain": ((2, 7, 5, 4), (3, 2, 4, 6), 1, {"direct", "im2col", "columns"}),
-    "thin": ((2, 7, 5, 1), (3, 2, 1, 6), 1, {"direct", "im2col", "columns", "shift", "chunked"}),
+    "plain": ((2, 7, 5, 4), (3, 2, 4, 6), 1, {"direct", "im2col", "columns", "winograd"}),
+    "thin": ((2, 7, 5, 1), (3, 2, 1, 6), 1, {"direct", "im2col", "columns", "shift", "chunked", "winograd"}),
     "pointwise": ((2, 7, 5, 4), (1, 1, 4, 6), 1, {"direct", "im2col", "matmul"}),
     "grouped": ((2, 7, 5, 4), (3, 2, 2, 6), 2, {"direct", "im2col", "split", "loop"}),
     "depthwise": ((2, 7, 5, 3), (3, 2, 1, 6), 3, {"direct", "im2col", "split", "loop", "shift", "chunked"}),
-    "3d": ((2, 5, 4, 3, 2), (3, 2, 2, 2, 5), 1, {"direct", "im2col", "columns", "fold"}),
+    "3d": ((2, 5, 4, 3, 2), (3, 2, 2, 2, 5), 1, {"direct", "im2col", "columns", "fold", "winograd"}),
     "3d pointwise": ((2, 5, 4, 3, 2), (1, 1, 1, 2, 5), 1, {"direct", "im2col", "fold", "matmul"}),
     "3d grouped": ((2, 5, 4, 3, 4), (3, 2, 2, 2, 6), 2, {"direct", "im2col", "split", "loop"}),
 }
-ALL = "'auto', 'lax', 'im2col', 'direct', 'matmul', 'columns', 'split', 'loop', 'shift', 'chunked', 'fold', 'product'"
+ALL = "'auto', 'lax', 'im2col', 'direct', 'matmul', 'columns', 'split', 'loop', 'shift', 'chunked', 'fold', 'winograd', 'product'"
 
 
 @pytest.mark.parametrize("x, k, groups, methods", SHAPES.values(), ids=SHAPES)
@@ -35,7 +35,7 @@ def test_each_operation_by_another_method_gives_the_same_numbers(name, rng, x64,
     ring = sorted(methods)
     triples = [tuple(ring[(i + j) % len(ring)] for j in range(3)) for i in range(len(ring))]
     assert {(i, word) for triple in triples for i, word in enumerate(triple)} == set(itertools.product(range(3), methods))
-    settings = dict(groups=groups, stride=(2, *(1,) * (len(x) - 3)), padding=1)
+    settings = dict(groups=groups, stride=(*(1,) * (len(x) - 3), 2), padding=1)
     arrays = [rng.standard_normal(shape) for shape in (x, k)]
     run = lambda method: lambda x, k: ops.conv(x, k, **settings, method=method)
     ct = rng.standard_normal(run("im2col")(*arrays).shape)

@@ -12,6 +12,7 @@ from jconv.ops.methods import METHODS, OPERATIONS
 from jconv.ops.plan import ROWS, Job, Row, choose
 
 DIRECT, SHIFT, SPLIT, LOOP, FOLD = ((word,) * 3 for word in ("direct", "shift", "split", "loop", "fold"))
+WINOGRAD, FEWER = ("winograd",) * 3, ("winograd", "winograd", "direct")
 THIN, BACK = ("columns", "columns", "direct"), ("direct", "columns", "direct")
 TABLE = [  # x, k, groups, devices, what each operation runs by on a CPU
     ((2, 7, 5, 5), (3, 3, 5, 4), 1, 1, DIRECT),
@@ -50,8 +51,17 @@ TABLE = [  # x, k, groups, devices, what each operation runs by on a CPU
     ((1, 7, 5, 64), (3, 3, 2, 64), 32, 1, ("split", "split", "loop")),
     ((1, 7, 5, 60), (3, 3, 4, 60), 15, 1, SPLIT),
     ((1, 7, 5, 64), (3, 3, 4, 64), 16, 1, ("split", "split", "loop")),
-    ((2, 7, 5, 3, 6), (3, 3, 2, 6, 8), 1, 1, FOLD),
-    ((2, 7, 5, 3, 6), (3, 3, 2, 6, 8), 1, 4, FOLD),
+    ((2, 7, 5, 3, 6), (3, 3, 2, 6, 8), 1, 1, WINOGRAD),
+    ((2, 7, 5, 3, 6), (3, 3, 2, 6, 8), 1, 4, WINOGRAD),
+    ((2, 7, 5, 3, 6), (2, 3, 3, 6, 8), 1, 1, FOLD),
+    ((2, 7, 5, 3, 6), (2, 3, 3, 6, 8), 1, 4, FOLD),
+    ((4, 18, 18, 64), (3, 3, 64, 64), 1, 1, FEWER),
+    ((4, 18, 18, 64), (3, 3, 64, 64), 1, 4, FEWER),
+    ((3, 18, 18, 64), (3, 3, 64, 64), 1, 1, DIRECT),  # too few positions
+    ((4, 18, 18, 63), (3, 3, 63, 64), 1, 1, DIRECT),  # too few channels
+    ((4, 18, 18, 64), (3, 3, 64, 63), 1, 1, DIRECT),
+    ((1, 131, 130, 64), (3, 3, 64, 64), 1, 1, DIRECT),  # too large an image
+    ((4, 18, 18, 64), (5, 5, 64, 64), 1, 1, DIRECT),
     ((2, 7, 5, 3, 6), (1, 1, 1, 6, 8), 1, 1, FOLD),
 ]
 
@@ -69,7 +79,10 @@ def test_the_table_on_a_cpu(x, k, groups, devices, expected, convolution):
 
 def test_every_row_is_reached(convolution):
     jobs = [Job(o, x, k, convolution(x, k, groups=groups), devices) for x, k, groups, devices, _ in TABLE for o in OPERATIONS]
-    first = lambda job: next((i for i, row in enumerate(ROWS) if job.operation in row.operations and row.fits(job)), None)
+    serves = lambda row, job: not METHODS[row.method].serves(job.k, job.geometry)
+    first = lambda job: next(
+        (i for i, row in enumerate(ROWS) if job.operation in row.operations and serves(row, job) and row.fits(job)), None
+    )
     assert {first(job) for job in jobs} == {None, *range(len(ROWS))}
 
 

@@ -24,6 +24,7 @@ OPERATIONS = {
     "conv_shift": (partial(ops.conv, method="shift", **CONV), (3, 7, 5, 2), (3, 2, 1, 4)),
     "conv_chunked": (partial(ops.conv, method="chunked", **CONV), (3, 7, 5, 2), (3, 2, 1, 4)),
     "conv_fold": (partial(ops.conv, method="fold", stride=(1, 2, 1), padding=((1, 0), (0, 1), (0, 0))), (3, 4, 5, 3, 2), (3, 2, 2, 2, 3)),
+    "conv_winograd": (partial(ops.conv, method="winograd", stride=(1, 2), padding=((1, 0), (0, 1))), (3, 7, 5, 2), (3, 2, 2, 3)),
     "conv_transpose": (partial(ops.conv_transpose, **CONV), (3, 4, 3, 6), (3, 2, 2, 6)),
     "local_conv": (partial(ops.local_conv, size=3, stride=2), (3, 7, 5, 2), (3, 2, 3, 3, 2, 5)),
     "max_pool": (partial(ops.max_pool, **POOL), (3, 7, 5, 2)),
