@@ -2,18 +2,26 @@
 
 from .augment import shift
 from .loader import batch_order, padded_batches, steps_per_epoch, train_batches
+from .on_device import Draws, augmented, draw_epoch, standardized
 from .sources import SOURCES, Dataset, Split, digits, folder, load
+from .whitening import channel_statistics, whitening_kernel
 
 __all__ = [
     "SOURCES",
     "Dataset",
+    "Draws",
     "Split",
+    "augmented",
     "batch_order",
+    "channel_statistics",
     "digits",
+    "draw_epoch",
     "folder",
     "load",
     "padded_batches",
     "shift",
+    "standardized",
     "steps_per_epoch",
     "train_batches",
+    "whitening_kernel",
 ]
