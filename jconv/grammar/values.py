@@ -15,7 +15,7 @@ from ..layers.initializer import Initializer
 
 Settings = tuple[tuple[str | None, Any], ...]
 
-_FUNCTIONS = ("he_normal", "lecun_normal", "glorot_uniform", "xavier", "torch_uniform", "identity", "bilinear")
+_FUNCTIONS = ("he_normal", "lecun_normal", "glorot_uniform", "xavier", "torch_uniform", "identity", "partial_identity", "bilinear")
 _SCALED = ("gaussian", "uniform", "constant")
 _CONSTANTS = {"zeros": initializer.zeros, "ones": initializer.ones}
 _INITIALIZERS = {name: getattr(initializer, name) for name in (*_FUNCTIONS, *_SCALED, "Initializer")}

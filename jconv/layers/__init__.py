@@ -15,6 +15,7 @@ from .initializer import (
     identity,
     lecun_normal,
     ones,
+    partial_identity,
     torch_uniform,
     uniform,
     xavier,

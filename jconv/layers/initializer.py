@@ -13,7 +13,7 @@ from ..errors import unknown
 from ..geometry import Shape
 from . import sampling
 
-DISTRIBUTIONS = ("normal", "uniform", "constant", "identity", "bilinear")
+DISTRIBUTIONS = ("normal", "uniform", "constant", "identity", "partial_identity", "bilinear")
 FANS = ("none", "in", "out", "average")
 
 
@@ -24,6 +24,7 @@ class Initializer:
     normal: N(0, std), std = scale, or sqrt(scale / fan).  uniform: U(-limit, limit), limit = scale, or sqrt(3*scale / fan).
     constant: scale.  identity: 1 at the centre tap where output channel b continues input channel a, else 0; in `groups` of
     channels, groups/out between the channels of one group, which keeps each group's sum; N(0, noise) is added.
+    partial_identity: output channel b passes input channel b on, and those that no input channel is left for are drawn as by uniform.
     bilinear: the kernel of a transposed convolution that interpolates.
     The fan counts the terms a unit sums ("in"), the sums an input takes part in ("out"), or their mean ("average").
     """
@@ -52,7 +53,8 @@ class Initializer:
         if self.distribution == "normal":
             return std * sampling.normal(key, shape)
         limit = self.scale if self.fan == "none" else std * math.sqrt(3)
-        return limit * (2 * sampling.uniform(key, shape) - 1)
+        drawn = limit * (2 * sampling.uniform(key, shape) - 1)
+        return drawn if self.distribution == "uniform" else _passing_on(drawn)
 
 
 def he_normal(fan: str = "in") -> Initializer:
@@ -103,6 +105,14 @@ def identity(groups: int = 0, noise: float = 0.0) -> Initializer:
     return Initializer("identity", groups=groups, noise=noise)
 
 
+def partial_identity() -> Initializer:
+    """PyTorch's default, but for the output channels that pass on one input channel each.
+
+    Source: Jordan 2024, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU".
+    """
+    return Initializer("partial_identity", 1 / 3, "in")
+
+
 def bilinear() -> Initializer:
     """A kernel that interpolates bilinearly, channel to channel. Source: Caffe's "bilinear" filler."""
     return Initializer("bilinear")
@@ -121,8 +131,20 @@ def _channels(shape: Shape, groups: int = 0) -> np.ndarray:
 
 def _identity(shape: Shape, groups: int) -> np.ndarray:
     kernel = np.zeros(shape)
-    kernel[tuple((f - 1) // 2 for f in shape[:-2])] = _channels(shape, groups)
+    kernel[_centre(shape)] = _channels(shape, groups)
     return kernel
+
+
+def _passing_on(kernel: jax.Array) -> jax.Array:
+    """The kernel with output channel b, for each b that is an input channel too, set to pass that one on."""
+    inputs, outputs = kernel.shape[-2:]
+    passed = np.zeros(kernel.shape, np.float32)
+    passed[_centre(kernel.shape)] = np.eye(inputs, outputs)
+    return jnp.where(np.broadcast_to(np.arange(outputs) < inputs, kernel.shape), passed, kernel)
+
+
+def _centre(shape: Shape) -> Shape:
+    return tuple((f - 1) // 2 for f in shape[:-2])
 
 
 def _bilinear(shape: Shape) -> np.ndarray:

@@ -12,6 +12,7 @@ from jconv.layers import (
     identity,
     lecun_normal,
     ones,
+    partial_identity,
     torch_uniform,
     uniform,
     xavier,
@@ -69,7 +70,7 @@ def test_constants():
 
 
 def test_everything_is_float32_also_under_x64(x64):
-    for initializer in (he_normal(), glorot_uniform(), constant(1.0), identity(), bilinear()):
+    for initializer in (he_normal(), glorot_uniform(), constant(1.0), identity(), partial_identity(), bilinear()):
         assert jax.eval_shape(lambda key: initializer(key, (3, 3, 4, 4), 36, 36), KEY).dtype == np.float32  # noqa: B023
 
 
@@ -96,6 +97,19 @@ def test_identity_between_widths_copies_out_and_averages_in_b11():
     np.testing.assert_array_equal(narrow, [[0.5, 0], [0.5, 0], [0, 0.5], [0, 0.5]])
 
 
+def test_partial_identity_passes_its_channels_on_and_draws_the_rest(rng, drawn):
+    layer = Conv(10, 3, padding=1, bias=False, kernel_init=partial_identity())
+    params, _ = layer.init(KEY, (7, 5, 4))
+    x = rng.standard_normal((2, 7, 5, 4)).astype(np.float32)
+    y, _ = layer.apply(params, {}, jax.numpy.asarray(x))
+    np.testing.assert_allclose(y[..., :4], x, rtol=1e-6)
+    kernel = drawn(partial_identity())
+    np.testing.assert_array_equal(kernel[..., 24:], drawn(torch_uniform())[..., 24:])
+    assert (kernel[..., :24] == 0).mean() == 1 - 24 / (25 * 24 * 24)
+    narrow = np.asarray(partial_identity()(KEY, (1, 3, 4, 2), 12, 6))
+    assert narrow.sum() == 2 and narrow[0, 1, 0, 0] == narrow[0, 1, 1, 1] == 1
+
+
 def test_bilinear_is_caffes_filler():
     kernel = np.asarray(bilinear()(KEY, (4, 4, 1, 1), 16, 16))[..., 0, 0]
     np.testing.assert_allclose(kernel, np.outer([0.25, 0.75, 0.75, 0.25], [0.25, 0.75, 0.75, 0.25]))
@@ -105,7 +119,7 @@ def test_bilinear_is_caffes_filler():
 
 def test_unknown_words():
     with pytest.raises(
-        ValueError, match="^Initializer: unknown distribution 'cauchy'; use 'normal', 'uniform', 'constant', 'identity', 'bil"
+        ValueError, match="^Initializer: unknown distribution 'cauchy'; use 'normal', 'uniform', 'constant', 'identity', 'part"
     ):
         Initializer("cauchy")
     with pytest.raises(ValueError, match="^Initializer: unknown fan 'both'; use 'none', 'in', 'out', 'average'$"):

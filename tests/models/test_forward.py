@@ -21,6 +21,7 @@ CASES = [  # name, variant, side
     ("caffe_cifar10_full", None, 16),
     ("local_13pct", None, 8),
     ("local_11pct", None, 8),
+    ("cifar94", None, 8),
     ("nin", "cuda-convnet", 8),
     ("all_cnn_a", "all", 16),
     ("all_cnn_b", "all", 16),
