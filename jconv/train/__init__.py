@@ -5,10 +5,11 @@ What writes a run folder needs the extra `train` and is imported from its own mo
 
 from .check import check_examples, count_classes
 from .evaluation import Evaluation, all_scores, evaluate, probabilities
+from .lookahead import look
 from .loop import Diverged, EpochMetrics, train_epoch
-from .loss import LOSSES, find_loss, softmax, svm
+from .loss import LOSSES, find_loss, smoothed, softmax, svm
 from .optimizer import OPTIMIZERS, make_optimizer
-from .schedule import SCHEDULES, make_schedule
+from .schedule import SCHEDULES, make_schedule, triangle
 from .state import TrainState, initial_state
 from .step import Metrics, make_predict, make_train_step
 
@@ -27,12 +28,15 @@ __all__ = [
     "evaluate",
     "find_loss",
     "initial_state",
+    "look",
     "make_optimizer",
     "make_predict",
     "make_schedule",
     "make_train_step",
     "probabilities",
+    "smoothed",
     "softmax",
     "svm",
     "train_epoch",
+    "triangle",
 ]

@@ -29,6 +29,19 @@ def svm(scores: jax.Array, labels: jax.Array) -> jax.Array:
     return jnp.where(others, jnp.maximum(scores - own + 1, 0), 0).sum(axis=1)
 
 
+def smoothed(share: float) -> Loss:
+    """softmax against labels that leave 1 - share with the image's own class and spread `share` over all alike.
+
+    -sum_j t_j·log(exp(s_j) / sum_k exp(s_k)), t_j = share/classes, and 1 - share more for the own class. Source: Szegedy et al. 2015.
+    """
+
+    def loss(scores: jax.Array, labels: jax.Array) -> jax.Array:
+        own = jax.nn.one_hot(labels, scores.shape[1])
+        return optax.softmax_cross_entropy(scores.astype(jnp.float32), optax.smooth_labels(own, share))
+
+    return loss
+
+
 LOSSES = {"softmax": softmax, "svm": svm}
 
 

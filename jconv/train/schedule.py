@@ -27,6 +27,16 @@ def step_decay(peak: float, steps: int) -> optax.Schedule:
     return optax.piecewise_constant_schedule(peak, {steps // 2: 0.1, steps * 3 // 4: 0.1})
 
 
+def triangle(peak: float, steps: int, *, rise: float = 0.23, first: float = 0.2, last: float = 0.07) -> optax.Schedule:
+    """A straight rise from first·peak to peak over the first `rise` of `steps`, then a straight fall to last·peak at their end.
+
+    Source: Smith & Topin 2017; the shares are those of Jordan 2024, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU".
+    """
+    top = int(rise * steps)
+    parts = [optax.linear_schedule(first * peak, peak, top), optax.linear_schedule(peak, last * peak, steps - top)]
+    return optax.join_schedules(parts, [top])
+
+
 def make_schedule(name: str, peak: float, steps: int, warmup: int = 0) -> optax.Schedule:
     """The schedule of that name; only "cosine" warms up. Raises InputError."""
     if name == "constant":

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jconv.errors import InputError
-from jconv.train import find_loss, softmax, svm
+from jconv.train import find_loss, smoothed, softmax, svm
 
 
 @pytest.fixture
@@ -39,7 +39,17 @@ def test_s8_svm_of_the_notes():
     assert svm(jnp.array([[13.0, -7.0, 11.0], [1.3, -0.7, 1.1]]), jnp.array([0, 0])).tolist() == pytest.approx([0, 0.8], rel=1e-6)
 
 
-@pytest.mark.parametrize("loss", [softmax, svm])
+def test_smoothed_labels_and_their_gradient(batch, close):
+    scores, labels = batch
+    p = np.exp(scores.astype(np.float64))
+    p /= p.sum(axis=1, keepdims=True)
+    targets = 0.8 * np.eye(7)[labels] + 0.2 / 7
+    close(smoothed(0.2)(jnp.asarray(scores), jnp.asarray(labels)), -(targets * np.log(p)).sum(axis=1), 1e-5)
+    close(jax.grad(lambda s: smoothed(0.2)(s, jnp.asarray(labels)).sum())(jnp.asarray(scores)), p - targets, 1e-5)
+    close(smoothed(0.0)(jnp.asarray(scores), jnp.asarray(labels)), softmax(jnp.asarray(scores), jnp.asarray(labels)), 1e-6)
+
+
+@pytest.mark.parametrize("loss", [softmax, svm, smoothed(0.2)])
 def test_losses_compute_in_float32(loss, batch):
     scores, labels = batch
     assert loss(jnp.asarray(scores, jnp.bfloat16), jnp.asarray(labels)).dtype == jnp.float32

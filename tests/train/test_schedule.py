@@ -3,7 +3,7 @@ import math
 import pytest
 
 from jconv.errors import InputError
-from jconv.train import make_schedule
+from jconv.train import make_schedule, triangle
 
 
 def test_constant():
@@ -29,6 +29,18 @@ def test_a_warmup_longer_than_the_run_is_cut():
 def test_step_is_divided_by_ten_twice():
     rate = make_schedule("step", 0.3, 100)
     assert [float(rate(step)) for step in (0, 49, 51, 74, 76, 99)] == pytest.approx([0.3, 0.3, 0.03, 0.03, 0.003, 0.003])
+
+
+def test_triangle_rises_and_falls_in_straight_lines():
+    rate = triangle(0.5, 100, rise=0.2, first=0.1, last=0.3)
+    found = [float(rate(step)) for step in (0, 10, 20, 60, 99, 100)]
+    assert found == pytest.approx([0.05, 0.275, 0.5, 0.325, 0.15 + 0.35 / 80, 0.15])
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5])
+def test_a_triangle_of_few_steps_begins_at_its_peak_or_rises_to_it(steps):
+    rates = [float(triangle(0.5, steps)(step)) for step in range(steps)]
+    assert max(rates) == pytest.approx(0.5) and min(rates) >= 0.07 * 0.5
 
 
 def test_an_unknown_schedule_is_named():
