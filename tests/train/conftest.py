@@ -4,10 +4,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jconv import BatchNorm, Conv, Dense, Dropout, Flatten, Layer, Relu, Sequential
+from jconv import BatchNorm, Conv, Dense, Dropout, Flatten, Gelu, Layer, MaxPool, Relu, Sequential
 from jconv.data import Dataset, Split
 from jconv.geometry import Shape
 from jconv.train import TrainState
+from jconv.train.recipe import Recipe
 
 
 class Tiny(NamedTuple):
@@ -45,3 +46,16 @@ def data():
         return Split((noise + 70 * labels[:, None, None, None]).astype(np.uint8), labels)
 
     return Dataset(split(23), split(11), ("low", "middle", "high"))
+
+
+@pytest.fixture(scope="session")
+def recipe():
+    """For `data`: an epoch of four steps, and three steps of another, in which the first layer rests."""
+    net = Sequential(
+        whiten=Conv(16, 2),
+        gelu=Gelu(),
+        block=Sequential(conv=Conv(4, 3, padding=1, bias=False), pool=MaxPool(2), bn=BatchNorm(decay=0.6, scale=False), gelu=Gelu()),
+        flatten=Flatten(),
+        fc=Dense(3, bias=False),
+    )
+    return Recipe(net, (7, 5, 2), epochs=1.6, batch_size=5, dtype="float32", rate=2.0, bias_epochs=1)
