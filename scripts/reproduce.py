@@ -1,0 +1,169 @@
+"""Train by a published recipe, several times from different seeds, and say what each run took and came to.
+
+    jconv reproduce cifar94 --data-dir cifar10                          train/CLASS/* and test/CLASS/*, 32x32 in colour
+    jconv reproduce cifar94 --data-dir cifar10 --runs 25 --seed 100     seeds 100 to 124
+    jconv reproduce cifar94 --data-dir cifar10 --runs 1 --dtype float32 on a CPU
+
+cifar94 is the recipe of "94% on CIFAR-10 in 3.29 Seconds on a Single GPU" (Jordan 2024): images, order, augmentation and steps are on
+the device.
+
+Prints the machine and its versions, the seconds that compiling took, then for every run its seconds after that, from the seed to the
+accuracy, and the accuracy of the test images, as they are and by the sum of the scores of six views; last the medians and the means.
+Programs compiled before are read from disk instead; JAX_COMPILATION_CACHE_DIR="" jconv reproduce ... compiles and counts anew.
+The folder holds config.json and runs.json, with every epoch of every run, written anew after each. Exit code 1 when a training
+diverges, 2 for wrong input.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from statistics import mean, median
+from typing import Annotated, Any, Literal
+
+import tyro
+from rich.console import Console
+from rich.status import Status
+
+from jconv import summary
+from jconv.bench.machine import describe, machine
+from jconv.command import command
+from jconv.data import Dataset, load
+from jconv.errors import InputError, unknown
+from jconv.files import write_text
+from jconv.models import build
+from jconv.train import Diverged
+from jconv.train.recipe import Recipe
+from jconv.train.sprint import Job, Result, Row, prepare, run
+
+RECIPES: dict[str, Callable[[int | None], Recipe]] = {  # by the number of classes; without it, as published
+    "cifar94": lambda classes=None: Recipe(*build("cifar94", classes=classes)),
+}
+SUMMARIES = {"median": median, "mean": mean}
+LEAST = {"runs": 1, "seed": 0, "batch_size": 1}
+
+
+@dataclass(frozen=True)
+class Options:
+    recipe: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECIPE")]
+    """cifar94."""
+    data_dir: Path | None = None
+    """Folder of the images, with train/CLASS/* and test/CLASS/*."""
+    resize: bool = False
+    """Fit images to the net's input: crop about the centre, resize, change gray to colour or back."""
+    runs: int = 5
+    """Trainings, each from a seed of its own."""
+    seed: int = 0
+    """Of the first run; every further one takes the next."""
+    epochs: float | None = None
+    """Passes over the training images. The recipe's own by default: 9.9 for cifar94."""
+    batch_size: int | None = None
+    """Images in a step; the learning rate goes with it. The recipe's own by default: 1024 for cifar94."""
+    dtype: Literal["bfloat16", "float32"] | None = None
+    """Of images and activations. The recipe's own by default: bfloat16 for cifar94."""
+    out: Path | None = None
+    """The folder to write, new or empty; runs/RECIPE-TIME when not given."""
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> int:
+    options = tyro.cli(Options, args=argv, prog="jconv reproduce", description=__doc__)
+    check(options)
+    line = f"jconv reproduce {shlex.join(sys.argv[1:] if argv is None else argv)}"
+    folder = options.out or Path("runs") / f"{options.recipe}-{datetime.now():%Y%m%d-%H%M%S}"
+    console, about, results = Console(highlight=False), machine(), []
+    with console.status("reading the images") as status:
+        data = load("folder", options.data_dir, RECIPES[options.recipe](None).in_shape if options.resize else None)
+        status.update("compiling")
+        job = prepare(chosen(options, len(data.class_names)), data)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(folder / "config.json", json.dumps({"command": line, **config(options, job), "machine": about}, indent=2) + "\n")
+        console.print(f"{describe(about)}\n{heading(options.recipe, job, data)}", soft_wrap=True, markup=False)
+        console.print(f"{'seed':>6} {'seconds':>9} {'accuracy':>9} {'six views':>10}", style="bold")
+        try:
+            for result in trained(options, job, status):
+                results.append(result)
+                console.print(row(str(result.seed), *figures(result)))
+                write_text(folder / "runs.json", json.dumps(report(line, about, job, results), indent=1) + "\n")
+        except Diverged as error:
+            print(f"error: the training from seed {options.seed + len(results)} diverged at {error}", file=sys.stderr)
+            return 1
+    for name, of in SUMMARIES.items():
+        console.print(row(name, *map(of, zip(*map(figures, results), strict=True))))
+    console.print(f"written: {folder}/config.json, runs.json", soft_wrap=True, markup=False)
+    return 0
+
+
+def check(options: Options) -> None:
+    """Raises InputError, before any image is read."""
+    if options.recipe not in RECIPES:
+        raise InputError(unknown("recipe", options.recipe, tuple(RECIPES)))
+    if options.data_dir is None:
+        raise InputError(f"{options.recipe} needs the folder of its images: --data-dir PATH")
+    for name, least in LEAST.items():
+        value = getattr(options, name)
+        if value is not None and value < least:
+            raise InputError(f"--{name.replace('_', '-')} {value}: at least {least} was expected")
+    if options.seed + options.runs > 2**32:
+        raise InputError(f"--seed {options.seed}: with --runs {options.runs} below 2^32 was expected")
+    if options.epochs is not None and not 0 < options.epochs < float("inf"):
+        raise InputError(f"--epochs {options.epochs}: a number above 0 was expected")
+    out = options.out
+    if out and out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"--out {out}: already exists and is not an empty folder; choose another")
+
+
+def chosen(options: Options, classes: int) -> Recipe:
+    """The recipe with what the command line changes of it."""
+    own = {name: getattr(options, name) for name in ("epochs", "batch_size", "dtype")}
+    return RECIPES[options.recipe](classes)._replace(**{name: value for name, value in own.items() if value is not None})
+
+
+def config(options: Options, job: Job) -> dict[str, Any]:
+    """The recipe's name and settings; its net follows from the name and the classes."""
+    settings = {name: value for name, value in job.recipe._asdict().items() if name != "net"}
+    return {"recipe": options.recipe, "data_dir": str(options.data_dir), "seed": options.seed, "runs": options.runs, **settings}
+
+
+def trained(options: Options, job: Job, status: Status) -> Iterator[Result]:
+    """Run after run, their progress shown."""
+    for i in range(options.runs):
+
+        def watch(row: Row, title: str = f"run {i + 1} of {options.runs}") -> None:
+            status.update(
+                f"{title}: epoch {row['epoch']}, loss {row['train_loss']:.3f}, accuracy {row['train_accuracy']:.1%}, {row['seconds']:.1f} s"
+            )
+
+        yield run(job, options.seed + i, watch)
+
+
+def heading(name: str, job: Job, data: Dataset) -> str:
+    params = f"{summary(job.recipe.net, job.recipe.in_shape).totals.params:,} parameters"
+    images = f"{len(data.train.labels):,} training and {len(data.test.labels):,} test images"
+    return f"{name}: {params}; {images}; {job.recipe.dtype}; compiled in {job.compile_seconds:.1f} s"
+
+
+def figures(result: Result) -> tuple[float, float, float]:
+    return result.seconds, result.accuracy, result.accuracy_of_views
+
+
+def row(name: str, seconds: float, accuracy: float, of_views: float) -> str:
+    return f"{name:>6} {seconds:>9.3f} {accuracy:>9.2%} {of_views:>10.2%}"
+
+
+def report(line: str, about: dict[str, Any], job: Job, results: Sequence[Result]) -> dict[str, Any]:
+    """What runs.json holds."""
+    names = ("seconds", "accuracy", "accuracy_of_views")
+    columns = dict(zip(names, zip(*map(figures, results), strict=True), strict=True))
+    summaries = {word: {name: of(values) for name, values in columns.items()} for word, of in SUMMARIES.items()}
+    runs = [result._asdict() for result in results]
+    return {"command": line, "machine": about, "compile_seconds": job.compile_seconds, **summaries, "runs": runs}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
