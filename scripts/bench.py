@@ -5,11 +5,14 @@
     jconv bench --suite ops --cases depthwise "max pool"         cases with one of these words in their name
     jconv bench --suite gpu                                      an accelerator's cases
     jconv bench --suite ops --toy --pairs 3                      small, to see that all works
+    jconv bench --suite gpu --ahead v5e:2x2                      compiled for a TPU that need not be there, and not run
 
 Prints the machine, threads and versions, then every contestant of every case: median and quartiles of the run seconds, compile
 seconds apart, and how many times as long as jconv it takes; last the cases where jconv is slower than plain lax. Writes bench.json
 (with every sample), bench.md and bench.svg into a folder, anew after each case, so Ctrl-C loses one case only.
-The peers come with pip install "jconv[peers]"; those absent are skipped. Exit code 2 for wrong input.
+The peers come with pip install "jconv[peers]"; those absent are skipped. With --ahead (extra "tpu-plan") nothing is run: for every
+case XLA's counts of arithmetic and traffic, the memory and the seconds of compiling, or why it refuses, in bench.json and bench.md.
+Exit code 2 for wrong input.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ import tyro
 from rich.console import Console
 from rich.status import Status
 
+from jconv.bench.ahead import ahead_markdown, measure_ahead
 from jconv.bench.contestants import check_contestants, label
 from jconv.bench.machine import describe, machine, threads
 from jconv.bench.row import Row
@@ -64,6 +68,10 @@ class Options:
     """Draws the order within rounds."""
     toy: bool = False
     """Two images and thin nets: to see that everything works."""
+    ahead: str | None = None
+    """A TPU's topology, such as v5e:2x2: compile the cases for it instead of running them; by jconv, unless others of ours are named."""
+    wait: float = 600.0
+    """Seconds that --ahead gives the compiler for a case."""
     out: Path | None = None
     """Folder for bench.json, bench.md and bench.svg. runs/bench-DATE by default."""
 
@@ -73,11 +81,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = tyro.cli(Options, args=argv, prog="jconv bench", description=__doc__)
     jobs = checked(options)
     folder = options.out or Path("runs") / f"bench-{datetime.now():%Y%m%d-%H%M%S}"
-    folder.mkdir(parents=True, exist_ok=True)
     console, rows, about = Console(highlight=False), [], machine()
+    line = f"jconv bench {shlex.join(sys.argv[1:] if argv is None else argv)}".strip()
+    if options.ahead:
+        return compile_only(jobs, options, options.ahead, folder, console, line)
+    folder.mkdir(parents=True, exist_ok=True)
     on_card = jax.default_backend() != "cpu"
     settings = Settings(options.pairs, options.limit, options.pause, options.seed, options.toy, queued=on_card)
-    line = f"jconv bench {shlex.join(sys.argv[1:] if argv is None else argv)}".strip()
     with ExitStack() as stack:
         environ.setdefault("TORCHINDUCTOR_CACHE_DIR", stack.enter_context(TemporaryDirectory(prefix="jconv-bench-")))
         status = stack.enter_context(console.status(""))
@@ -95,6 +105,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+def compile_only(jobs: Sequence[Job], options: Options, topology: str, folder: Path, console: Console, line: str) -> int:
+    """Compile the cases for a TPU and write what XLA says of each, anew after each."""
+    rows, about = [], machine()
+    with console.status(f"XLA compiles {len(jobs)} cases for {topology}"):
+        for row in measure_ahead(jobs, options.contestants, topology, options.wait):
+            console.print(str(row), soft_wrap=True, markup=False)
+            rows.append(row)
+            result = {"command": line, "machine": about, "topology": topology, "rows": [row.to_dict() for row in rows]}
+            folder.mkdir(parents=True, exist_ok=True)
+            write_text(folder / "bench.json", json.dumps(result, indent=1) + "\n")
+            write_text(folder / "bench.md", ahead_markdown(about, rows, topology, line))
+    console.print(f"written: {folder}/bench.json, bench.md", soft_wrap=True, markup=False)
+    return 0
+
+
 def checked(options: Options) -> list[Job]:
     """The cases to measure. Raises InputError."""
     check_contestants(options.contestants)
@@ -103,7 +128,7 @@ def checked(options: Options) -> list[Job]:
             raise InputError(f"--{name} {getattr(options, name)}: at least {least} was expected")
     if options.out and options.out.exists() and not options.out.is_dir():
         raise InputError(f"--out {options.out}: is a file; name a folder")
-    if "gpu" in options.suite and jax.default_backend() == "cpu" and not options.toy:
+    if "gpu" in options.suite and jax.default_backend() == "cpu" and not options.toy and not options.ahead:
         raise InputError(
             "--suite gpu: jax finds no accelerator here, only cpu; pip install 'jax[cuda13]' on a machine with one, or add --toy"
         )

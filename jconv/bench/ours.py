@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,10 +13,18 @@ import optax
 
 from ..compilation import jit
 from ..layer import Layer, with_method
-from .case import MOMENTUM, RATE, Case, Given, What, draw
+from .case import MOMENTUM, RATE, Case, What, draw
 from .task import Stepper, Task, loss_shown
 
 Jit = Callable[..., Any]
+
+
+class Program(NamedTuple):
+    """A case as a function to compile."""
+
+    function: Any  # jitted
+    arguments: Callable[..., tuple]  # of params, state, images and labels
+    shown: Callable[[Any], Sequence[np.ndarray]]  # of a result: see Task
 
 
 def compiled(f: Callable, donate: tuple[int, ...] = ()) -> Callable:
@@ -34,41 +43,38 @@ def cross_entropy(scores: jax.Array, labels: jax.Array) -> jax.Array:
 
 def task(case: Case, what: What, method: str = "auto") -> Task:
     """Raises ValueError when the method cannot do the case."""
-    net, given = with_method(case.net, method), draw(case)
+    made, given = program(case, what, method, plainly if method == "lax" else compiled), draw(case)
+    arrays = *jax.tree.map(jnp.asarray, (given.params, given.state)), jnp.asarray(given.images, case.dtype), jnp.asarray(given.labels)
+    arguments = made.arguments(*arrays)
+    run = Stepper(made.function, *arguments) if what == "train" else partial(made.function, *arguments)
+    return Task(run, made.shown, case.parameters)
+
+
+def program(case: Case, what: What, method: str, jitted: Jit) -> Program:
+    """What is done with a case. Raises ValueError when the method cannot do it."""
     make = {"forward": _forward, "gradient": _gradient, "train": _train, "per-example": _per_example}[what]
-    run, shown = make(case, net, given, plainly if method == "lax" else compiled)
-    return Task(run, shown, case.parameters)
+    return make(case, with_method(case.net, method), jitted)
 
 
-def _device(case: Case, given: Given):
-    images = jnp.asarray(given.images, case.dtype)
-    return *jax.tree.map(jnp.asarray, (given.params, given.state)), images, jnp.asarray(given.labels)
-
-
-def _forward(case: Case, net: Layer, given: Given, jitted: Jit):
-    params, state, images, _ = _device(case, given)
+def _forward(case: Case, net: Layer, jitted: Jit) -> Program:
     f = jitted(lambda params, state, x: net.apply(params, state, x, train=True))
-    return lambda: f(params, state, images), lambda result: [_numbers(result[0])]
+    return Program(f, lambda params, state, images, labels: (params, state, images), lambda result: [_numbers(result[0])])
 
 
-def _gradient(case: Case, net: Layer, given: Given, jitted: Jit):
-    params, state, images, _ = _device(case, given)
-
+def _gradient(case: Case, net: Layer, jitted: Jit) -> Program:
     def squares(params, x, state):
         y = net.apply(params, state, x, train=True)[0]
         return jnp.square(y.astype(jnp.float32)).sum()
-
-    f = jitted(jax.value_and_grad(squares, argnums=(0, 1) if case.images else 0))
 
     def shown(result):
         value, gradient = result
         return [_numbers(a) for a in (gradient[1], *jax.tree.leaves(gradient[0]))] if case.images else [_numbers(value)]
 
-    return lambda: f(params, images, state), shown
+    f = jitted(jax.value_and_grad(squares, argnums=(0, 1) if case.images else 0))
+    return Program(f, lambda params, state, images, labels: (params, images, state), shown)
 
 
-def _train(case: Case, net: Layer, given: Given, jitted: Jit):
-    params, state, images, labels = _device(case, given)
+def _train(case: Case, net: Layer, jitted: Jit) -> Program:
     optimizer = optax.sgd(RATE, MOMENTUM)
 
     def step(carried, x, labels):
@@ -82,18 +88,17 @@ def _train(case: Case, net: Layer, given: Given, jitted: Jit):
         updates, memory = optimizer.update(gradient, memory)
         return (optax.apply_updates(params, updates), state, memory), loss
 
-    return Stepper(jitted(step, (0,)), (params, state, optimizer.init(params)), images, labels), loss_shown
+    carried = lambda params, state: (params, state, optimizer.init(params))
+    return Program(jitted(step, (0,)), lambda params, state, images, labels: (carried(params, state), images, labels), loss_shown)
 
 
-def _per_example(case: Case, net: Layer, given: Given, jitted: Jit):
-    params, state, images, labels = _device(case, given)
-
+def _per_example(case: Case, net: Layer, jitted: Jit) -> Program:
     def loss(params, x, label, state):
         return cross_entropy(net.apply(params, state, x[None], train=True)[0], label[None])
 
     f = jitted(jax.vmap(jax.grad(loss), (None, 0, 0, None)))
     squares = lambda gradient: [_numbers(sum(jnp.square(a).sum() for a in jax.tree.leaves(gradient)))]
-    return lambda: f(params, images, labels, state), squares
+    return Program(f, lambda params, state, images, labels: (params, images, labels, state), squares)
 
 
 def _numbers(a: Any) -> np.ndarray:

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from jconv import ahead
 from jconv.bench.compiling import measure_compiling
 from jconv.bench.row import Row
 from jconv.scripts import bench
@@ -37,6 +38,34 @@ def test_a_suite_writes_its_three_files(suite, part, cases, tmp_path, capsys):
     assert {file.name for file in tmp_path.iterdir()} == {"bench.json", "bench.md", "bench.svg"}
     out = capsys.readouterr().out
     assert "threads in XLA" in out and "slower than plain lax" in out and "not judged" in out
+
+
+def test_ahead_compiles_every_case_in_one_process_and_runs_none(tmp_path, monkeypatch, capsys):
+    """With the CPU in the place of the chip."""
+    monkeypatch.setattr(ahead, "find_spec", lambda name: name)
+    patched = "import jax, jconv.ahead as ahead; ahead.find_chip = lambda name: jax.devices('cpu')[0]; "
+    monkeypatch.setattr(ahead, "CHILD", patched + "print('started'); ahead.answer()")
+    argv = ["--suite", "gpu", "--cases", "max pool 2/2 64 at 56", "--toy", "--ahead", "v0:1x1", "--out", str(tmp_path)]
+    assert bench.main(argv) == 0
+    result = json.loads((tmp_path / "bench.json").read_text())
+    assert result["topology"] == "v0:1x1" and result["command"] == f"jconv bench {' '.join(argv)}".replace(
+        "max pool 2/2 64 at 56", "'max pool 2/2 64 at 56'"
+    )
+    assert [(row["what"], row["dtype"]) for row in result["rows"]] == [
+        (what, dtype) for dtype in ("float32", "bfloat16") for what in ("forward", "gradient")
+    ]
+    image = 56 * 56 * 64 * 2 * 4
+    assert all(row["account"]["chip"] == "cpu" and row["account"]["accessed"] > image / 2 for row in result["rows"])
+    assert {file.name for file in tmp_path.iterdir()} == {"bench.json", "bench.md"}
+    assert "gpu: max pool 2/2 64 at 56, gradient, batch 2, bfloat16, jconv: " in capsys.readouterr().out
+
+
+def test_ahead_without_libtpu_is_one_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(ahead, "find_spec", lambda name: None)
+    monkeypatch.chdir(tmp_path)
+    assert bench.main(["--suite", "gpu", "--ahead", "v5e:2x2"]) == 2
+    assert capsys.readouterr().err == "error: --ahead v5e:2x2: libtpu is not installed; pip install 'jconv[tpu-plan]'\n"
+    assert not list(tmp_path.iterdir())
 
 
 def test_ctrl_c_keeps_the_cases_before(tmp_path, monkeypatch, capsys):

@@ -71,7 +71,7 @@ def compiled_as(found, monkeypatch):
 
 
 def test_xlas_figure_is_printed_beside_the_prediction(monkeypatch, capsys):
-    asked = compiled_as(compiled.Compiled("TPU v5 lite", 3 * MIB, 2**19, 5 * MIB), monkeypatch)
+    asked = compiled_as(compiled.Compiled("TPU v5 lite", 3 * MIB, 2**19, 5 * MIB, None, None, 1.0), monkeypatch)
     assert summary.main(["lenet5", "--memory", "--batch", "7", "--optimizer", "adam", "--wait", "9"]) == 0
     out = capsys.readouterr().out
     assert asked == [(7, {"optimizer": "adam", "dtype": "float32", "topology": "v5e:2x2", "timeout": 9.0})]
