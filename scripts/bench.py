@@ -34,6 +34,7 @@ import tyro
 from rich.console import Console
 from rich.status import Status
 
+from jconv.backend import Backend, missing, use_backend
 from jconv.bench.ahead import ahead_markdown, measure_ahead
 from jconv.bench.contestants import check_contestants, label
 from jconv.bench.machine import describe, machine, threads
@@ -72,6 +73,8 @@ class Options:
     """A TPU's topology, such as v5e:2x2: compile the cases for it instead of running them; by jconv, unless others of ours are named."""
     wait: float = 600.0
     """Seconds that --ahead gives the compiler for a case."""
+    backend: Backend = "auto"
+    """What computes; by itself jax takes an accelerator that it finds."""
     out: Path | None = None
     """Folder for bench.json, bench.md and bench.svg. runs/bench-DATE by default."""
 
@@ -79,6 +82,7 @@ class Options:
 @command
 def main(argv: Sequence[str] | None = None) -> int:
     options = tyro.cli(Options, args=argv, prog="jconv bench", description=__doc__)
+    use_backend(options.backend)
     jobs = checked(options)
     folder = options.out or Path("runs") / f"bench-{datetime.now():%Y%m%d-%H%M%S}"
     console, rows, about = Console(highlight=False), [], machine()
@@ -129,9 +133,7 @@ def checked(options: Options) -> list[Job]:
     if options.out and options.out.exists() and not options.out.is_dir():
         raise InputError(f"--out {options.out}: is a file; name a folder")
     if "gpu" in options.suite and jax.default_backend() == "cpu" and not options.toy and not options.ahead:
-        raise InputError(
-            "--suite gpu: jax finds no accelerator here, only cpu; pip install 'jax[cuda13]' on a machine with one, or add --toy"
-        )
+        raise InputError(f"--suite gpu: {missing('gpu')}, or add --toy")
     return choose(options.suite, options.cases, options.toy)
 
 

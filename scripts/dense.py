@@ -28,6 +28,7 @@ import tyro
 from rich.console import Console
 
 from jconv import convolutionalize, dense_scores, net_field, shift_and_stitch, summary
+from jconv.backend import Backend, use_backend
 from jconv.command import command
 from jconv.data.image import read_image
 from jconv.errors import InputError
@@ -53,11 +54,14 @@ class Options:
     """Where to write the picture."""
     compare: bool = False
     """Time the same positions crop by crop as well, three times each."""
+    backend: Backend = "auto"
+    """What computes; by itself jax takes an accelerator that it finds."""
 
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
     options = tyro.cli(Options, prog="jconv dense", description=__doc__, args=argv)
+    use_backend(options.backend)
     weights = load_weights(open_run(options.run, "weights.safetensors").weights)
     image = fitting(read_image(options.image), weights.in_shape, options.image)
     net, params = convolutionalize(weights.net, weights.params, weights.in_shape)

@@ -21,6 +21,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from jconv.backend import Backend, use_backend
 from jconv.command import command
 from jconv.data import load
 from jconv.errors import InputError
@@ -37,11 +38,14 @@ class Options:
     """Which of its images."""
     data_dir: Path | None = None
     """Where the folder of images is now, if it has moved."""
+    backend: Backend = "auto"
+    """What computes; by itself jax takes an accelerator that it finds."""
 
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
     options = tyro.cli(Options, prog="jconv evaluate", description=__doc__, args=argv)
+    use_backend(options.backend)
     run = open_run(options.run, "weights.safetensors")
     trained, _ = read_config(run)
     weights = load_weights(run.weights)

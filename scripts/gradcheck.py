@@ -18,6 +18,7 @@ import tyro
 from rich.console import Console
 
 from jconv import gradcheck, thin
+from jconv.backend import Backend, use_backend
 from jconv.command import command
 from jconv.models import build
 
@@ -40,11 +41,14 @@ class Options:
     """Largest relative error against central differences."""
     seed: int = 0
     """Draws the parameters, the images and the directions."""
+    backend: Backend = "auto"
+    """What computes; by itself jax takes an accelerator that it finds."""
 
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
     options = tyro.cli(Options, prog="jconv gradcheck", description=__doc__, args=argv)
+    use_backend(options.backend)
     net, in_shape = build(options.model)
     if options.thin != 1:
         net = thin(net, options.thin)

@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from jconv.backend import Backend, use_backend
 from jconv.command import command
 from jconv.data.image import read_image
 from jconv.errors import InputError
@@ -38,11 +39,14 @@ class Options:
     """Folder of a finished training."""
     images: tyro.conf.Positional[tuple[Path, ...]]
     """Image files, of any size and kind."""
+    backend: Backend = "auto"
+    """What computes; by itself jax takes an accelerator that it finds."""
 
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
     options = tyro.cli(Options, prog="jconv predict", description=__doc__, args=argv)
+    use_backend(options.backend)
     weights = load_weights(open_run(options.run, "weights.safetensors").weights)
     if not options.images:
         raise InputError("no images given; name some after the run folder: jconv predict RUN IMAGE...")

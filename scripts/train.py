@@ -28,6 +28,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from jconv import Layer, __version__, summary, walk
+from jconv.backend import use_backend
 from jconv.command import command
 from jconv.data import load
 from jconv.errors import InputError
@@ -54,6 +55,7 @@ class Options(TrainOptions):
 def main(argv: Sequence[str] | None = None) -> int:
     console = Console(highlight=False)
     options, resume = _parse(argv)
+    use_backend(options.backend)
     folder = resume or options.out or Path("runs") / f"{options.model}-{options.data}-{datetime.now():%Y%m%d-%H%M%S}"
     if not resume:
         check_new(folder)

@@ -22,6 +22,7 @@ import tyro
 from rich.console import Console
 
 from jconv import save_plan, tune
+from jconv.backend import Backend, use_backend
 from jconv.command import command
 from jconv.errors import InputError
 from jconv.models import build
@@ -48,11 +49,14 @@ class Options:
     """Seconds that these rounds may take before no further one begins."""
     out: Path = Path("plan.json")
     """The file to write; a plan that is there is replaced."""
+    backend: Backend = "auto"
+    """What computes; by itself jax takes an accelerator that it finds."""
 
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
     options = tyro.cli(Options, args=argv, prog="jconv tune", description=__doc__)
+    use_backend(options.backend)
     net, in_shape = build(options.model, classes=options.classes, variant=options.variant)
     in_shape = options.in_shape or in_shape
     check_out(options.out)

@@ -7,9 +7,11 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from ..backend import Backend
 from ..errors import InputError
 
 LEAST = {"epochs": 1, "batch_size": 1, "shift": 0, "seed": 0, "warmup_epochs": 0, "weight_decay": 0, "momentum": 0}
+LATER = {"backend", "plan"}  # options that came after the first version: a config.json without one means its default
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class TrainOptions:
     """Cross-entropy, or the multiclass hinge with margin 1."""
     seed: int = 0
     """Of the initial parameters, the order of the images, and dropout."""
+    backend: Backend = "auto"
+    """What computes; by itself jax takes an accelerator that it finds."""
     plan: Path | None = None
     """A file of `jconv tune`: the methods of the convolutions. Kept in the folder as plan.json."""
     out: Path | None = None
@@ -70,12 +74,12 @@ class TrainOptions:
 
     @classmethod
     def from_dict(cls, given: dict[str, Any]) -> TrainOptions:
-        """The options `to_dict` gave. Raises InputError naming the field."""
+        """The options `to_dict` gave, maybe of an earlier version. Raises InputError naming the field."""
         names = {field.name for field in fields(cls)}
-        if wrong := names ^ given.keys():
+        if wrong := (names - LATER - given.keys()) | (given.keys() - names):
             name = min(wrong)
             raise InputError(f"option {name!r} is missing" if name in names else f"unknown option {name!r}")
-        paths = {name: Path(given[name]) for name in ("data_dir", "plan", "out") if isinstance(given[name], str)}
+        paths = {name: Path(given[name]) for name in ("data_dir", "plan", "out") if isinstance(given.get(name), str)}
         return cls(**{**given, **paths})
 
 

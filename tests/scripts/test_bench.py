@@ -90,7 +90,7 @@ def test_ctrl_c_keeps_the_cases_before(tmp_path, monkeypatch, capsys):
         (["--suite", "speed"], "unknown suite 'speed'; use 'ops', 'nets', 'train', 'compile', 'memory', 'gpu'"),
         (["--suite", "train", "--cases", "alexnex"], "no case of train has 'alexnex' in its name; there are\n  LeNet, train"),
         (["--contestants", "keras"], "unknown contestant 'keras'"),
-        (["--suite", "ops", "gpu"], "--suite gpu: jax finds no accelerator here, only cpu"),
+        (["--suite", "ops", "gpu"], "--suite gpu: jax finds only cpu here; pip install 'jax[cuda13]' on a machine with an NVIDIA GPU"),
         (["--pairs", "0"], "--pairs 0: at least 1 was expected"),
     ],
 )

@@ -38,3 +38,9 @@ def test_no_images_and_no_run(run, tmp_path, capsys):
     assert "no images given; name some after the run folder" in capsys.readouterr().err
     assert predict.main([str(tmp_path / "absent"), "a.png"]) == 2
     assert "absent: there is no such run folder" in capsys.readouterr().err
+
+
+def test_a_backend_that_is_not_there_is_one_line(run, capsys):
+    assert predict.main([str(run), "a.png", "--backend", "gpu"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: --backend gpu: jax finds only cpu here") and error.count("\n") == 1

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import shutil
 
 import pytest
 
@@ -8,6 +9,7 @@ from jconv.data import digits
 from jconv.models import build
 from jconv.scripts import train
 from jconv.train.checkpoint import saved_steps
+from jconv.train.options import LATER
 from jconv.weights import load_weights
 
 
@@ -41,6 +43,17 @@ def test_a_stopped_run_is_resumed_to_the_same_bits(run, settings, tmp_path, monk
     assert len((out / "metrics.jsonl").read_text().splitlines()) == 3
 
 
+def test_a_run_of_an_earlier_version_is_resumed(run, settings, tmp_path):
+    """Its config.json knows nothing of options that came later."""
+    old = shutil.copytree(run, tmp_path / "old")
+    config = json.loads((old / "config.json").read_text())
+    config["options"] = {name: value for name, value in config["options"].items() if name not in LATER}
+    (old / "config.json").write_text(json.dumps(config))
+    (old / "weights.safetensors").unlink()
+    assert train.main(["--resume", str(old)]) == 0
+    assert (old / "weights.safetensors").read_bytes() == (run / "weights.safetensors").read_bytes()
+
+
 def test_divergence_ends_with_the_step_and_the_last_good_checkpoint(settings, tmp_path, capsys):
     out = tmp_path / "run"
     assert train.main([*settings, "--out", str(out), "--optimizer", "sgd", "--learning-rate", "1e30"]) == 1
@@ -62,6 +75,7 @@ def test_divergence_ends_with_the_step_and_the_last_good_checkpoint(settings, tm
             "error: images have the shape (32, 32, 1) (the batch is (1438, 32, 32, 1)) but the net takes (32, 32, 3)",
         ),
         (["--resume", "absent"], "error: absent: there is no such run folder"),
+        (["--backend", "tpu"], "error: --backend tpu: jax finds only cpu here; pip install 'jax[tpu]' on a machine with a TPU"),
     ],
 )
 def test_wrong_input_is_one_line_and_leaves_nothing(arguments, words, tmp_path, monkeypatch, capsys):

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from jconv.errors import InputError
-from jconv.train.options import TrainOptions
+from jconv.train.options import LATER, TrainOptions
 
 
 def test_options_go_to_json_and_back():
@@ -55,3 +55,11 @@ def test_a_wrong_field_is_named():
     del saved["loss"]
     with pytest.raises(InputError, match="option 'loss' is missing"):
         TrainOptions.from_dict(saved)
+
+
+def test_options_of_an_earlier_version_have_the_defaults_of_what_came_later():
+    saved = TrainOptions(epochs=3).to_dict()
+    for name in LATER:
+        del saved[name]
+    assert TrainOptions.from_dict(saved) == TrainOptions(epochs=3)
+    assert LATER < saved.keys() | LATER == TrainOptions().to_dict().keys()
