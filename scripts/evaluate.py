@@ -2,8 +2,9 @@
 
     jconv evaluate runs/lenet5-digits-20260101-120000
 
-Reads weights.safetensors and config.json of the run folder and the images the run was trained on; prints the loss, the accuracy
-and a line a class: its images, the share of them that was recognised, and what the others were most often taken for.
+Reads weights.safetensors and config.json of the run folder and the images the run was trained on; prints the loss, the accuracy,
+the SHA-256 of the parameters and a line a class: its images, the share of them that was recognised, and what the others were most
+often taken for.
 A few seconds for LeNet-5 on the digits. Exit code 2 for a missing or damaged run.
 """
 
@@ -27,7 +28,7 @@ from jconv.data import load
 from jconv.errors import InputError
 from jconv.train import check_examples, evaluate, find_loss, make_predict
 from jconv.train.run import open_run, read_config
-from jconv.weights import load_weights
+from jconv.weights import fingerprint, load_weights
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     result = evaluate(predict, weights.params, weights.state, split, find_loss(trained.loss), trained.batch_size)
     console = Console(highlight=False)
     console.print(f"{len(split.labels):,} {options.split} images: {trained.loss} loss {result.loss:.4f}, accuracy {result.accuracy:.2%}")
+    console.print(f"parameters: SHA-256 {fingerprint(weights.params, weights.state)}", soft_wrap=True)
     console.print(_table(result.scores.argmax(axis=1), split.labels, weights.class_names))
     return 0
 

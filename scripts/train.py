@@ -3,11 +3,12 @@
     jconv train                                                        LeNet-5 on the handwritten digits
     jconv train --model tiny_vgg --data folder --data-dir cifar10      any net on train/CLASS/* and test/CLASS/* images
     jconv train --plan plan.json                                       by the methods that `jconv tune` chose
+    jconv train --deterministic                                        the same bits every time, on a GPU too
     jconv train --resume runs/lenet5-digits-20260101-120000            go on with a run that was stopped
 
-Prints one line an epoch, over the progress and the time left, then the test accuracy and where the report is. The folder holds
-config.json, metrics.jsonl, checkpoints/, weights.safetensors and report.html. A resumed run ends with the very parameters
-that it would have had without the stop. Exit code 1 when the training diverges, 2 for wrong input.
+Prints one line an epoch, over the progress and the time left, then the test accuracy, the SHA-256 of the parameters and where the
+report is. The folder holds config.json, metrics.jsonl, checkpoints/, weights.safetensors and report.html. A resumed run ends with
+the very parameters that it would have had without the stop. Exit code 1 when the training diverges, 2 for wrong input.
 Without options it takes 8 s on two cores, and ends above 99 %.
 """
 
@@ -42,7 +43,7 @@ from jconv.train.options import TrainOptions
 from jconv.train.planned import by_plan
 from jconv.train.run import Run, check_new, keep_rows, new_run, open_run, read_config, read_rows
 from jconv.view.report import write_report
-from jconv.weights import Weights, save_weights
+from jconv.weights import Weights, fingerprint, save_weights
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"stopped; go on with: jconv train --resume {folder}", file=sys.stderr)
         return 130
     accuracy = _write_results(job, run, state, net, in_shape)
-    console.print(f"test accuracy {accuracy:.2%}\nreport: {run.report}", soft_wrap=True)
+    digest = fingerprint(state.params, state.state)
+    console.print(f"test accuracy {accuracy:.2%}\nparameters: SHA-256 {digest}\nreport: {run.report}", soft_wrap=True)
     return 0
 
 

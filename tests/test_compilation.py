@@ -8,7 +8,8 @@ from jax.errors import JaxRuntimeError
 
 import jconv
 from jconv import compilation, ops
-from jconv.compilation import OPTIONS, options_of
+from jconv.compilation import DETERMINISTIC, OPTIONS, options_of
+from jconv.errors import InputError
 
 
 @pytest.fixture
@@ -68,6 +69,47 @@ def test_ones_own_options_win(monkeypatch, x):
     monkeypatch.setattr(compilation.jax, "jit", lambda f, **settings: asked.append(settings) or real(f, **settings))
     jconv.jit(jnp.sin, compiler_options={"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_DOT"})(x)
     assert asked[-1]["compiler_options"]["xla_cpu_experimental_ynn_fusion_type"] == "LIBRARY_FUSION_TYPE_DOT"
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """The compiler options of every jit from here on."""
+    seen, real = [], jax.jit
+
+    def jit(f, **settings):
+        seen.append(settings.get("compiler_options"))
+        return real(f, **settings)
+
+    monkeypatch.setattr(compilation.jax, "jit", jit)
+    return seen
+
+
+def test_a_gpu_is_asked_to_be_deterministic(monkeypatch, asked, x, close):
+    """With the GPU's options given to the CPU's compiler, which reads them and has no use for them; ours win over the user's own."""
+    monkeypatch.setitem(DETERMINISTIC, "cpu", DETERMINISTIC["gpu"])
+    close(jconv.jit(jnp.sin, deterministic=True, compiler_options={"xla_gpu_deterministic_ops": False})(x), jnp.sin(x), 1e-6)
+    assert asked[-1]["xla_gpu_deterministic_ops"] is True
+    jconv.jit(jnp.sin)(x)
+    assert "xla_gpu_deterministic_ops" not in asked[-1]
+
+
+def test_a_cpu_needs_nothing_to_be_deterministic(asked, x, close):
+    f = jconv.jit(jnp.sin, deterministic=True)
+    close(jax.grad(lambda x: f(x).sum())(x), jnp.cos(x), 1e-6)  # nested too
+    jconv.jit(jnp.cos)(x), jconv.jit(jnp.sin, deterministic=True)(x)
+    assert asked[-1] == asked[-3] == options_of("cpu")
+
+
+def test_determinism_is_never_left_out_quietly(monkeypatch, x):
+    monkeypatch.setitem(DETERMINISTIC, "cpu", {"xla_cpu_no_such_option": True})
+    with pytest.raises(InputError, match="^deterministic: this cpu compiler does not know xla_cpu_no_such_option; use a newer jaxlib"):
+        jconv.jit(jnp.sin, deterministic=True)(x)
+    monkeypatch.setitem(DETERMINISTIC, "cpu", DETERMINISTIC["gpu"])
+    with pytest.raises(InputError, match="^deterministic: has no effect inside another jit"):
+        jax.jit(jconv.jit(jnp.sin, deterministic=True))(x)
+    monkeypatch.delitem(DETERMINISTIC, "cpu")
+    with pytest.raises(InputError, match="^deterministic: what makes cpu so is not known; it is for gpu: leave it out"):
+        jconv.jit(jnp.sin, deterministic=True).lower(x)
 
 
 def cannot(*_, **__):

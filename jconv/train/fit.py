@@ -50,8 +50,8 @@ def prepare(options: TrainOptions, net: Layer, in_shape: Shape, data: Dataset) -
     state = initial_state(net, in_shape, optimizer, options.seed)
     images = jax.ShapeDtypeStruct((options.batch_size, *in_shape), data.train.images.dtype)
     labels = jax.ShapeDtypeStruct((options.batch_size,), data.train.labels.dtype)
-    step = make_train_step(net, loss, optimizer, options.seed).lower(state, images, labels).compile()
-    predict = make_predict(net).lower(state.params, state.state, images).compile()
+    step = make_train_step(net, loss, optimizer, options.seed, deterministic=options.deterministic).lower(state, images, labels).compile()
+    predict = make_predict(net, deterministic=options.deterministic).lower(state.params, state.state, images).compile()
     return Job(options, data, steps, rate, loss, step, predict, perf_counter() - start), state
 
 

@@ -11,7 +11,7 @@ from ..backend import Backend
 from ..errors import InputError
 
 LEAST = {"epochs": 1, "batch_size": 1, "shift": 0, "seed": 0, "warmup_epochs": 0, "weight_decay": 0, "momentum": 0}
-LATER = {"backend", "plan"}  # options that came after the first version: a config.json without one means its default
+LATER = {"backend", "deterministic", "plan"}  # options that came after the first version: a config.json without one means its default
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,9 @@ class TrainOptions:
     """Of the initial parameters, the order of the images, and dropout."""
     backend: Backend = "auto"
     """What computes; by itself jax takes an accelerator that it finds."""
+    deterministic: bool = False
+    """The same bits from every run. A GPU then takes deterministic kernels alone and tunes nothing, at a cost not measured; a CPU needs
+    nothing for it."""
     plan: Path | None = None
     """A file of `jconv tune`: the methods of the convolutions. Kept in the folder as plan.json."""
     out: Path | None = None

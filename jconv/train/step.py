@@ -23,15 +23,17 @@ class Metrics(NamedTuple):
     correct: jax.Array  # () int32, examples whose own class scores highest
 
 
-def make_train_step(net: Layer, loss: Loss, optimizer: optax.GradientTransformation, seed: int = 0) -> Jitted:
+def make_train_step(
+    net: Layer, loss: Loss, optimizer: optax.GradientTransformation, seed: int = 0, *, deterministic: bool = False
+) -> Jitted:
     """step(train_state, images, labels) -> (train_state, Metrics), jitted.
 
     Shapes: images (N, *in_shape), uint8 (divided by 255) or float32 (as it is); labels (N,) integers.
     The state given is donated: its buffers become the new state's, so do not use it again. What a layer draws follows from
-    (seed, step) alone. Labels out of range would train on garbage without a word: see `check_examples`.
+    (seed, step) alone; `deterministic` is `jconv.jit`'s. Labels out of range would train on garbage without a word: see `check_examples`.
     """
 
-    @partial(jit, donate_argnums=0)
+    @partial(jit, donate_argnums=0, deterministic=deterministic)
     def step(before: TrainState, images: jax.Array, labels: jax.Array) -> tuple[TrainState, Metrics]:
         key = jax.random.fold_in(jax.random.key(seed), before.step)
 
@@ -50,10 +52,10 @@ def make_train_step(net: Layer, loss: Loss, optimizer: optax.GradientTransformat
     return step
 
 
-def make_predict(net: Layer) -> Jitted:
+def make_predict(net: Layer, *, deterministic: bool = False) -> Jitted:
     """predict(params, state, images) -> scores (N, classes), jitted, in test mode. Images as in `make_train_step`."""
 
-    @jit
+    @partial(jit, deterministic=deterministic)
     def predict(params, state, images):
         return net.apply(params, state, as_input(images))[0]
 

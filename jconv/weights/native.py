@@ -7,6 +7,7 @@ safetensors writes several in no set order, and equal weights should be equal fi
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Sequence
@@ -68,6 +69,15 @@ def load_weights(path: Path | str, own: Sequence[type[Layer]] = ()) -> Weights:
     _check(path, expected, arrays)
     tree = jax.tree_util.tree_map_with_path(lambda at, _: jnp.asarray(arrays[_name(at)]), expected)
     return Weights(net, in_shape, class_names, tree["params"], tree["state"])
+
+
+def fingerprint(params: Params, state: State) -> str:
+    """SHA-256 of every array with its name, in hexadecimal: two trainings that ended with the same bits have the same."""
+    digest = hashlib.sha256()
+    for name, leaf in sorted(_by_name({"params": params, "state": state}).items()):
+        a = np.asarray(leaf)
+        digest.update(f"{name} {a.dtype} {a.shape}\n".encode() + a.tobytes())
+    return digest.hexdigest()
 
 
 def _read_metadata(path: Path, metadata: dict[str, str], own: Sequence[type[Layer]]) -> tuple[Layer, Shape, tuple[str, ...]]:

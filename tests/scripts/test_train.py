@@ -5,9 +5,10 @@ import shutil
 import pytest
 
 from jconv import Tuning, replace, save_plan
+from jconv.compilation import DETERMINISTIC
 from jconv.data import digits
 from jconv.models import build
-from jconv.scripts import train
+from jconv.scripts import evaluate, train
 from jconv.train.checkpoint import saved_steps
 from jconv.train.options import LATER
 from jconv.weights import load_weights
@@ -41,6 +42,39 @@ def test_a_stopped_run_is_resumed_to_the_same_bits(run, settings, tmp_path, monk
     assert f"report: {out / 'report.html'}" in capsys.readouterr().out.replace("\n", " ")
     assert (out / "weights.safetensors").read_bytes() == (run / "weights.safetensors").read_bytes()
     assert len((out / "metrics.jsonl").read_text().splitlines()) == 3
+
+
+def digest(out):
+    (line,) = (line for line in out.splitlines() if line.startswith("parameters: SHA-256 "))
+    return line.split()[-1]
+
+
+def test_deterministic_runs_end_in_the_same_bits_stopped_or_not(settings, tmp_path, monkeypatch, capsys):
+    def stopped(*args):
+        yield next(fit(*args))
+        raise KeyboardInterrupt
+
+    fit, digests = train.fit, []
+    for name in ("first", "second"):
+        assert train.main([*settings, "--deterministic", "--out", str(tmp_path / name)]) == 0
+        digests.append(digest(capsys.readouterr().out))
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "fit", stopped)
+        assert train.main([*settings, "--deterministic", "--out", str(tmp_path / "stopped")]) == 130
+    assert train.main(["--resume", str(tmp_path / "stopped")]) == 0
+    digests.append(digest(capsys.readouterr().out))
+    assert evaluate.main([str(tmp_path / "first")]) == 0
+    digests.append(digest(capsys.readouterr().out))
+    assert len(set(digests)) == 1 and len(digests[0]) == 64
+    assert train.main([*settings, "--seed", "1", "--out", str(tmp_path / "other")]) == 0
+    assert digest(capsys.readouterr().out) != digests[0]
+
+
+def test_a_compiler_that_cannot_be_deterministic_ends_it(settings, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(DETERMINISTIC, "cpu", {"xla_cpu_no_such_option": True})
+    assert train.main([*settings, "--deterministic", "--out", str(tmp_path / "run")]) == 2
+    assert capsys.readouterr().err.startswith("error: deterministic: this cpu compiler does not know xla_cpu_no_such_option")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_run_of_an_earlier_version_is_resumed(run, settings, tmp_path):

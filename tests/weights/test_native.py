@@ -7,7 +7,7 @@ from safetensors.numpy import load_file, save_file
 
 from jconv import BatchNorm, Conv, Dense, Flatten, Lambda, LayerError, Residual, Sequential
 from jconv.errors import InputError
-from jconv.weights import Weights, load_weights, save_weights
+from jconv.weights import Weights, fingerprint, load_weights, save_weights
 
 NET = Sequential(block=Residual(Sequential(conv1=Conv(3, 3, padding=1), bn1=BatchNorm())), flatten=Flatten(), fc=Dense(2))
 IN_SHAPE = (7, 5, 3)
@@ -57,6 +57,14 @@ def test_equal_weights_are_equal_files(file, weights, tmp_path):
     for i in range(5):
         save_weights(tmp_path / f"{i}.safetensors", weights)
         assert (tmp_path / f"{i}.safetensors").read_bytes() == file.read_bytes()
+
+
+def test_a_fingerprint_is_of_every_bit_and_name(file, weights):
+    own, back = fingerprint(weights.params, weights.state), load_weights(file)
+    assert len(own) == 64 and fingerprint(back.params, back.state) == own
+    assert fingerprint(weights.params, jax.tree.map(lambda a: np.nextafter(a, np.float32(9)), weights.state)) != own
+    renamed = {"fc1": weights.params["fc"], "block": weights.params["block"]}
+    assert fingerprint(renamed, weights.state) != own
 
 
 def test_a_net_with_a_function_cannot_be_saved(tmp_path, weights):
