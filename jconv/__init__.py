@@ -50,6 +50,7 @@ from .network import (
     Finding,
     GradientCheck,
     Measurement,
+    PrecisionErrors,
     Summary,
     Tuning,
     activations,
@@ -66,6 +67,7 @@ from .network import (
     lint,
     load_plan,
     net_field,
+    precision_errors,
     receptive_fields,
     replace,
     save_plan,
@@ -76,6 +78,7 @@ from .network import (
     thin,
     to_json,
     tune,
+    with_precision,
 )
 from .tap import Tap, split_taps
 

@@ -1,9 +1,12 @@
-"""Check every gradient of a network, in float64: autodiff against central differences, and against the im2col twin.
+"""Check every gradient of a network, in float64 at highest precision: autodiff against central differences, and the im2col twin.
 
     jconv gradcheck lenet5
     jconv gradcheck convnetjs --thin 0.25 --per-coordinate
+    jconv gradcheck resnet18 --errors
 
-Prints a table with one row a parameter array, and the worst of them. Some ten seconds for LeNet-5 on two cores.
+Prints a table with one row a parameter array, and the worst of them. Some ten seconds for LeNet-5 on two cores. With --errors it
+checks nothing, and prints how far scores and gradients are from the true ones under each precision policy: float32 at highest and at
+default precision (TF32 on a GPU), and bfloat16.
 Exit code 1 when a gradient is wrong, 2 for an unknown model.
 """
 
@@ -17,7 +20,7 @@ from typing import Annotated
 import tyro
 from rich.console import Console
 
-from jconv import gradcheck, thin
+from jconv import gradcheck, precision_errors, thin
 from jconv.backend import Backend, use_backend
 from jconv.command import command
 from jconv.models import build
@@ -37,6 +40,8 @@ class Options:
     """Go through every coordinate instead of random directions; slow beyond a few thousand parameters."""
     train: bool = True
     """Check the network as it is in training (dropout, batch statistics) or, with --no-train, at test time."""
+    errors: bool = False
+    """Print the errors of float32 and bfloat16 on this backend instead."""
     tolerance: float = 1e-6
     """Largest relative error against central differences."""
     seed: int = 0
@@ -53,6 +58,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.thin != 1:
         net = thin(net, options.thin)
     console = Console(highlight=False)
+    if options.errors:
+        with console.status(f"computing {options.model} in float64, float32 and bfloat16"):
+            found = precision_errors(net, in_shape, train=options.train, batch=options.batch, seed=options.seed)
+        console.print(str(found), soft_wrap=True)
+        return 0
     with console.status(f"checking {options.model}"):
         check = gradcheck(
             net,

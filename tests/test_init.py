@@ -21,7 +21,7 @@ HEAVY = {"optax", "matplotlib", "sklearn", "rich", "tyro", "orbax", "PIL", "safe
 
 def test_the_names_of_the_documentation_are_there():
     wanted = """
-        Layer LayerError ShapeError walk map_layers with_method thin replace to_json from_json summary Summary gradcheck split_taps
+        Layer LayerError ShapeError walk map_layers with_method with_precision precision_errors thin replace to_json from_json summary Summary gradcheck split_taps
         Sequential Residual Concat Tap Conv ConvTranspose Local Dense Flatten Normalize Scale PadChannels Subsampling MaxPool AvgPool
         LpPool GlobalAvgPool GlobalMaxPool AdaptiveAvgPool BatchNorm GroupNorm LayerNorm LocalResponseNorm ContrastNorm Dropout
         DropPath Relu LeakyRelu Elu Gelu Silu Sigmoid Tanh Softplus Softmax Maxout Lambda Identity Initializer Parameter

@@ -7,9 +7,10 @@ from .linting import Finding, lint
 from .matrix import connections, conv_as_dense
 from .memory import Budget, budget, largest_batch, saved_bytes, streaming_peak
 from .plan_file import load_plan, save_plan
+from .precision import PrecisionErrors, precision_errors
 from .recording import activations, features
 from .serial import from_json, to_json
-from .surgery import replace, thin
+from .surgery import replace, thin, with_precision
 from .table import Summary, summary
 from .tuned import Measurement, Tuning
 from .tuning import tune

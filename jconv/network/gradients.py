@@ -14,6 +14,7 @@ import numpy as np
 from ..geometry import Shape
 from ..layer import Layer, with_method
 from .differences import Differences, Leaves, output_and_gradient, relative, rounding_noise, run_once, weighted_sum
+from .surgery import with_precision
 from .text import aligned
 
 GENERATOR = "unsafe_rbg"  # compiles several times faster than threefry, and any draw serves
@@ -62,7 +63,7 @@ class GradientCheck:
         total = sum(leaf.size for leaf in self.leaves)
         foot = ("output", f"{total:,}", "", _error(self.forward), str(sum(leaf.redrawn for leaf in self.leaves)), "")
         verdict = "passed" if self.passed else "FAILED"
-        return f"{aligned(head, rows, foot, right={1, 2, 3, 4})}\n{verdict}; worst: {self.worst.name}"
+        return f"{aligned(head, rows, foot, right={1, 2, 3, 4})}\n{verdict} in float64 at highest precision; worst: {self.worst.name}"
 
 
 def gradcheck(
@@ -80,7 +81,7 @@ def gradcheck(
     """Check the gradients of a net, `gradcheck(net, in_shape)`, or of a function of arrays, `gradcheck(f, x, kernel)`.
 
     A scalar is made of the output by fixed random weights. For every leaf of the parameters, and the input, its gradient by
-    autodiff is compared, in float64, with
+    autodiff is compared, in float64 (and a net's products at highest precision), with
     - central differences along `directions` random directions, or along every coordinate. Two step sizes that disagree show
       a kink (ReLU, max pooling) inside the step: that direction is drawn again and counted, that coordinate left out and counted.
     - the gradient of the twin, by default the net `with_method(net, "im2col")`.
@@ -96,7 +97,8 @@ def gradcheck(
     if batch < 3:
         raise ValueError(f"gradcheck: batch={batch}; at least 3 are needed for batch statistics to vary")
     in_shape = tuple(*args)
-    other = twin if isinstance(twin, Layer) else with_method(target, "im2col")
+    target = with_precision(target, "highest")
+    other = with_precision(twin, "highest") if isinstance(twin, Layer) else with_method(target, "im2col")
     params, state = jax.jit(target.init, static_argnums=1, compiler_options=run_once())(jax.random.key(seed, impl=GENERATOR), in_shape)
     leaves = _random_leaves(params, (batch, *in_shape), np.random.default_rng(seed))
     state = jax.tree.map(lambda a: np.asarray(a, np.float64), state)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import math
 
-from ..errors import LayerError, located
+from ..errors import LayerError, located, unknown
 from ..layer import Layer, map_layers
 from ..layers import Conv, ConvTranspose, Dense, GroupNorm, Local, PadChannels
 from ..tap import Tap
+
+PRECISIONS = (None, "default", "high", "highest")
 
 
 def replace(net: Layer, path: str, layer: Layer) -> Layer:
@@ -19,6 +21,16 @@ def replace(net: Layer, path: str, layer: Layer) -> Layer:
         raise LayerError(f"there is no layer {name!r} here; there are {', '.join(children) or 'none'}", path)
     children[name] = located(name, replace, children[name], rest, layer) if rest else layer
     return net.with_children(children)
+
+
+def with_precision(net: Layer, precision: str | None) -> Layer:
+    """The net with every convolution and matrix product at one precision: "highest", "high", "default" or None, which is jax's own
+    setting. Raises ValueError for another word.
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(unknown("precision", precision, tuple(filter(None, PRECISIONS)), "None"))
+    set_to = lambda _, layer: dataclasses.replace(layer, precision=precision) if hasattr(layer, "precision") else layer
+    return map_layers(net, set_to)
 
 
 def thin(net: Layer, factor: float) -> Layer:

@@ -44,7 +44,7 @@ def test_the_table_names_every_leaf_and_the_verdict():
     assert set(rule) == {"-"}
     assert [row.split()[0] for row in rows if set(row) != {"-"}] == ["bias", "kernel", "(input)", "output"]
     assert all(row.endswith("ok") for row in rows[:3])
-    assert last == f"passed; worst: {check.worst.name}"
+    assert last == f"passed in float64 at highest precision; worst: {check.worst.name}"
     assert "-" in rows[0].split()  # a dense layer has no twin
 
 
@@ -89,7 +89,7 @@ def test_a_kernel_that_is_not_flipped_is_found(arrays):
     assert [leaf.passed for leaf in check.leaves] == [False, True]
     assert check.worst.name == "argument 0"
     assert check.worst.numeric > 0.01
-    assert "FAILED; worst: argument 0" in str(check)
+    assert "FAILED in float64 at highest precision; worst: argument 0" in str(check)
     flipped = with_gradient(conv, lambda x, kernel, dy: backward(x, kernel, dy, -1))
     assert gradcheck(flipped, *arrays).passed
     check = gradcheck(conv, *arrays, twin=with_gradient(conv, backward))  # and a twin that is wrong in its gradient alone

@@ -25,6 +25,7 @@ from jconv import (
     replace,
     thin,
     walk,
+    with_precision,
 )
 
 NET = Sequential(
@@ -140,3 +141,14 @@ def test_the_classifiers_of_auxiliary_heads_stay():
 def test_nets_without_widths_stay_as_they_are():
     net = Sequential(pool=MaxPool(2), relu=Relu(), tap=Tap("t"))
     assert thin(net, 0.5) == net
+
+
+def test_with_precision_sets_every_product_and_nothing_else():
+    net = Sequential(conv=Conv(4, 3), block=Residual(Sequential(up=ConvTranspose(4, 3, padding=1))), flatten=Flatten(), fc=Dense(3))
+    exact = with_precision(net, "highest")
+    products = {"conv": Conv(4, 3, precision="highest"), "fc": Dense(3, precision="highest")}
+    block = Residual(Sequential(up=ConvTranspose(4, 3, padding=1, precision="highest")))
+    assert exact == Sequential(conv=products["conv"], block=block, flatten=Flatten(), fc=products["fc"])
+    assert with_precision(exact, None) == net
+    with pytest.raises(ValueError, match="unknown precision 'exact'; use 'default', 'high', 'highest', or None"):
+        with_precision(net, "exact")
