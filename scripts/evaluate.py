@@ -27,6 +27,7 @@ from jconv.command import command
 from jconv.data import load
 from jconv.errors import InputError
 from jconv.train import check_examples, evaluate, find_loss, make_predict
+from jconv.train.planned import by_policy
 from jconv.train.run import open_run, read_config
 from jconv.weights import fingerprint, load_weights
 
@@ -57,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     split = data.test if options.split == "test" else data.train
     check_examples(split.images, split.labels, weights.in_shape, len(weights.class_names))
-    predict = make_predict(weights.net)
+    predict = make_predict(by_policy(trained, weights.net), dtype=trained.dtype)
     result = evaluate(predict, weights.params, weights.state, split, find_loss(trained.loss), trained.batch_size)
     console = Console(highlight=False)
     console.print(f"{len(split.labels):,} {options.split} images: {trained.loss} loss {result.loss:.4f}, accuracy {result.accuracy:.2%}")

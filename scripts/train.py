@@ -3,6 +3,7 @@
     jconv train                                                        LeNet-5 on the handwritten digits
     jconv train --model tiny_vgg --data folder --data-dir cifar10      any net on train/CLASS/* and test/CLASS/* images
     jconv train --plan plan.json                                       by the methods that `jconv tune` chose
+    jconv train --dtype bfloat16                                       images and activations in half the bytes
     jconv train --deterministic                                        the same bits every time, on a GPU too
     jconv train --resume runs/lenet5-digits-20260101-120000            go on with a run that was stopped
 

@@ -19,6 +19,7 @@ from .loop import Diverged, EpochMetrics, train_epoch
 from .loss import Loss, find_loss
 from .optimizer import make_optimizer
 from .options import TrainOptions
+from .planned import by_policy
 from .run import Run, append_row, read_rows
 from .schedule import make_schedule
 from .state import TrainState, initial_state
@@ -50,8 +51,9 @@ def prepare(options: TrainOptions, net: Layer, in_shape: Shape, data: Dataset) -
     state = initial_state(net, in_shape, optimizer, options.seed)
     images = jax.ShapeDtypeStruct((options.batch_size, *in_shape), data.train.images.dtype)
     labels = jax.ShapeDtypeStruct((options.batch_size,), data.train.labels.dtype)
-    step = make_train_step(net, loss, optimizer, options.seed, deterministic=options.deterministic).lower(state, images, labels).compile()
-    predict = make_predict(net, deterministic=options.deterministic).lower(state.params, state.state, images).compile()
+    net, how = by_policy(options, net), {"dtype": options.dtype, "deterministic": options.deterministic}
+    step = make_train_step(net, loss, optimizer, options.seed, **how).lower(state, images, labels).compile()
+    predict = make_predict(net, **how).lower(state.params, state.state, images).compile()
     return Job(options, data, steps, rate, loss, step, predict, perf_counter() - start), state
 
 

@@ -11,7 +11,7 @@ from ..backend import Backend
 from ..errors import InputError
 
 LEAST = {"epochs": 1, "batch_size": 1, "shift": 0, "seed": 0, "warmup_epochs": 0, "weight_decay": 0, "momentum": 0}
-LATER = {"backend", "deterministic", "plan"}  # options that came after the first version: a config.json without one means its default
+LATER = {"backend", "deterministic", "dtype", "plan", "precision"}  # a config.json of before they existed means their defaults
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,10 @@ class TrainOptions:
     """Of the initial parameters, the order of the images, and dropout."""
     backend: Backend = "auto"
     """What computes; by itself jax takes an accelerator that it finds."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Of images and activations; parameters, norms' sums and the loss stay float32."""
+    precision: Literal["default", "high", "highest"] = "default"
+    """Of convolutions and matrix products: by default a GPU multiplies float32 as TF32 and a TPU as bfloat16; a CPU knows one alone."""
     deterministic: bool = False
     """The same bits from every run. A GPU then takes deterministic kernels alone and tunes nothing, at a cost not measured; a CPU needs
     nothing for it."""

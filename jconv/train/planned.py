@@ -1,4 +1,4 @@
-"""A training by a plan: the methods that `jconv tune` chose."""
+"""A training by a plan, the methods that `jconv tune` chose, and by a precision."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..geometry import Shape
 from ..layer import Layer
-from ..network import load_plan
+from ..network import load_plan, with_precision
 from .options import TrainOptions
 from .run import Run
 
@@ -20,5 +20,10 @@ def by_plan(options: TrainOptions, net: Layer, in_shape: Shape, resume: Path | N
     if not options.plan:
         return net, "", None
     path = Run(resume).plan if resume else options.plan
-    planned, line = load_plan(path, net, in_shape, batch=options.batch_size, dtype="float32")
+    planned, line = load_plan(path, net, in_shape, batch=options.batch_size, dtype=options.dtype)
     return planned, path.read_text(encoding="utf-8"), line
+
+
+def by_policy(options: TrainOptions, net: Layer) -> Layer:
+    """The net at the precision of the options; "default" leaves it as it is."""
+    return net if options.precision == "default" else with_precision(net, options.precision)

@@ -24,11 +24,17 @@ class Metrics(NamedTuple):
 
 
 def make_train_step(
-    net: Layer, loss: Loss, optimizer: optax.GradientTransformation, seed: int = 0, *, deterministic: bool = False
+    net: Layer,
+    loss: Loss,
+    optimizer: optax.GradientTransformation,
+    seed: int = 0,
+    *,
+    dtype: str | None = None,
+    deterministic: bool = False,
 ) -> Jitted:
     """step(train_state, images, labels) -> (train_state, Metrics), jitted.
 
-    Shapes: images (N, *in_shape), uint8 (divided by 255) or float32 (as it is); labels (N,) integers.
+    Shapes: images (N, *in_shape), uint8 (divided by 255) or float32 (as it is), cast to `dtype` where one is given; labels (N,) integers.
     The state given is donated: its buffers become the new state's, so do not use it again. What a layer draws follows from
     (seed, step) alone; `deterministic` is `jconv.jit`'s. Labels out of range would train on garbage without a word: see `check_examples`.
     """
@@ -38,7 +44,7 @@ def make_train_step(
         key = jax.random.fold_in(jax.random.key(seed), before.step)
 
         def objective(params):
-            scores, state = net.apply(params, before.state, as_input(images), train=True, key=key)
+            scores, state = net.apply(params, before.state, as_input(images, dtype), train=True, key=key)
             state, _ = split_taps(net, state)  # what taps recorded is not carried to the next step
             return loss(scores, labels).mean(), (scores, state)
 
@@ -52,16 +58,17 @@ def make_train_step(
     return step
 
 
-def make_predict(net: Layer, *, deterministic: bool = False) -> Jitted:
+def make_predict(net: Layer, *, dtype: str | None = None, deterministic: bool = False) -> Jitted:
     """predict(params, state, images) -> scores (N, classes), jitted, in test mode. Images as in `make_train_step`."""
 
     @partial(jit, deterministic=deterministic)
     def predict(params, state, images):
-        return net.apply(params, state, as_input(images))[0]
+        return net.apply(params, state, as_input(images, dtype))[0]
 
     return predict
 
 
-def as_input(images: jax.Array) -> jax.Array:
-    """What a net takes: uint8 pixels become float32 in [0, 1], anything else stays."""
-    return images.astype(jnp.float32) / 255 if images.dtype == jnp.uint8 else images
+def as_input(images: jax.Array, dtype: str | None = None) -> jax.Array:
+    """What a net takes: uint8 pixels become float32 in [0, 1], anything else stays; then a cast, where a dtype is given."""
+    x = images.astype(jnp.float32) / 255 if images.dtype == jnp.uint8 else images
+    return x.astype(dtype) if dtype else x

@@ -70,6 +70,19 @@ def test_deterministic_runs_end_in_the_same_bits_stopped_or_not(settings, tmp_pa
     assert digest(capsys.readouterr().out) != digests[0]
 
 
+def test_a_policy_is_the_runs_and_evaluated_by(run, settings, tmp_path, capsys):
+    """bfloat16 gives other bits than float32; highest precision the same on a CPU, where it is the only one."""
+    for name, options in (("half", ["--dtype", "bfloat16"]), ("exact", ["--precision", "highest"])):
+        assert train.main([*settings, *options, "--out", str(tmp_path / name)]) == 0
+    weights = [(folder / "weights.safetensors").read_bytes() for folder in (run, tmp_path / "exact", tmp_path / "half")]
+    assert weights[0] == weights[1] != weights[2]
+    capsys.readouterr()
+    for name in ("half", "exact"):
+        last = json.loads((tmp_path / name / "metrics.jsonl").read_text().splitlines()[-1])
+        assert evaluate.main([str(tmp_path / name)]) == 0
+        assert f"softmax loss {last['test_loss']:.4f}, accuracy {last['test_accuracy']:.2%}" in capsys.readouterr().out
+
+
 def test_a_compiler_that_cannot_be_deterministic_ends_it(settings, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(DETERMINISTIC, "cpu", {"xla_cpu_no_such_option": True})
     assert train.main([*settings, "--deterministic", "--out", str(tmp_path / "run")]) == 2

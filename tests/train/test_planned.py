@@ -3,11 +3,11 @@ import json
 import numpy as np
 import pytest
 
-from jconv import Conv, Dense, Flatten, Sequential, save_plan, tune
+from jconv import Conv, Dense, Flatten, Sequential, save_plan, tune, with_precision
 from jconv.errors import InputError
 from jconv.timing import Timing
 from jconv.train.options import TrainOptions
-from jconv.train.planned import by_plan
+from jconv.train.planned import by_plan, by_policy
 
 NET, SHAPE = Sequential(conv1=Conv(4, 3), fl=Flatten(), fc=Dense(3)), (5, 4, 3)
 
@@ -23,6 +23,11 @@ def tuned(tmp_path):
 def test_without_a_plan_the_net_is_as_it_was(tmp_path):
     assert by_plan(TrainOptions(), NET, SHAPE) == (NET, "", None)
     assert by_plan(TrainOptions(), NET, SHAPE, tmp_path) == (NET, "", None)
+
+
+def test_a_precision_is_every_products():
+    assert by_policy(TrainOptions(precision="high"), NET) == with_precision(NET, "high") != NET
+    assert by_policy(TrainOptions(), NET) == NET
 
 
 def test_the_plan_named_is_used_and_returned(tuned, tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import optax
 import pytest
 
-from jconv import Identity, Sequential, Tap
+from jconv import Identity, Lambda, Sequential, Tap
 from jconv.train import make_optimizer, make_predict, make_train_step, softmax
 
 
@@ -35,6 +35,22 @@ def test_a_step_is_the_gradient_of_the_mean_loss(tiny, data, start, step, close)
     close(metrics.loss, loss, 1e-5)
     assert metrics.correct == (np.asarray(scores).argmax(axis=1) == labels).sum()
     assert after.step == 1
+
+
+def test_images_are_cast_and_parameters_stay(tiny, data, start, close):
+    seen = []
+    net = Sequential(look=Lambda(lambda x: seen.append(x.dtype) or x), net=tiny.net)
+    images, labels = data.train
+    optimizer = optax.sgd(0.1)
+    before = start(optimizer)
+    before = before._replace(params={"net": before.params}, state={"net": before.state})
+    half, metrics = make_train_step(net, softmax, optimizer, dtype="bfloat16")(copy(before), images, labels)
+    whole, _ = make_train_step(net, softmax, optimizer)(copy(before), images, labels)
+    scores = make_predict(net, dtype="bfloat16")(before.params, before.state, images)
+    assert seen == [jnp.bfloat16, jnp.float32, jnp.bfloat16] and scores.dtype == jnp.bfloat16 and metrics.loss.dtype == jnp.float32
+    assert {leaf.dtype.name for leaf in jax.tree.leaves(half.params)} == {"float32"}
+    close(half.params, whole.params, 0.05)
+    assert not np.array_equal(half.params["net"]["fc"]["kernel"], whole.params["net"]["fc"]["kernel"])
 
 
 def test_steps_learn(tiny, data, start):
