@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import jax
@@ -83,6 +84,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         save_checkpoint(run.checkpoints, state)
     try:
         state = _train(job, run, state, console)
+    except InputError:  # too little memory; before the first epoch is done there is nothing to go on from
+        if not resume and not read_rows(run):
+            rmtree(folder)
+        raise
     except Diverged as error:
         good = run.checkpoints / str(saved_steps(run.checkpoints)[-1])
         print(f"error: training diverged at {error}; the last good checkpoint is {good}; use a lower --learning-rate", file=sys.stderr)

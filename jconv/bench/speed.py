@@ -14,7 +14,10 @@ import gc
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from jax.errors import JaxRuntimeError
+
 from ..layer import walk
+from ..network.exhausted import advice, is_exhausted
 from ..timing import PAIRS, Ratio, Timing, measure, ratio
 from .case import Case, What
 from .contestants import maker
@@ -48,7 +51,7 @@ def measure_speed(suite: str, case: Case, what: What, names: Sequence[str], sett
     row = Row(suite, case.name, what, case.batch, case.dtype, flops=flops)
     tasks = made(row, case, what, names, note)
     runs = {name: task.run for name, task in tasks.items()}
-    fail = lambda name, error: row.skipped.update({name: reason(error)})
+    fail = lambda name, error: row.skipped.update({name: failure(error, case, what)})
     how = {"seed": settings.seed, "pause": settings.pause, "queued": settings.queued, "wait": wait, "least": LEAST}
     note("compiling and measuring")
     compare = Comparison(row, tasks, case)
@@ -73,8 +76,8 @@ def made(row: Row, case: Case, what: What, names: Sequence[str], note: Note) -> 
         note(f"building {name}")
         try:
             tasks[name] = maker(name)(case, what)
-        except (Unable, ValueError, ImportError) as error:
-            row.skipped[name] = reason(error)
+        except (Unable, ValueError, ImportError, JaxRuntimeError) as error:
+            row.skipped[name] = failure(error, case, what)
     return tasks
 
 
@@ -107,6 +110,13 @@ def judge(timings: dict[str, Timing], again: Callable[[], dict[str, Timing]]) ->
         judged.append(against_lax(again()))
         looks_slower = judged[-1].slower
     return judged
+
+
+def failure(error: Exception, case: Case, what: What) -> str:
+    """Why a contestant has no numbers, in one line; out of memory, with a batch that would fit."""
+    if is_exhausted(error) and what != "forward":
+        return advice(case.net, case.in_shape, case.batch, dtype=case.dtype)
+    return reason(error)
 
 
 def reason(error: Exception) -> str:

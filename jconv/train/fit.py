@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -12,6 +14,7 @@ import jax
 from ..data import Dataset, steps_per_epoch, train_batches
 from ..geometry import Shape
 from ..layer import Layer
+from ..network.exhausted import advised
 from .check import check_examples, count_classes
 from .checkpoint import save_checkpoint
 from .evaluation import evaluate
@@ -37,24 +40,27 @@ class Job(NamedTuple):
     step: Callable  # compiled
     predict: Callable  # compiled, for batches of the same size
     compile_seconds: float
+    advised: Callable[[], AbstractContextManager[None]]  # in which running out of memory is an InputError
 
 
 def prepare(options: TrainOptions, net: Layer, in_shape: Shape, data: Dataset) -> tuple[Job, TrainState]:
-    """Check the images against the net, compile, and draw the first parameters. Raises InputError."""
+    """Check the images against the net, compile, and draw the first parameters. Raises InputError, for too little memory too."""
     for split in (data.train, data.test):
         check_examples(split.images, split.labels, in_shape, count_classes(net, in_shape))
     steps = steps_per_epoch(len(data.train.labels), options.batch_size)
     rate = make_schedule(options.schedule, options.learning_rate, steps * options.epochs, round(steps * options.warmup_epochs))
     optimizer = make_optimizer(options.optimizer, rate, momentum=options.momentum, weight_decay=options.weight_decay)
     loss = find_loss(options.loss)
+    room = partial(advised, net, in_shape, options.batch_size, optimizer=options.optimizer, dtype=options.dtype)
     start = perf_counter()
-    state = initial_state(net, in_shape, optimizer, options.seed)
     images = jax.ShapeDtypeStruct((options.batch_size, *in_shape), data.train.images.dtype)
     labels = jax.ShapeDtypeStruct((options.batch_size,), data.train.labels.dtype)
     net, how = by_policy(options, net), {"dtype": options.dtype, "deterministic": options.deterministic}
-    step = make_train_step(net, loss, optimizer, options.seed, **how).lower(state, images, labels).compile()
-    predict = make_predict(net, **how).lower(state.params, state.state, images).compile()
-    return Job(options, data, steps, rate, loss, step, predict, perf_counter() - start), state
+    with room():
+        state = initial_state(net, in_shape, optimizer, options.seed)
+        step = make_train_step(net, loss, optimizer, options.seed, **how).lower(state, images, labels).compile()
+        predict = make_predict(net, **how).lower(state.params, state.state, images).compile()
+    return Job(options, data, steps, rate, loss, step, predict, perf_counter() - start, room), state
 
 
 def fit(
@@ -62,16 +68,18 @@ def fit(
 ) -> Iterator[tuple[TrainState, dict[str, float]]]:
     """Train the epochs that `state` has not had; yield the state and the row of metrics after each, both saved by then.
 
-    The state yielded is donated when the next one is asked for. `watch` as in `train_epoch`. Raises Diverged.
+    The state yielded is donated when the next one is asked for. `watch` as in `train_epoch`. Raises Diverged, and InputError
+    when the device has too little memory.
     """
     options, data = job.options, job.data
     rows = read_rows(run)
     start = perf_counter() - (rows[-1]["seconds"] if rows else 0)  # a stop does not count
     for epoch in range(int(state.step) // job.steps, options.epochs):
         batches = train_batches(data.train, options.batch_size, options.seed, epoch, options.shift)
-        state, train = train_epoch(job.step, state, batches, watch)
+        with job.advised():
+            state, train = train_epoch(job.step, state, batches, watch)
+            test = evaluate(job.predict, state.params, state.state, data.test, job.loss, options.batch_size)
         step = int(state.step)
-        test = evaluate(job.predict, state.params, state.state, data.test, job.loss, options.batch_size)
         if not math.isfinite(test.loss):
             raise Diverged(step, f"the test loss after it is {test.loss}")
         row = {

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from jax.errors import JaxRuntimeError
 
 from jconv.bench import speed
 from jconv.bench.ours import task as ours
@@ -31,6 +32,18 @@ def test_contestants_that_cannot_or_that_fail_are_left_out_with_the_reason(small
     row = measure_speed("train", small_net, "forward", ("broken", "absent", "jconv"), FAST)
     assert row.skipped == {"absent": "absent is not installed", "broken": "ZeroDivisionError: division by zero"}
     assert list(row.samples) == ["jconv"] and row.errors == {"jconv": 0.0}
+
+
+def test_out_of_memory_is_told_with_a_batch_that_fits(small_net, monkeypatch):
+    def fails(*_):
+        raise JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
+
+    told = "out of memory: a training step of 3 images needs 0.0 MiB at least; try 1 images"
+    monkeypatch.setattr(speed, "maker", lambda name: fails if name == "early" else lambda case, what: ours(case, what)._replace(run=fails))
+    assert measure_speed("s", small_net, "train", ("early", "late"), FAST).skipped == {"early": told, "late": told}
+    assert measure_speed("s", small_net, "forward", ("late",), FAST).skipped == {
+        "late": "JaxRuntimeError: RESOURCE_EXHAUSTED: Out of memory"
+    }
 
 
 def test_who_computes_something_else_is_told(small_net, monkeypatch):

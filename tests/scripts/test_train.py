@@ -3,6 +3,7 @@ import json
 import shutil
 
 import pytest
+from jax.errors import JaxRuntimeError
 
 from jconv import Tuning, replace, save_plan
 from jconv.compilation import DETERMINISTIC
@@ -88,6 +89,39 @@ def test_a_compiler_that_cannot_be_deterministic_ends_it(settings, tmp_path, mon
     assert train.main([*settings, "--deterministic", "--out", str(tmp_path / "run")]) == 2
     assert capsys.readouterr().err.startswith("error: deterministic: this cpu compiler does not know xla_cpu_no_such_option")
     assert not (tmp_path / "run").exists()
+
+
+def out_of_memory(*_, **__):
+    raise JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 10 bytes.")
+
+
+def test_out_of_memory_is_one_line_and_leaves_no_folder_that_blocks(settings, tmp_path, monkeypatch, capsys):
+    """In the first step, and while compiling; the same command then works."""
+    out = tmp_path / "run"
+    for place in ("jconv.train.fit.train_epoch", "jconv.train.fit.make_train_step"):
+        with monkeypatch.context() as patch:
+            patch.setattr(place, out_of_memory)
+            assert train.main([*settings, "--out", str(out)]) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("error: --batch-size 5: out of memory: a training step of 5 images needs ") and error.count("\n") == 1
+        assert not out.exists()
+    assert train.main([*settings, "--epochs", "1", "--out", str(out)]) == 0
+
+
+def test_out_of_memory_later_keeps_what_there_is(settings, tmp_path, monkeypatch, capsys):
+    def stopped(*args):
+        yield next(fit(*args))
+        raise KeyboardInterrupt
+
+    fit, out = train.fit, tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "fit", stopped)
+        assert train.main([*settings, "--out", str(out)]) == 130
+    with monkeypatch.context() as patch:
+        patch.setattr("jconv.train.fit.train_epoch", out_of_memory)
+        assert train.main(["--resume", str(out)]) == 2
+    assert "out of memory" in capsys.readouterr().err
+    assert saved_steps(out / "checkpoints") == [0, 2] and len((out / "metrics.jsonl").read_text().splitlines()) == 1
 
 
 def test_a_run_of_an_earlier_version_is_resumed(run, settings, tmp_path):
