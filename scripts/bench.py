@@ -54,7 +54,7 @@ Words = Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME ...")]
 @dataclass(frozen=True)
 class Options:
     suite: Words = ("train",)
-    """Any of ops, nets, train, compile, memory, gpu."""
+    """Any of ops, nets, train, compile, memory, gpu, gpu-compile."""
     cases: Words = ()
     """Only cases with one of these in their name, whole or part: "LeNet", "groups", "train". All by default."""
     contestants: Words = ()
@@ -132,8 +132,9 @@ def checked(options: Options) -> list[Job]:
             raise InputError(f"--{name} {getattr(options, name)}: at least {least} was expected")
     if options.out and options.out.exists() and not options.out.is_dir():
         raise InputError(f"--out {options.out}: is a file; name a folder")
-    if "gpu" in options.suite and jax.default_backend() == "cpu" and not options.toy and not options.ahead:
-        raise InputError(f"--suite gpu: {missing('gpu')}, or add --toy")
+    cards = [name for name in options.suite if name.startswith("gpu")]
+    if cards and jax.default_backend() == "cpu" and not options.toy and not options.ahead:
+        raise InputError(f"--suite {cards[0]}: {missing('gpu')}, or add --toy")
     return choose(options.suite, options.cases, options.toy)
 
 

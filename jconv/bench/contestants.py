@@ -30,22 +30,27 @@ PEERS = {
     "torch-compile": Peer("torch", "pytorch", "compiled", "torch.compile"),
 }
 OURS = {"jconv": "auto", "lax": "lax", **{method: method for method in METHODS}}  # name -> method
-NAMES = (*OURS, *PEERS)
+UNTUNED = "jconv-untuned"  # a GPU's compiler then takes the kernels it thinks best, and tries none: its choice is all that differs
+NAMES = (*OURS, UNTUNED, *PEERS)
 JAX_PEERS = ("flax", "equinox")
 MAIN = ("jconv", "lax", *PEERS)  # who takes part unless it is said otherwise; the other methods only where memory is compared
 
 
 def label(name: str) -> str:
     """How tables call a contestant."""
-    return PEERS[name].label if name in PEERS else {"jconv": "jconv", "lax": "plain lax"}.get(name, f"jconv {name}")
+    return (
+        PEERS[name].label
+        if name in PEERS
+        else {"jconv": "jconv", "lax": "plain lax", UNTUNED: "jconv, no autotuning"}.get(name, f"jconv {name}")
+    )
 
 
 def maker(name: str) -> Maker:
     """What makes a contestant's task of a case. Raises Unable when its library is not installed."""
-    if name in OURS:
+    if name in OURS or name == UNTUNED:
         from .ours import task
 
-        return partial(task, method=OURS[name])
+        return partial(task, options={"xla_gpu_autotune_level": 0}) if name == UNTUNED else partial(task, method=OURS[name])
     peer = PEERS[name]
     if find_spec(peer.library) is None:
         raise Unable(f"{peer.library} is not installed: pip install 'jconv[peers]'")

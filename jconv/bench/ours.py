@@ -27,9 +27,9 @@ class Program(NamedTuple):
     shown: Callable[[Any], Sequence[np.ndarray]]  # of a result: see Task
 
 
-def compiled(f: Callable, donate: tuple[int, ...] = ()) -> Callable:
-    """How jconv compiles a whole step."""
-    return jit(f, donate_argnums=donate)
+def compiled(f: Callable, donate: tuple[int, ...] = (), options: dict[str, Any] | None = None) -> Callable:
+    """How jconv compiles a whole step; `options` of the compiler are added to its own."""
+    return jit(f, donate_argnums=donate, compiler_options=options)
 
 
 def plainly(f: Callable, donate: tuple[int, ...] = ()) -> Callable:
@@ -41,9 +41,9 @@ def cross_entropy(scores: jax.Array, labels: jax.Array) -> jax.Array:
     return optax.softmax_cross_entropy_with_integer_labels(scores.astype(jnp.float32), labels).mean()
 
 
-def task(case: Case, what: What, method: str = "auto") -> Task:
+def task(case: Case, what: What, method: str = "auto", options: dict[str, Any] | None = None) -> Task:
     """Raises ValueError when the method cannot do the case."""
-    made, given = program(case, what, method, plainly if method == "lax" else compiled), draw(case)
+    made, given = program(case, what, method, plainly if method == "lax" else partial(compiled, options=options)), draw(case)
     arrays = *jax.tree.map(jnp.asarray, (given.params, given.state)), jnp.asarray(given.images, case.dtype), jnp.asarray(given.labels)
     arguments = made.arguments(*arrays)
     run = Stepper(made.function, *arguments) if what == "train" else partial(made.function, *arguments)

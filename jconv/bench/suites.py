@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ..errors import InputError, unknown
 from .case import Case, What, toy
 from .compiling import measure_compiling
-from .contestants import MAIN, OURS, PEERS
+from .contestants import MAIN, OURS, PEERS, UNTUNED
 from .memory import measure_memory
 from .nets import GPU, LARGE, PER_EXAMPLE, SMALL, TABLE
 from .ops import BENCHMARK_LAYERS, COMMON, OPS, POOLS_AND_NORMS, SLOW_IN_LAX
@@ -66,6 +66,12 @@ SUITES = {
             *_jobs(_both_dtypes(TABLE, 8), "forward", "gradient"),
             *_jobs(_both_dtypes(BENCHMARK_LAYERS + SLOW_IN_LAX + COMMON + POOLS_AND_NORMS, 16), "forward", "gradient"),
         ],
+    ),
+    "gpu-compile": Suite(
+        "compile seconds of an accelerator's training steps, cold, with autotuning and without",
+        _jobs(_both_dtypes(GPU, 1), "train"),
+        ("jconv", UNTUNED, "lax"),
+        measure_compiling,
     ),
 }
 

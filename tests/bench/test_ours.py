@@ -32,7 +32,7 @@ def test_a_training_goes_on_from_call_to_call(small_net):
 
 def test_only_lax_is_compiled_plainly(small_net, monkeypatch):
     used = []
-    monkeypatch.setattr(ours, "compiled", lambda f, donate=(): used.append(f) or ours.plainly(f, donate))
+    monkeypatch.setattr(ours, "compiled", lambda f, donate=(), options=None: used.append(f) or ours.plainly(f, donate))
     for method in ("lax", "auto", "im2col"):
         ours.task(small_net, "forward", method)
     assert len(used) == 2

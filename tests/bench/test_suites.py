@@ -6,7 +6,7 @@ from jconv.errors import InputError
 
 
 def test_the_suites_of_the_issue_are_there():
-    assert list(SUITES) == ["ops", "nets", "train", "compile", "memory", "gpu"]
+    assert list(SUITES) == ["ops", "nets", "train", "compile", "memory", "gpu", "gpu-compile"]
     assert [job.case.name for job in choose(["train"], []) if job.what == "train"] == [
         "LeNet", "VGG-small", "ResNet-20", "AlexNet (groups)", "ResNet-50",
     ]  # fmt: skip
