@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from shutil import rmtree
 from statistics import mean, median
 from typing import Annotated, Any, Literal
 
@@ -31,6 +32,7 @@ from rich.console import Console
 from rich.status import Status
 
 from jconv import summary
+from jconv.backend import Backend, use_backend
 from jconv.bench.machine import describe, machine
 from jconv.command import command
 from jconv.data import Dataset, load
@@ -66,6 +68,10 @@ class Options:
     """Images in a step; the learning rate goes with it. The recipe's own by default: 1024 for cifar94."""
     dtype: Literal["bfloat16", "float32"] | None = None
     """Of images and activations. The recipe's own by default: bfloat16 for cifar94."""
+    backend: Backend = "auto"
+    """What computes; by itself jax takes an accelerator that it finds."""
+    deterministic: bool = False
+    """The same bits from the same seed every time, on a GPU by deterministic kernels and without autotuning."""
     out: Path | None = None
     """The folder to write, new or empty; runs/RECIPE-TIME when not given."""
 
@@ -74,13 +80,14 @@ class Options:
 def main(argv: Sequence[str] | None = None) -> int:
     options = tyro.cli(Options, args=argv, prog="jconv reproduce", description=__doc__)
     check(options)
+    use_backend(options.backend)
     line = f"jconv reproduce {shlex.join(sys.argv[1:] if argv is None else argv)}"
     folder = options.out or Path("runs") / f"{options.recipe}-{datetime.now():%Y%m%d-%H%M%S}"
     console, about, results = Console(highlight=False), machine(), []
     with console.status("reading the images") as status:
         data = load("folder", options.data_dir, RECIPES[options.recipe](None).in_shape if options.resize else None)
         status.update("compiling")
-        job = prepare(chosen(options, len(data.class_names)), data)
+        job = prepare(chosen(options, len(data.class_names)), data, options.deterministic)
         folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / "config.json", json.dumps({"command": line, **config(options, job), "machine": about}, indent=2) + "\n")
         console.print(f"{describe(about)}\n{heading(options.recipe, job, data)}", soft_wrap=True, markup=False)
@@ -90,6 +97,10 @@ def main(argv: Sequence[str] | None = None) -> int:
                 results.append(result)
                 console.print(row(str(result.seed), *figures(result)))
                 write_text(folder / "runs.json", json.dumps(report(line, about, job, results), indent=1) + "\n")
+        except InputError:  # too little memory
+            if not results:
+                rmtree(folder)
+            raise
         except Diverged as error:
             print(f"error: the training from seed {options.seed + len(results)} diverged at {error}", file=sys.stderr)
             return 1
@@ -127,7 +138,14 @@ def chosen(options: Options, classes: int) -> Recipe:
 def config(options: Options, job: Job) -> dict[str, Any]:
     """The recipe's name and settings; its net follows from the name and the classes."""
     settings = {name: value for name, value in job.recipe._asdict().items() if name != "net"}
-    return {"recipe": options.recipe, "data_dir": str(options.data_dir), "seed": options.seed, "runs": options.runs, **settings}
+    return {
+        "recipe": options.recipe,
+        "data_dir": str(options.data_dir),
+        "seed": options.seed,
+        "runs": options.runs,
+        "deterministic": options.deterministic,
+        **settings,
+    }
 
 
 def trained(options: Options, job: Job, status: Status) -> Iterator[Result]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -12,6 +14,7 @@ import numpy as np
 
 from ..compilation import jit
 from ..data import Dataset, Split
+from ..network.exhausted import advised
 from .check import check_examples, count_classes
 from .loop import Diverged
 from .on_device import make_epoch, make_start, make_test
@@ -49,39 +52,46 @@ class Result(NamedTuple):
     epochs: list[Row]
 
 
-def lower(recipe: Recipe, train: int, test: int, place: jax.sharding.Sharding | None = None) -> Programs:
+def lower(recipe: Recipe, train: int, test: int, place: jax.sharding.Sharding | None = None, deterministic: bool = False) -> Programs:
     """The programs for so many training and test images, from shapes alone: nothing is allocated.
 
     `place` is where they would run, such as the `jax.sharding.SingleDeviceSharding` of a device that is described and need not be there;
-    without it, here. Raises InputError when there is no whole batch.
+    without it, here. Raises InputError when there is no whole batch, or where it is not known what makes programs deterministic.
     """
     there = lambda tree: jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=place), tree)
     split = lambda n: there((jax.ShapeDtypeStruct((n, *recipe.in_shape), jnp.uint8), jax.ShapeDtypeStruct((n,), jnp.int32)))
     seed, (images, labels) = there(jax.ShapeDtypeStruct((), jnp.uint32)), split(train)
     start = make_start(recipe)
     carried = there(jax.eval_shape(start, seed, images))
-    epoch = lambda call: jit(make_epoch(recipe, train, call), donate_argnums=0).lower(carried, seed, images, labels)
+    jitted = partial(jit, deterministic=deterministic)
+    epoch = lambda call: jitted(make_epoch(recipe, train, call), donate_argnums=0).lower(carried, seed, images, labels)
     return Programs(
-        jit(start).lower(seed, images),
+        jitted(start).lower(seed, images),
         {call: epoch(call) for call in dict.fromkeys(calls(recipe, train))},
-        jit(make_test(recipe)).lower(carried, *split(test)),
+        jitted(make_test(recipe)).lower(carried, *split(test)),
     )
 
 
-def prepare(recipe: Recipe, data: Dataset) -> Job:
-    """Check the images, compile, and bring the images to the device. Raises InputError."""
+def prepare(recipe: Recipe, data: Dataset, deterministic: bool = False) -> Job:
+    """Check the images, compile, and bring the images to the device. Raises InputError, with a batch that fits where memory does not do."""
     for split in (data.train, data.test):
         check_examples(split.images, split.labels, recipe.in_shape, count_classes(recipe.net, recipe.in_shape))
     began = perf_counter()
-    lowered = lower(recipe, len(data.train.labels), len(data.test.labels))
-    programs = jax.tree.map(lambda program: program.compile(), lowered)
-    seconds = perf_counter() - began
-    train, test = jax.block_until_ready(jax.device_put((data.train, data.test)))
+    lowered = lower(recipe, len(data.train.labels), len(data.test.labels), deterministic=deterministic)
+    with _advised(recipe):
+        programs = jax.tree.map(lambda program: program.compile(), lowered)
+        seconds = perf_counter() - began
+        train, test = jax.block_until_ready(jax.device_put((data.train, data.test)))
     return Job(recipe, programs, train, test, seconds)
 
 
 def run(job: Job, seed: int, watch: Callable[[Row], None] = lambda row: None) -> Result:
-    """Train from a seed and test. `watch` gets a row of metrics after each epoch. Raises Diverged."""
+    """Train from a seed and test. `watch` gets a row of metrics after each epoch. Raises Diverged, and InputError as `prepare`."""
+    with _advised(job.recipe):
+        return _run(job, seed, watch)
+
+
+def _run(job: Job, seed: int, watch: Callable[[Row], None]) -> Result:
     rows: list[Row] = [{"epoch": 0, "step": 0}]
     began, given = perf_counter(), jnp.uint32(seed)
     carried = job.programs.start(given, job.train.images)
@@ -92,6 +102,10 @@ def run(job: Job, seed: int, watch: Callable[[Row], None] = lambda row: None) ->
     right, of_views = np.asarray(job.programs.test(carried, *job.test)).tolist()
     seconds, count = perf_counter() - began, len(job.test.labels)
     return Result(seed, seconds, right / count, of_views / count, rows[1:])
+
+
+def _advised(recipe: Recipe) -> AbstractContextManager[None]:
+    return advised(recipe.net, recipe.in_shape, recipe.batch_size, dtype=recipe.dtype)
 
 
 def _row(before: Row, metrics: Metrics, batch_size: int) -> Row:

@@ -2,6 +2,7 @@ import json
 import re
 
 import pytest
+from jax.errors import JaxRuntimeError
 
 from jconv import Conv, replace, thin
 from jconv.scripts import reproduce
@@ -54,6 +55,35 @@ def test_divergence_is_exit_code_1_and_what_was_done_is_kept(images, tmp_path, m
     assert [r["seed"] for r in json.loads((tmp_path / "run" / "runs.json").read_text())["runs"]] == [0]
 
 
+@pytest.mark.parametrize("done", [0, 1])
+def test_too_little_memory_is_one_line_and_leaves_no_folder_without_a_run(done, images, tmp_path, monkeypatch, capsys):
+    def exhausted(job, seed, watch):
+        if seed < done:
+            return run(job, seed, watch)
+        return run(job._replace(programs=job.programs._replace(start=raises)), seed, watch)
+
+    def raises(*_):
+        raise JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 9 bytes.")
+
+    run = reproduce.run
+    monkeypatch.setattr(reproduce, "run", exhausted)
+    out = tmp_path / "run"
+    assert reproduce.main([*TWO_STEPS, "--data-dir", str(images), "--out", str(out)]) == 2
+    error = capsys.readouterr().err
+    assert re.fullmatch(
+        r"error: --batch-size 5: out of memory: a training step of 5 images needs [\d.]+ MiB at least; try 2 images\n", error
+    )
+    assert out.exists() == bool(done)
+
+
+def test_deterministic_runs_agree_and_say_so(images, tmp_path):
+    for name in "ab":
+        words = ["--data-dir", str(images), "--runs", "1", "--deterministic", "--backend", "cpu", "--out", str(tmp_path / name)]
+        assert reproduce.main([*TWO_STEPS, *words]) == 0
+    losses = [[row["train_loss"] for row in json.loads((tmp_path / name / "runs.json").read_text())["runs"][0]["epochs"]] for name in "ab"]
+    assert losses[0] == losses[1] and json.loads((tmp_path / "a" / "config.json").read_text())["deterministic"]
+
+
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
@@ -67,6 +97,7 @@ def test_divergence_is_exit_code_1_and_what_was_done_is_kept(images, tmp_path, m
         (["cifar94", "--data-dir", "IMAGES", "--seed", "4294967295"], "--seed 4294967295: with --runs 5 below 2^32 was expected"),
         (["cifar94", "--data-dir", "IMAGES", "--batch-size", "0"], "--batch-size 0: at least 1 was expected"),
         (["cifar94", "--data-dir", "IMAGES", "--epochs", "0"], "--epochs 0.0: a number above 0 was expected"),
+        (["cifar94", "--data-dir", "IMAGES", "--backend", "tpu"], "--backend tpu: jax finds only cpu here; pip install 'jax[tpu]' on"),
         (["cifar94", "--data-dir", "IMAGES", "--epochs", "nan"], "--epochs nan: a number above 0 was expected"),
     ],
 )  # fmt: skip
