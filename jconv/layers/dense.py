@@ -10,6 +10,7 @@ from .. import ops
 from ..errors import FeaturesError, ShapeError
 from ..geometry import Shape, Window, volume, window
 from ..layer import Layer, Parameter, Saved, like
+from ..ops.methods import check_whole
 from .initializer import Initializer, he_normal, zeros
 from .kernel import add_bias, bias_parameter, check_rank
 
@@ -24,12 +25,14 @@ class Dense(Layer):
 
     features: int
     bias: bool = True
+    method: str = "auto"  # or "lax", "im2col": the plain product
     precision: str | None = None
     kernel_init: Initializer = he_normal()
     bias_init: Initializer = zeros
 
     def __post_init__(self):
         super().__post_init__()
+        check_whole(self.method, "Dense: ")
         if not isinstance(self.features, int) or self.features < 1:
             raise ValueError(f"Dense: features={self.features}, a whole number of at least 1 was expected")
 
@@ -57,7 +60,7 @@ class Dense(Layer):
             came, expected = x.shape[1], kernel.shape[0]
             message = f"x of shape {x.shape} for a kernel of shape {kernel.shape}: {came:,} features came, {expected:,} were expected"
             raise FeaturesError(message, features=expected)
-        return add_bias(params, ops.dense(x, kernel, precision=self.precision)), state
+        return add_bias(params, ops.dense(x, kernel, method=self.method, precision=self.precision)), state
 
 
 @dataclass(frozen=True)

@@ -131,16 +131,20 @@ def local_conv(
     )
 
 
-def dense(x: jax.Array, kernel: jax.Array, *, precision: lax.PrecisionLike = None) -> jax.Array:
-    """y = x @ kernel, as a convolution over no spatial axes: one of the bilinear operations.
+def dense(x: jax.Array, kernel: jax.Array, *, method: str = "auto", precision: lax.PrecisionLike = None) -> jax.Array:
+    """y = x @ kernel, as a convolution over no spatial axes: one of the bilinear operations. "lax" and "im2col" are the plain product.
 
-    Shapes: x (N, C), kernel (C, K) -> (N, K). Raises ShapeError for ranks or sizes that do not fit, TypeError for two dtypes.
+    Shapes: x (N, C), kernel (C, K) -> (N, K).
+    Raises ShapeError for ranks or sizes that do not fit, TypeError for two dtypes, ValueError for an unknown method.
     """
+    check_whole(method)
     if x.ndim != 2 or kernel.ndim != 2 or x.shape[1] != kernel.shape[0]:
         raise ShapeError(
             f"x of shape {x.shape} for a kernel of shape {kernel.shape}: (batch, features) and (features, outputs) were expected"
         )
     _check_dtypes("x", x, kernel)
+    if method != "auto":
+        return jnp.matmul(x, kernel, precision=precision)
     return forward_p.bind(x, kernel, geometry=Geometry(NO_AXES, 1), precision=_hashable(precision), method=per_operation("auto"))
 
 

@@ -23,6 +23,17 @@ def test_it_is_a_matrix_product_and_a_bias(filled, rng, close):
     assert set(Dense(3, bias=False).parameters((5,))) == {"kernel"}
 
 
+def test_its_method(filled, rng, close):
+    params, _ = filled(Dense(3), (5,))
+    x = jnp.asarray(rng.standard_normal((2, 5)), jnp.float32)
+    run = {method: lambda x, method=method: Dense(3, method=method).apply(params, {}, x)[0] for method in ("auto", "lax", "im2col")}
+    assert ["jconv_" in str(jax.make_jaxpr(f)(x)) for f in run.values()] == [True, False, False]
+    for f in run.values():
+        close(f(x), run["auto"](x), 1e-6)
+    with pytest.raises(ValueError, match="Dense: unknown method 'split'; use 'auto', 'lax', 'im2col'"):
+        Dense(3, method="split")
+
+
 def test_cost_and_fans():
     assert Dense(4096).macs((25_088,)) == 102_760_448
     kernel = Dense(3).parameters((5,))["kernel"]

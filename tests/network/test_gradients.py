@@ -45,7 +45,8 @@ def test_the_table_names_every_leaf_and_the_verdict():
     assert [row.split()[0] for row in rows if set(row) != {"-"}] == ["bias", "kernel", "(input)", "output"]
     assert all(row.endswith("ok") for row in rows[:3])
     assert last == f"passed in float64 at highest precision; worst: {check.worst.name}"
-    assert "-" in rows[0].split()  # a dense layer has no twin
+    norm = gradcheck(BatchNorm(), (3,), directions=1)
+    assert ["-" in str(one).splitlines()[2].split() for one in (check, norm)] == [False, True]  # a norm has no twin
 
 
 def test_every_coordinate_on_request():

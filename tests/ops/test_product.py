@@ -22,6 +22,16 @@ def test_equals_matmul(rng, x64, compiled, close):
     close(*(compiled(lambda *a, f=f: everything(f, *a))(x, k, ct) for f in (ops.dense, jnp.matmul)), 1e-12)
 
 
+def test_neighbours_are_compiled_apart_on_a_cpu():
+    """YNNPACK would take them for one product, and compute the first anew for every output of the next."""
+    x, k1, k2 = (jax.ShapeDtypeStruct(shape, jnp.float32) for shape in ((2, 5), (5, 7), (7, 3)))
+    text = jax.jit(lambda x, k1, k2: ops.dense(ops.dense(x, k1), k2)).lower(x, k1, k2).compile().as_text()
+    assert sum(" call(" in line and 'inlineable="false"' in line for line in text.splitlines()) == 2
+    assert ops.dense(jnp.ones((2, 5)), jnp.ones((5, 3)), method="lax").tolist() == [[5.0] * 3] * 2
+    with pytest.raises(ValueError, match="unknown method 'direct'"):
+        ops.dense(jnp.ones((2, 5)), jnp.ones((5, 3)), method="direct")
+
+
 def test_shapes_and_dtypes_that_do_not_fit():
     with pytest.raises(ShapeError, match=r"x of shape \(2, 5\) for a kernel of shape \(7, 3\)"):
         ops.dense(jnp.zeros((2, 5)), jnp.zeros((7, 3)))
