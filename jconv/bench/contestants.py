@@ -32,17 +32,14 @@ PEERS = {
 OURS = {"jconv": "auto", "lax": "lax", **{method: method for method in METHODS}}  # name -> method
 UNTUNED = "jconv-untuned"  # a GPU's compiler then takes the kernels it thinks best, and tries none: its choice is all that differs
 NAMES = (*OURS, UNTUNED, *PEERS)
+LABELS = {"jconv": "jconv", "lax": "plain lax", UNTUNED: "jconv, no autotuning", **{name: peer.label for name, peer in PEERS.items()}}
 JAX_PEERS = ("flax", "equinox")
 MAIN = ("jconv", "lax", *PEERS)  # who takes part unless it is said otherwise; the other methods only where memory is compared
 
 
 def label(name: str) -> str:
     """How tables call a contestant."""
-    return (
-        PEERS[name].label
-        if name in PEERS
-        else {"jconv": "jconv", "lax": "plain lax", UNTUNED: "jconv, no autotuning"}.get(name, f"jconv {name}")
-    )
+    return LABELS.get(name, f"jconv {name}")
 
 
 def maker(name: str) -> Maker:

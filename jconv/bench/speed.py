@@ -5,7 +5,7 @@ two quiet cores (gradient of a 3x3 convolution of 64 channels, 32x32, batch 32, 
 PyTorch, 41.4 after a rest of 2 ms, 42.3 after one of 10; PyTorch 17.8, 17.8 and 17.3. Hence the pause. A busy machine costs
 far more: with other work on both cores the same gradients took 60 to 96 and 80 to 143 ms, so `Row.others` says how busy it was.
 After a rest threads sleep and wake slowly, so a sample is many calls: 64x28x28x1 by 5x5 to 32 takes 0.50 ms a call in samples of 20 ms,
-rested or not, but 0.97 in samples of 2 ms after a rest.
+0.61 after a rest, but 0.97 in samples of 2 ms.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from .. import ops
 from ..errors import ShapeError
 from ..geometry import Shape, check_settings, volume
 from ..layer import Layer, Parameter, Saved, like
-from ..ops.normalization import wide
+from ..ops.widening import wide
 from .initializer import ones, zeros
 
 

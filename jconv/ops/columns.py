@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from ..geometry import Shape, Window, volume
 from .direct import Geometry, kernel_gradient, x_shape
+from .widening import wide_dtype
 from .window import views
 
 __all__ = ["forward", "input_gradient", "kernel_gradient", "serves"]
@@ -41,4 +41,4 @@ def _columns(x, w: Window):
 
 
 def _product(a, b, precision):
-    return jnp.tensordot(a, b, 1, precision=precision, preferred_element_type=np.promote_types(a.dtype, np.float32))
+    return jnp.tensordot(a, b, 1, precision=precision, preferred_element_type=wide_dtype(a.dtype))

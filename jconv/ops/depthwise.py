@@ -12,11 +12,11 @@ one of the window's products. Sums are float32 at least.
 from __future__ import annotations
 
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 
 from ..geometry import Shape, Window, volume
 from .direct import Geometry
+from .widening import wide, wide_dtype
 from .window import padded, taps, views
 
 IMAGES = 4  # of the kernel gradient at a time, at most
@@ -65,7 +65,7 @@ def chunked_kernel_gradient(x, y, *, geometry: Geometry, precision):
         ]
         return [total + jnp.asarray(more, total.dtype) for total, more in zip(sums, products, strict=True)], *load(t + 1)
 
-    start = [jnp.zeros((at_once, *y.shape[2:]), _wide(y.dtype))] * volume(w.size)
+    start = [jnp.zeros((at_once, *y.shape[2:]), wide_dtype(y.dtype))] * volume(w.size)
     sums, *_ = lax.fori_loop(0, y.shape[0] // at_once * blocks, add, (start, *load(0)))
     k = jnp.stack([total.sum(axis=tuple(range(total.ndim - 1))) for total in sums])
     return k.astype(y.dtype).reshape(*w.size, 1, y.shape[-1])
@@ -90,9 +90,8 @@ def _block(a, image, images: int, row, rows: int):
 
 
 def _forward(x, k, w: Window):
-    wide = _wide(x.dtype)
-    weights = k.astype(wide).reshape(volume(w.size), *(1,) * w.rank, 1, k.shape[-1])
-    first, *others = (v.astype(wide) * weights[t] for t, v in enumerate(views(_repeat(x, k.shape[-1]), w)))
+    weights = wide(k).reshape(volume(w.size), *(1,) * w.rank, 1, k.shape[-1])
+    first, *others = (wide(v) * weights[t] for t, v in enumerate(views(_repeat(x, k.shape[-1]), w)))
     return sum(others, start=first).astype(x.dtype)
 
 
@@ -111,8 +110,3 @@ def _input_gradient(y, k, geometry: Geometry):
 def _repeat(x, features: int):
     """Every channel once for each of its outputs; a single one is for all. (N, *S, C) -> (N, *S, features), or (N, *S, 1)"""
     return x if x.shape[-1] in (1, features) else jnp.repeat(x, features // x.shape[-1], axis=-1)
-
-
-def _wide(dtype):
-    """To sum in: a long sum in bfloat16 would stop growing."""
-    return np.promote_types(dtype, np.float32)

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from ..geometry import Shape, Window
 from . import direct
 from .direct import Geometry, x_shape, y_shape
+from .first_axis import first_and_rest, images, mirrored
 from .window import views
 
 
@@ -46,19 +47,6 @@ def kernel_gradient(x, y, *, geometry: Geometry, precision):
     return jnp.moveaxis(k.reshape(*k.shape[:2], f, c, features), 2, 0)
 
 
-def first_and_rest(geometry: Geometry) -> tuple[Window, Geometry]:
-    """The window along the first axis, and the convolution over the other two."""
-    w = geometry.window
-    return w.along(slice(1)), Geometry(w.along(slice(1, None)), 1)
-
-
-def mirrored(w: Window) -> Window:
-    """The window, of stride 1, under which y sees x as x sees y, its positions in reverse order."""
-    lo = w.extent[0] - 1 - w.pads[0][0]
-    hi = w.in_sizes[0] + w.extent[0] - 1 - w.out_sizes[0] - lo
-    return w._replace(in_sizes=w.out_sizes, out_sizes=w.in_sizes, padding=((lo, hi),), overhang=(0,))
-
-
 def _fold(a, first: Window):
     """(N, D, H, W, C) -> (N*D', H, W, F*C)"""
     n, d, *sizes, c = a.shape
@@ -81,8 +69,3 @@ def _fold_features(k):
     """(F, F, F, C, K) -> (F, F, C, F*K), the first axis of the window reversed, before the features."""
     k = jnp.moveaxis(k[::-1], 0, 3)
     return k.reshape(*k.shape[:3], k.shape[3] * k.shape[4])
-
-
-def images(y):
-    """(N, D', *rest) -> (N*D', *rest)"""
-    return y.reshape(y.shape[0] * y.shape[1], *y.shape[2:])

@@ -17,6 +17,7 @@ from ..errors import ShapeError, unknown
 from ..geometry import Shape, Window, check_settings, window
 from .methods import check_whole
 from .pooling import counts, window_sum
+from .widening import wide
 
 LRN_CONVENTIONS = ("paper", "caffe", "torch")
 
@@ -169,8 +170,3 @@ def _inverse_power(s: jax.Array, beta: float) -> jax.Array:
 def _(beta, primals, tangents):
     y = _inverse_power(*primals, beta)
     return y, jnp.asarray(-beta, y.dtype) * y / primals[0] * tangents[0]
-
-
-def wide(x: jax.Array) -> jax.Array:
-    """x in float32, or as it is if wider."""
-    return x.astype(np.promote_types(x.dtype, np.float32))  # not jnp's, which strict promotion forbids

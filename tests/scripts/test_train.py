@@ -27,15 +27,22 @@ def test_a_run_leaves_its_folder(run, images, settings):
     assert saved_steps(run / "checkpoints") == [2, 4, 6]
 
 
-def test_a_stopped_run_is_resumed_to_the_same_bits(run, settings, tmp_path, monkeypatch, capsys):
+def stop_after_one_epoch(settings, out, monkeypatch):
+    """Train into `out`, and press Ctrl-C once an epoch is done."""
+    fit = train.fit
+
     def stopped(*args):
         yield next(fit(*args))
         raise KeyboardInterrupt
 
-    fit, out = train.fit, tmp_path / "stopped"
     with monkeypatch.context() as patch:
         patch.setattr(train, "fit", stopped)
         assert train.main([*settings, "--out", str(out)]) == 130
+
+
+def test_a_stopped_run_is_resumed_to_the_same_bits(run, settings, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "stopped"
+    stop_after_one_epoch(settings, out, monkeypatch)
     assert f"stopped; go on with: jconv train --resume {out}" in capsys.readouterr().err
     assert saved_steps(out / "checkpoints") == [0, 2] and not (out / "weights.safetensors").exists()
 
@@ -109,14 +116,8 @@ def test_out_of_memory_is_one_line_and_leaves_no_folder_that_blocks(settings, tm
 
 
 def test_out_of_memory_later_keeps_what_there_is(settings, tmp_path, monkeypatch, capsys):
-    def stopped(*args):
-        yield next(fit(*args))
-        raise KeyboardInterrupt
-
-    fit, out = train.fit, tmp_path / "run"
-    with monkeypatch.context() as patch:
-        patch.setattr(train, "fit", stopped)
-        assert train.main([*settings, "--out", str(out)]) == 130
+    out = tmp_path / "run"
+    stop_after_one_epoch(settings, out, monkeypatch)
     with monkeypatch.context() as patch:
         patch.setattr("jconv.train.fit.train_epoch", out_of_memory)
         assert train.main(["--resume", str(out)]) == 2
