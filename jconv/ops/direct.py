@@ -30,6 +30,11 @@ def dimensions(rank: int) -> tuple[str, str, str]:
     return f"N{sizes}C", f"{sizes}IO", f"N{sizes}C"
 
 
+def serves(k: Shape, geometry: Geometry) -> str:
+    """Why it cannot, or ""."""
+    return "" if geometry.window.rank else "one to three spatial axes"
+
+
 def forward(x, k, *, geometry: Geometry, precision):
     w = geometry.window
     return lax.conv_general_dilated(

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ..errors import ShapeError, unknown
 from ..geometry import Shape
-from . import columns, depthwise, direct, folded, grouped, matmul, product, reference, winograd
+from . import columns, depthwise, derived, direct, folded, grouped, matmul, phases, product, reference, winograd
 from .direct import Geometry
 
 OPERATIONS = ("forward", "input_gradient", "kernel_gradient")
@@ -23,18 +23,14 @@ class Method(NamedTuple):
     serves: Callable[[Shape, Geometry], str]
 
 
-def _spatial(k: Shape, geometry: Geometry) -> str:
-    return "" if geometry.window.rank else "one to three spatial axes"
-
-
-def _of(module, prefix: str = "") -> Method:
-    runs = {operation: getattr(module, prefix + operation) for operation in OPERATIONS}
-    return Method(**runs, serves=module.serves)
+def _of(module, prefix: str = "", serves: Callable[[Shape, Geometry], str] | None = None) -> Method:
+    return Method(*(getattr(module, prefix + operation) for operation in OPERATIONS), serves=serves or module.serves)
 
 
 METHODS = {
-    "direct": Method(direct.forward, direct.input_gradient, direct.kernel_gradient, _spatial),
-    "im2col": Method(reference.forward, reference.input_gradient, reference.kernel_gradient, _spatial),
+    "direct": _of(direct),
+    "derived": _of(derived),
+    "im2col": _of(reference, serves=direct.serves),
     "matmul": _of(matmul),
     "columns": _of(columns),
     "split": _of(grouped, "split_"),
@@ -42,6 +38,7 @@ METHODS = {
     "shift": _of(depthwise, "shift_"),
     "chunked": _of(depthwise, "shift_")._replace(kernel_gradient=depthwise.chunked_kernel_gradient),
     "fold": _of(folded),
+    "phases": _of(phases),
     "winograd": _of(winograd),
     "product": _of(product),
 }

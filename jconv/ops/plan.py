@@ -1,10 +1,12 @@
 """Which method serves which convolution on which backend: a table, each row with the measurement behind it.
 
 The choice is made when a program is lowered, for the platform it is lowered for, so an exported or cross-compiled program gets the
-plan of the platform it will run on. The first row that fits decides; without one it is "direct", and "product" for a dense layer.
+plan of the platform it will run on. The first row that fits decides; without one it is "product" for a dense layer, and else what
+the platform's compiler knows best: "direct" on a CPU, "derived" elsewhere.
 
-Measured on two cores of an AMD EPYC with AVX-512, float32, jaxlib 0.10.2, under the compiler options of `jconv.jit`, in milliseconds;
-`jconv bench --suite ops` measures the like anew, and `jconv tune` what is best for one network on one machine.
+The rows for "cpu" were measured on two cores of an AMD EPYC with AVX-512, float32, jaxlib 0.10.2, under the compiler options of
+`jconv.jit`; those for "cuda" on an H100, bfloat16, jaxlib 0.11.2. All in milliseconds; a call on the GPU takes 0.1 at least.
+`jconv bench` measures the like anew, and `jconv tune` what is best for one network on one machine.
 """
 
 from __future__ import annotations
@@ -166,7 +168,32 @@ ROWS = (
         lambda job: job.pointwise,
         "8x56x56x64 to 256: 2.6 against 4.7 direct and 3.2 as a product of a transpose; 8x56x56x64 to 64: 0.9 against 2.3 and 1.4",
     ),
+    Row(
+        "cuda",
+        GRADIENT,
+        "shift",
+        lambda job: job.devices > 1 and job.depthwise,
+        "what lax derives for groups gathers the whole batch on every device; on one 256x56x56x128 by 3x3 takes 0.61 against 0.20 derived",
+    ),
+    Row("cuda", GRADIENT, "split", lambda job: job.devices > 1 and job.geometry.groups > 1 and job.few_blocks, "likewise"),
+    Row("cuda", GRADIENT, "loop", lambda job: job.devices > 1 and job.geometry.groups > 1, "likewise"),
+    Row(
+        "cuda",
+        GRADIENT,
+        "phases",
+        lambda job: True,
+        "256x28x28x64 by 3x3 dilated by 2 to 64: 0.10 against 0.55 derived, a convolution whose window is the image; forward it loses",
+    ),
+    Row(
+        "cuda",
+        ALL,
+        "fold",
+        lambda job: volume(job.geometry.window.stride) == 1,
+        "32x16x32x32x32 by 3x3x3 to 32: 0.15 / 0.15 / 0.21 against 0.28 / 0.29 / 0.38 derived, which lays the images out channels first",
+    ),
 )
+# Elsewhere it is lax's own forms. H100, 128x56x56x128 by 3x3 to 128 with stride 2, input gradient: 0.10 derived, 0.25 direct.
+DEFAULT = {"cpu": "direct"}
 PINNED: ContextVar[frozenset[Job]] = ContextVar("pinned", default=frozenset())  # while a program is lowered: what its backend cannot do
 PLATFORMS = tuple(dict.fromkeys(row.platform for row in ROWS))
 # With nothing in them that could fuse. A dense layer's product could, with the next one's: YNNPACK takes the two for one, and computes
@@ -179,7 +206,7 @@ def choose(job: Job, platform: str) -> str:
     if job._replace(devices=1) in PINNED.get():
         return "im2col"
     rows = (row for row in ROWS if row.platform == platform and job.operation in row.operations)
-    default = "direct" if job.geometry.window.rank else "product"
+    default = DEFAULT.get(platform, "derived") if job.geometry.window.rank else "product"
     return next((row.method for row in rows if not METHODS[row.method].serves(job.k, job.geometry) and row.fits(job)), default)
 
 

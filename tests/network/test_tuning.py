@@ -82,12 +82,12 @@ def test_auto_stays_unless_it_is_clear(seconds, spread, line):
 def test_the_operations_choose_independently():
     class One(Clock):
         def __call__(self, runs, **settings):
-            self.seconds = {"auto": 1.0, "im2col": 0.5 if len(self.asked) in (4, 5) else 2.0, "matmul": 2.0, "direct": 2.0}
+            self.seconds = {"auto": 1.0, "im2col": 0.5 if len(self.asked) in (4, 5) else 2.0, "matmul": 2.0, "direct": 2.0, "derived": 2.0}
             return super().__call__(runs, **settings)
 
     clock = One({})
     assert methods(tune(NET, SHAPE, 2, measure=clock)) == ("auto", ("auto", "auto", "im2col"))
-    assert [words for words, _ in clock.asked][4:] == [("auto", "direct", "im2col"), ("auto", "im2col")]
+    assert [words for words, _ in clock.asked][4:] == [("auto", "direct", "derived", "im2col"), ("auto", "im2col")]
 
 
 def test_a_transposed_convolution_takes_the_word_of_its_operation():
@@ -114,7 +114,7 @@ def test_where_auto_fails_the_fastest_is_taken():
     assert methods(tuning)[1] == ("im2col",) * 3 and tuning.measurements[0].skipped == {"auto": "out of memory"}
     assert str(tuning.measurements[0]) == "conv1 forward: im2col (auto runs columns, which failed: out of memory)"
     assert str(tuning) == "no convolution was measured"
-    everything = tune(NET, SHAPE, 2, measure=Clock({}, fails=("auto", "direct", "im2col", "matmul", "winograd")))
+    everything = tune(NET, SHAPE, 2, measure=Clock({}, fails=("auto", "direct", "derived", "im2col", "matmul", "winograd")))
     assert everything.net == NET
     assert str(everything.measurements[0]).endswith(
         "left as it is (auto runs columns, which failed: out of memory; direct is out: out of memory; winograd is out: out of memory; "
@@ -160,7 +160,7 @@ def test_a_tuned_net_computes_the_same_and_goes_to_json(filled, rng, compiled, c
 
 def test_the_real_clock():
     tuning = tune(Sequential(conv1=Conv(3, 2)), (5, 5, 2), 1, pairs=2, limit=0.1)
-    assert {word for m in tuning.measurements for word in (*m.seconds, *m.skipped)} == {"auto", "direct", "im2col"}
+    assert {word for m in tuning.measurements for word in (*m.seconds, *m.skipped)} == {"auto", "direct", "derived", "im2col"}
 
 
 @pytest.mark.parametrize(

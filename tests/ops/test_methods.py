@@ -11,16 +11,16 @@ from jconv.errors import ShapeError
 from jconv.ops.methods import EACH, METHODS, OPERATIONS, WHOLE, check_method, check_whole, per_operation, serving
 
 SHAPES = {  # what serves it
-    "plain": ((2, 7, 5, 4), (3, 2, 4, 6), 1, {"direct", "im2col", "columns", "winograd"}),
-    "thin": ((2, 7, 5, 1), (3, 2, 1, 6), 1, {"direct", "im2col", "columns", "shift", "chunked", "winograd"}),
-    "pointwise": ((2, 7, 5, 4), (1, 1, 4, 6), 1, {"direct", "im2col", "matmul"}),
-    "grouped": ((2, 7, 5, 4), (3, 2, 2, 6), 2, {"direct", "im2col", "split", "loop"}),
-    "depthwise": ((2, 7, 5, 3), (3, 2, 1, 6), 3, {"direct", "im2col", "split", "loop", "shift", "chunked"}),
-    "3d": ((2, 5, 4, 3, 2), (3, 2, 2, 2, 5), 1, {"direct", "im2col", "columns", "fold", "winograd"}),
-    "3d pointwise": ((2, 5, 4, 3, 2), (1, 1, 1, 2, 5), 1, {"direct", "im2col", "fold", "matmul"}),
-    "3d grouped": ((2, 5, 4, 3, 4), (3, 2, 2, 2, 6), 2, {"direct", "im2col", "split", "loop"}),
+    "plain": ((2, 7, 5, 4), (3, 2, 4, 6), 1, {"direct", "derived", "im2col", "columns", "winograd"}),
+    "thin": ((2, 7, 5, 1), (3, 2, 1, 6), 1, {"direct", "derived", "im2col", "columns", "shift", "chunked", "winograd"}),
+    "pointwise": ((2, 7, 5, 4), (1, 1, 4, 6), 1, {"direct", "derived", "im2col", "matmul"}),
+    "grouped": ((2, 7, 5, 4), (3, 2, 2, 6), 2, {"direct", "derived", "im2col", "split", "loop"}),
+    "depthwise": ((2, 7, 5, 3), (3, 2, 1, 6), 3, {"direct", "derived", "im2col", "split", "loop", "shift", "chunked"}),
+    "3d": ((2, 5, 4, 3, 2), (3, 2, 2, 2, 5), 1, {"direct", "derived", "im2col", "columns", "fold", "winograd"}),
+    "3d pointwise": ((2, 5, 4, 3, 2), (1, 1, 1, 2, 5), 1, {"direct", "derived", "im2col", "fold", "matmul"}),
+    "3d grouped": ((2, 5, 4, 3, 4), (3, 2, 2, 2, 6), 2, {"direct", "derived", "im2col", "split", "loop"}),
 }
-ALL = "'auto', 'lax', 'im2col', 'direct', 'matmul', 'columns', 'split', 'loop', 'shift', 'chunked', 'fold', 'winograd', 'product'"
+ALL = "'auto', 'lax', 'im2col', 'direct', 'derived', 'matmul', 'columns', 'split', 'loop', 'shift', 'chunked', 'fold', 'phases', 'winograd', 'product'"
 
 
 @pytest.mark.parametrize("x, k, groups, methods", SHAPES.values(), ids=SHAPES)
@@ -91,8 +91,8 @@ def test_a_word_for_each():
     [
         ("fft", f"unknown method 'fft'; use {ALL}"),
         ("", f"unknown method ''; use {ALL}"),
-        (("auto", "fft", "auto"), "unknown method 'fft'; use 'auto', 'direct', 'im2col', 'matmul'"),
-        (("auto", "auto", "lax"), "unknown method 'lax'; use 'auto', 'direct', 'im2col', 'matmul'"),  # it has no operations of ours
+        (("auto", "fft", "auto"), "unknown method 'fft'; use 'auto', 'direct', 'derived', 'im2col', 'matmul'"),
+        (("auto", "auto", "lax"), "unknown method 'lax'; use 'auto', 'direct', 'derived', 'im2col'"),  # it has no operations of ours
         (("auto", "direct"), "method ('auto', 'direct') has 2 entries; give one word, or one for each of forward, input_gradient, kernel"),
         (
             ("direct",) * 4,
@@ -116,11 +116,15 @@ def test_a_setting_that_is_no_method(method, words):
     "name, method, words",
     [
         ("plain", "matmul", "method 'matmul' needs a window of one position and one group, but this is a convolution of (7, 5) by (3, 2)"),
-        ("plain", "matmul", "windows over 4 channels in 1 groups; use \"auto\", or one of 'direct', 'im2col'"),
-        ("grouped", "matmul", "windows over 4 channels in 2 groups; use \"auto\", or one of 'direct', 'im2col', 'split', 'loop'"),
+        ("plain", "matmul", "windows over 4 channels in 1 groups; use \"auto\", or one of 'direct', 'derived', 'im2col'"),
+        (
+            "grouped",
+            "matmul",
+            "windows over 4 channels in 2 groups; use \"auto\", or one of 'direct', 'derived', 'im2col', 'split', 'loop'",
+        ),
         ("plain", "split", "method 'split' needs more than one group, but"),
         ("pointwise", "loop", "method 'loop' needs more than one group, but"),
-        ("pointwise", "loop", "use \"auto\", or one of 'direct', 'im2col', 'matmul'"),
+        ("pointwise", "loop", "use \"auto\", or one of 'direct', 'derived', 'im2col', 'matmul'"),
         ("grouped", "shift", "method 'shift' needs one input channel a group, but"),
         ("grouped", "chunked", "method 'chunked' needs one input channel a group, but"),
         ("depthwise", "fold", "method 'fold' needs three spatial axes and one group, but"),

@@ -11,7 +11,7 @@ from jconv.ops import plan
 from jconv.ops.methods import METHODS, OPERATIONS
 from jconv.ops.plan import ROWS, Job, Row, choose
 
-DIRECT, SHIFT, SPLIT, LOOP, FOLD = ((word,) * 3 for word in ("direct", "shift", "split", "loop", "fold"))
+DIRECT, DERIVED, SHIFT, SPLIT, LOOP, FOLD = ((word,) * 3 for word in ("direct", "derived", "shift", "split", "loop", "fold"))
 WINOGRAD, FEWER = ("winograd",) * 3, ("winograd", "winograd", "direct")
 THIN, BACK = ("columns", "columns", "direct"), ("direct", "columns", "direct")
 TABLE = [  # x, k, groups, devices, what each operation runs by on a CPU
@@ -77,20 +77,50 @@ def test_the_table_on_a_cpu(x, k, groups, devices, expected, convolution):
         assert METHODS[word].serves(k, convolution(x, k, groups=groups)) == ""
 
 
-def test_every_row_is_reached(convolution):
-    jobs = [Job(o, x, k, convolution(x, k, groups=groups), devices) for x, k, groups, devices, _ in TABLE for o in OPERATIONS]
+GPU = [  # x, k, settings, devices, what each operation runs by on an NVIDIA GPU
+    ((2, 7, 5, 4), (3, 3, 4, 4), {}, 1, DERIVED),
+    ((2, 7, 5, 6), (3, 3, 3, 8), dict(groups=2), 1, DERIVED),
+    ((2, 7, 5, 3), (3, 3, 1, 3), dict(groups=3), 1, DERIVED),
+    ((2, 7, 5, 4), (3, 3, 4, 4), dict(stride=2), 1, DERIVED),
+    ((2, 7, 5, 4), (3, 3, 4, 4), dict(dilation=2), 1, ("derived", "derived", "phases")),
+    ((2, 7, 5, 4), (3, 3, 4, 4), dict(dilation=(1, 2)), 1, ("derived", "derived", "phases")),
+    ((2, 7, 5, 4), (3, 3, 4, 4), dict(dilation=2, stride=2), 1, DERIVED),
+    ((2, 7, 5, 6), (3, 3, 3, 8), dict(dilation=2, groups=2), 1, DERIVED),
+    ((2, 7, 5, 4), (3, 3, 4, 4), {}, 4, DERIVED),
+    ((2, 7, 5, 3), (3, 3, 1, 3), dict(groups=3), 4, ("derived", "derived", "shift")),  # no device waits for another's images
+    ((2, 7, 5, 6), (3, 3, 3, 8), dict(groups=2), 4, ("derived", "derived", "split")),
+    ((2, 7, 5, 528), (3, 3, 16, 528), dict(groups=33), 4, ("derived", "derived", "loop")),
+    ((2, 7, 5, 3, 6), (3, 3, 2, 6, 8), {}, 1, FOLD),
+    ((2, 7, 5, 3, 6), (3, 3, 2, 6, 8), dict(dilation=(2, 1, 1)), 1, ("fold", "fold", "phases")),
+    ((2, 7, 5, 3, 6), (3, 3, 2, 6, 8), dict(stride=(1, 1, 2)), 1, DERIVED),  # strided input gradients are its weakness
+]
+
+
+@pytest.mark.parametrize("x, k, settings, devices, expected", GPU)
+def test_the_table_on_a_gpu(x, k, settings, devices, expected, convolution):
+    assert words(x, k, convolution(x, k, **settings), devices, "cuda") == expected
+
+
+@pytest.mark.parametrize("platform", plan.PLATFORMS)
+def test_every_row_is_reached(platform, convolution):
+    tables = {
+        "cpu": [(x, k, dict(groups=groups), devices) for x, k, groups, devices, _ in TABLE],
+        "cuda": [(x, k, settings, devices) for x, k, settings, devices, _ in GPU],
+    }
+    rows = [row for row in ROWS if row.platform == platform]
+    jobs = [Job(o, x, k, convolution(x, k, **settings), devices) for x, k, settings, devices in tables[platform] for o in OPERATIONS]
     serves = lambda row, job: not METHODS[row.method].serves(job.k, job.geometry)
     first = lambda job: next(
-        (i for i, row in enumerate(ROWS) if job.operation in row.operations and serves(row, job) and row.fits(job)), None
+        (i for i, row in enumerate(rows) if job.operation in row.operations and serves(row, job) and row.fits(job)), None
     )
-    assert {first(job) for job in jobs} == {None, *range(len(ROWS))}
+    assert {first(job) for job in jobs} == {None, *range(len(rows))}
 
 
-@pytest.mark.parametrize("platform", ["cuda", "rocm", "tpu", ""])
-def test_elsewhere_everything_is_direct(platform, convolution):
+@pytest.mark.parametrize("platform", ["rocm", "tpu", ""])
+def test_elsewhere_everything_is_as_lax_derives_it(platform, convolution):
     assert platform not in plan.PLATFORMS
     for x, k, groups, devices, _ in TABLE:
-        assert words(x, k, convolution(x, k, groups=groups), devices, platform) == DIRECT
+        assert words(x, k, convolution(x, k, groups=groups), devices, platform) == DERIVED
 
 
 def test_the_first_row_that_fits_decides(convolution, monkeypatch):
@@ -126,8 +156,8 @@ def test_each_platform_gets_its_own_plan_when_lowered():
     traced = jax.jit(program).trace(*DEPTHWISE)
     counted = {p: [traced.lower(lowering_platforms=(p,)).as_text().count(word) for word in WORDS] for p in ("tpu", "cpu", "cuda")}
     assert counted == {"tpu": [3, 0], "cpu": [0, 1], "cuda": [3, 0]}  # grouped convolutions; shifts, and one loop over chunks
-    groups = lambda p: re.findall(r"feature_group_count = (\d+)", traced.lower(lowering_platforms=(p,)).as_text())
-    assert groups("tpu") == ["3"] * 3
+    groups = lambda p: re.findall(r"(\w+)_group_count = 3", traced.lower(lowering_platforms=(p,)).as_text())
+    assert groups("tpu") == ["feature", "batch", "feature"]
 
 
 def test_a_forward_program_for_a_tpu_holds_one_grouped_convolution():

@@ -24,6 +24,8 @@ OPERATIONS = {
     "conv_shift": (partial(ops.conv, method="shift", **CONV), (3, 7, 5, 2), (3, 2, 1, 4)),
     "conv_chunked": (partial(ops.conv, method="chunked", **CONV), (3, 7, 5, 2), (3, 2, 1, 4)),
     "conv_fold": (partial(ops.conv, method="fold", stride=(1, 2, 1), padding=((1, 0), (0, 1), (0, 0))), (3, 4, 5, 3, 2), (3, 2, 2, 2, 3)),
+    "conv_derived": (partial(ops.conv, method="derived", **CONV), (3, 7, 5, 4), (3, 2, 2, 6)),
+    "conv_phases": (partial(ops.conv, method="phases", padding=((1, 0), (2, 1)), dilation=(1, 2)), (3, 7, 5, 2), (3, 2, 2, 3)),
     "conv_winograd": (partial(ops.conv, method="winograd", stride=(1, 2), padding=((1, 0), (0, 1))), (3, 7, 5, 2), (3, 2, 2, 3)),
     "conv_transpose": (partial(ops.conv_transpose, **CONV), (3, 4, 3, 6), (3, 2, 2, 6)),
     "local_conv": (partial(ops.local_conv, size=3, stride=2), (3, 7, 5, 2), (3, 2, 3, 3, 2, 5)),
@@ -103,9 +105,10 @@ def test_eager_equals_compiled(name, rng, compiled, close):
 
 
 def spread(name):
-    """An operation as it is over several devices or a batch of unknown size: there the plan never takes "chunked"."""
+    """An operation as it is over several devices or a batch of unknown size: there the plan takes neither "chunked" nor, of groups,
+    what lax derives."""
     f, *shapes = OPERATIONS[name]
-    return partial(f, method="auto") if name == "conv_chunked" else f, *shapes
+    return partial(f, method="auto") if name in ("conv_chunked", "conv_derived") else f, *shapes
 
 
 @pytest.fixture
@@ -115,7 +118,7 @@ def mesh():
 
 def test_each_method_of_the_plan_is_among_them():
     words = {f.keywords.get("method", "auto") for name, (f, *_) in OPERATIONS.items() if name in CONVOLUTIONS}
-    assert words == {"auto", *(row.method for row in plan.ROWS)}
+    assert words == {"auto", "derived", *(row.method for row in plan.ROWS)}
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
@@ -191,7 +194,7 @@ def layouts_in_a_scan(f, *shapes):
 CANONICAL = {"[b, 0, f]x[0, i, o]->[b, 0, f]", "[b, 0, 1, f]x[0, 1, i, o]->[b, 0, 1, f]"}
 
 
-@pytest.mark.parametrize("name", CONVOLUTIONS)
+@pytest.mark.parametrize("name", [name for name in CONVOLUTIONS if name != "conv_derived"])  # which is for other compilers
 def test_in_a_scan_no_convolution_is_permuted(name):
     """XLA's CPU compiler mends lax's permuted dimension numbers at top level but not in loops, where they cost 40 times as much."""
     f, *shapes = OPERATIONS[name]
