@@ -39,7 +39,8 @@ def moments(x: jax.Array, axes: Sequence[int], keepdims: bool = False) -> tuple[
 def batch_norm(x: jax.Array, scale: jax.Array, bias: jax.Array, eps: float) -> tuple[jax.Array, jax.Array, jax.Array]:
     """y = scale * (x - mean) / sqrt(var + eps) + bias over the batch and all positions, each channel apart; y, mean and var.
 
-    var is biased and computed in a second pass. The derivative keeps x - mean alone and sums twice over it,
+    var is biased, computed on a CPU in a second pass and elsewhere in one about a value near the mean: E[x^2] - E[x]^2 cancels.
+    The derivative keeps x - mean alone and sums twice over it,
 
         dy = gain * (dx - mean(dx)) + (x - mean) * (dscale - gain * mean((x - mean) * dx) / s) / s + dbias,   s = sqrt(var + eps),
 
@@ -62,12 +63,29 @@ def _(eps, primals, tangents):
 
 def _batch_norm(x, scale, bias, eps: float):
     """((y, mean, var), x - mean, 1 / sqrt(var + eps))"""
-    axes = tuple(range(x.ndim - 1))
-    mean = jnp.mean(x, axes)
+    mean, var = lax.platform_dependent(x, cpu=_in_two_passes, default=_in_one_pass)
     centred = x - _along(mean, x)
-    var = jnp.mean(jnp.square(centred), axes)
     inverse = lax.rsqrt(var + jnp.asarray(eps, var.dtype))
     return (centred * _along(scale * inverse, x) + _along(bias, x), mean, var), centred, inverse
+
+
+def _in_two_passes(x):
+    axes = tuple(range(x.ndim - 1))
+    mean = jnp.mean(x, axes)
+    return mean, jnp.mean(jnp.square(x - _along(mean, x)), axes)
+
+
+def _in_one_pass(x):
+    """By E[(x - near)^2] - E[x - near]^2, which cancels little: `near` is the mean over every example's first position.
+
+    What bounds a GPU is how often x is read. On two cores the gradient takes 1.0 to 1.2 times as long this way.
+    """
+    axes = tuple(range(x.ndim - 1))
+    near = jnp.mean(x[(slice(None), *(0,) * (x.ndim - 2))], 0)
+    off = x - _along(near, x)
+    shift = jnp.mean(off, axes)
+    var = jnp.mean(jnp.square(off), axes) - jnp.square(shift)
+    return near + shift, jnp.maximum(var, jnp.zeros_like(var))  # rounding can leave it below
 
 
 def _along(a, x):

@@ -9,7 +9,7 @@ import pytest
 
 from jconv import ops
 from jconv.errors import ShapeError
-from jconv.ops.normalization import _inverse_power
+from jconv.ops.normalization import _in_one_pass, _in_two_passes, _inverse_power
 
 ALEXNET = dict(size=5, alpha=1e-4, beta=0.75)
 CONVENTIONS = [("paper", (2, 2), 0.9, 2.0), ("caffe", (2, 2), 0.9 / 5, 1.0), ("torch", (2, 2), 0.9 / 5, 1.0)]
@@ -277,3 +277,26 @@ def test_gradients_are_finite_at_zero():
 def test_error(call, error, words):
     with pytest.raises(error, match=re.escape(words)):
         call(jnp.zeros((2, 7, 5, 3)))
+
+
+@pytest.mark.parametrize("shape", [(7, 5, 3, 4), (7, 11, 4), (7, 4)])
+def test_statistics_in_one_pass_are_those_in_two(shape, rng, close, x64):
+    """Where the mean is a thousand times the deviation too, and E[x^2] - E[x]^2 would have lost half of its digits."""
+    x = rng.standard_normal(shape) * [1, 2, 3, 4] + [0, 1e3, -2e3, 5]
+    close(_in_one_pass(x), _in_two_passes(x), 1e-12)
+    mean, var = _in_one_pass(jnp.asarray(x, jnp.float32))
+    exact = _in_two_passes(jnp.asarray(x, jnp.float32).astype(float))
+    close((mean, var), exact, 1e-5)
+
+
+def test_a_constant_channel_has_no_variance():
+    _, var = _in_one_pass(jnp.full((3, 5, 7, 2), 1e3, jnp.float32))
+    assert var.tolist() == [0, 0]
+
+
+def test_batch_norm_reads_x_once_for_its_statistics_but_on_a_cpu():
+    traced = jax.jit(lambda *a: ops.batch_norm(*a, 1e-5)).trace(jnp.zeros((7, 5, 3, 4)), jnp.ones(4), jnp.zeros(4))
+    text = lambda p: traced.lower(lowering_platforms=(p,)).as_text()
+    first = "tensor<7x1x1x4xf32>"  # every example's first position
+    assert {p: first in text(p) for p in ("cpu", "cuda", "tpu")} == {"cpu": False, "cuda": True, "tpu": True}
+    assert "conditional(" not in traced.lower().compile().as_text()
