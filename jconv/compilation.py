@@ -20,7 +20,8 @@ from .pinning import described, failing, is_convolution_failure
 OPTIONS = {"cpu": {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_DOT,LIBRARY_FUSION_TYPE_REDUCE"}}
 
 # What makes a program give the same bits in every run. XLA's GPU compiler then takes deterministic kernels alone and tunes nothing:
-# which of two kernels is the faster depends on the moment. On a CPU sums are split by the number of threads, not by who comes first.
+# which of two kernels is the faster depends on the moment. (Untuned, 256x56x56x128 by 3x3 depthwise takes an H100 5.7 ms instead of
+# 0.20.) On a CPU sums are split by the number of threads, not by who comes first.
 DETERMINISTIC: dict[str, dict[str, Any]] = {"cpu": {}, "gpu": {"xla_gpu_deterministic_ops": True}}
 
 

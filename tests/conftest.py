@@ -1,13 +1,14 @@
 """A strict house for every test: no silent broadcasting, no silent casts; pyproject makes warnings errors."""
 
 import contextlib
+import os
 
 import hypothesis
 import jax
 import numpy as np
 import pytest
 
-jax.config.update("jax_platforms", "cpu")
+jax.config.update("jax_platforms", os.environ.get("JCONV_TEST_PLATFORM", "cpu"))  # "cuda": on a GPU
 jax.config.update("jax_num_cpu_devices", 4)  # for the tests of sharding; everything else stays on the first
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
@@ -49,7 +50,8 @@ def close():
 def compiled():
     """jax.jit that compiles fast instead of well: programs here run once on tiny arrays. Options this XLA does not know are left out."""
     options = {}
-    for name, value in {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}.items():
+    fast = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
+    for name, value in fast.items() if jax.default_backend() == "cpu" else ():
         with contextlib.suppress(jax.errors.JaxRuntimeError):
             jax.jit(lambda x: x, compiler_options={name: value})(0.0)
             options[name] = value

@@ -30,7 +30,7 @@ PEERS = {
     "torch-compile": Peer("torch", "pytorch", "compiled", "torch.compile"),
 }
 OURS = {"jconv": "auto", "lax": "lax", **{method: method for method in METHODS}}  # name -> method
-UNTUNED = "jconv-untuned"  # a GPU's compiler then takes the kernels it thinks best, and tries none: its choice is all that differs
+UNTUNED = "jconv-untuned"  # a GPU's compiler then tries no kernels: what it takes can be tens of times slower
 NAMES = (*OURS, UNTUNED, *PEERS)
 LABELS = {"jconv": "jconv", "lax": "plain lax", UNTUNED: "jconv, no autotuning", **{name: peer.label for name, peer in PEERS.items()}}
 JAX_PEERS = ("flax", "equinox")

@@ -67,7 +67,7 @@ TABLE = (  # facts E1, whose batches are eight times these
 )
 PER_EXAMPLE = tuple(Case(f"LeNet b{batch}", lenet(), (28, 28, 1), batch) for batch in (64, 512))
 GPU = (
-    Case("ResNet-50", *zoo("resnet50"), 256),
+    Case("ResNet-50", *zoo("resnet50"), 128),
     Case("VGG-16", *zoo("vgg16"), 64),
     Case("ResNet-20", *zoo("cifar_resnet20"), 1024),
     Case("ResNet-110", *zoo("cifar_resnet110"), 512),
