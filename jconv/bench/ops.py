@@ -54,6 +54,7 @@ POOLS_AND_NORMS = (
     op("max pool 3/2 pad 1 64 at 56", MaxPool(3, 2, padding=1), (56, 56, 64), 16),
     op("max pool 2/2 64 at 56", MaxPool(2), (56, 56, 64), 16),
     op("max pool 3/1 pad 1 192 at 28", MaxPool(3, 1, padding=1), (28, 28, 192), 16),
+    op("max pool 13/1 pad 6 256 at 13", MaxPool(13, 1, padding=6), (13, 13, 256), 4),
     op("average pool 3/2 pad 1 64 at 56", AvgPool(3, 2, padding=1), (56, 56, 64), 16),
     op("batch norm 64 at 56", BatchNorm(), (56, 56, 64), 16),
     op("batch norm 16 at 32", BatchNorm(), (32, 32, 16), 64),

@@ -67,12 +67,12 @@ def switch_index(switches: jax.Array, w: Window) -> jax.Array:
 
 def select(x: jax.Array, switches: jax.Array, w: Window) -> jax.Array:
     """The values of x at the switches. (N, *S, C), (N, *out, C) -> (N, *out, C)"""
-    return select_p.bind(x, switches, window=w)
+    return select_p.bind(x, switches, window=w, maxima=False)
 
 
 def route(y: jax.Array, switches: jax.Array, w: Window) -> jax.Array:
     """y sent to where the switches point, the transpose of `select`: unpooling. (N, *out, C) twice -> (N, *S, C)"""
-    return route_p.bind(y, switches, window=w)
+    return route_p.bind(y, switches, window=w, maxima=False)
 
 
 def _reduce(x: jax.Array, w: Window) -> jax.Array:
@@ -90,4 +90,4 @@ def _max_pool(x, w: Window):
 @_max_pool.defjvp
 def _max_pool_jvp(w: Window, primals, tangents):
     y, winners = max_and_switches_p.bind(*primals, window=w)
-    return y, select_p.bind(*tangents, winners, window=w)
+    return y, select_p.bind(*tangents, winners, window=w, maxima=True)

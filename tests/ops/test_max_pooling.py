@@ -17,6 +17,10 @@ SETTINGS = [
     pytest.param((7, 5), dict(size=(3, 2), stride=(2, 1), padding=((1, 2), (0, 1)), rounding="ceil"), id="2d-overlapping"),
     pytest.param((5, 3, 4), dict(size=(2, 3, 1), stride=(1, 2, 3), padding=((0, 0), (2, 1), (0, 0))), id="3d"),
     pytest.param((11, 7), dict(size=(2, 1), stride=(3, 2), padding=((0, 0), (0, 0)), rounding="ceil"), id="gaps"),
+    pytest.param((7, 8), dict(size=(6, 5), stride=(1, 1), padding=((5, 2), (2, 2))), id="large"),
+    pytest.param((18, 15), dict(size=(9, 7), stride=(3, 2), padding=((2, 3), (0, 4)), rounding="ceil"), id="large-strided"),
+    pytest.param((17, 16), dict(size=(16, 16), stride=(1, 1), padding=((1, 0), (0, 3))), id="large-256"),  # one more than a byte's largest
+    pytest.param((4, 5, 6), dict(size=(3, 4, 5), stride=(1, 1, 1), padding=((1, 1), (0, 3), (2, 0))), id="3d-large"),
 ]
 
 
@@ -156,6 +160,23 @@ def test_the_first_nan_wins(pooled, method):
     np.testing.assert_array_equal(y.ravel(), [np.nan, 8])
     if method != "lax":  # select-and-scatter passes NaN over
         np.testing.assert_array_equal(dx[0, ..., 0], [[0, 10, 0, 0], [0, 0, 0, 20]])
+
+
+def test_the_first_nan_wins_a_large_window(rng, compiled, pull):
+    x = rng.integers(0, 9, (1, 6, 7, 2)) * np.float32(1)
+    x[0, [1, 1, 4, 2], [3, 5, 1, 0], [0, 0, 1, 1]] = np.nan
+    _, (dx,) = compiled(lambda x: pull(lambda x: ops.max_pool(x, (6, 7)), x, ct=jnp.ones((1, 1, 1, 2))))(x)
+    assert np.argwhere(dx).tolist() == [[0, 1, 3, 0], [0, 2, 0, 1]]
+
+
+@pytest.mark.parametrize("size", [3, 7])
+def test_half_precision_is_summed_in_float32(size, compiled, pull):
+    """1/256 + 1 + 1/256 is 1 in bfloat16, term by term."""
+    x = np.zeros((1, size, size + 2, 1))
+    x[0, 0, 2] = 1  # in all three windows
+    x, dy = (jnp.asarray(a, jnp.bfloat16) for a in (x, np.reshape([1 / 256, 1, 1 / 256], (1, 1, 3, 1))))
+    _, (dx,) = compiled(lambda x: pull(lambda x: ops.max_pool(x, size, stride=1), x, ct=dy))(x)
+    assert dx.dtype == jnp.bfloat16 and float(dx[0, 0, 2, 0]) == 1 + 1 / 128
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """The primitives of max pooling: select and route are each other's transpose, switches carry no derivative, batches fold."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +9,8 @@ import pytest
 
 from jconv import ops
 from jconv.geometry import pool_window
-from jconv.ops.routing import first_inside
+from jconv.ops.routing import _max_and_switches as max_and_switches
+from jconv.ops.routing import first_inside, route_p
 
 POOL = dict(size=(3, 2), stride=(2, 1), padding=((1, 1), (0, 1)), rounding="ceil")
 WINDOW = pool_window((7, 5), **POOL)
@@ -115,3 +118,28 @@ def test_first_inside_is_the_first_position_that_is_no_padding(loops):
     first = first_inside(WINDOW)[0, ..., 0]
     assert {out: first[out] for out in expected} == expected
     assert first.max() > 0
+
+
+def test_large_windows_go_by_axis_and_back_to_where_any_switch_points(rng, compiled, x64):
+    """Of a max pooling's own switches both ways agree; of any others only the one that `route` takes is right."""
+    w = pool_window((9, 8), (6, 7), (1, 1), 0, "floor")
+    x, y = rng.standard_normal((2, 9, 8, 3)), rng.standard_normal((2, 4, 2, 3))
+    found, any_ = compiled(lambda x: ops.switches(x, (6, 7), stride=1))(x), rng.integers(42, size=y.shape).astype(np.uint8)
+    both = lambda s: [route_p.bind(y, s, window=w, maxima=maxima) for maxima in (True, False)]
+    (a, b), (wrong, right), unpooled = compiled(lambda *s: (*map(both, s), ops.route(y, s[1], w)))(found, any_)
+    np.testing.assert_allclose(a, b, rtol=1e-12)
+    np.testing.assert_array_equal(unpooled, right)
+    assert not np.allclose(wrong, right)
+    index = np.asarray(compiled(lambda s: ops.switch_index(s, w))(any_))
+    expected = np.zeros((2, 72, 3))
+    for n, i, j, c in np.ndindex(index.shape):
+        expected[n, index[n, i, j, c], c] += y[n, i, j, c]
+    np.testing.assert_allclose(right.reshape(expected.shape), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("large", [0.0, math.inf])
+def test_winners_by_axis_and_in_one_go(large, operands, compiled):
+    x = jnp.round(2 * operands[0][0])  # with ties
+    by = lambda large: max_and_switches(x, window=WINDOW, large=large)
+    for actual, expected in zip(*compiled(lambda: (by(large), by(math.inf)))(), strict=True):
+        np.testing.assert_array_equal(actual, expected)
