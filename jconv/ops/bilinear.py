@@ -91,7 +91,8 @@ def _primitive(operation: str, shape, kinds: str, result: str) -> Primitive:
         word = method[OPERATIONS.index(operation)]
         if word == "auto":
             shapes = {kinds[0]: a.shape, kinds[1]: b.shape, result: shape(a.shape, b.shape, geometry)}
-            word = plan.choose(plan.Job(operation, shapes["x"], shapes["k"], geometry, devices), platform)
+            integers = not jnp.issubdtype(a.dtype, jnp.inexact)
+            word = plan.choose(plan.Job(operation, shapes["x"], shapes["k"], geometry, devices, integers), platform)
         runs = plan.placed(operation, word, getattr(METHODS[word], operation), platform)
         return runs(a, b, geometry=geometry, precision=precision)
 

@@ -38,6 +38,7 @@ class Job(NamedTuple):
     k: Shape
     geometry: Geometry
     devices: int = 1  # of the program it is in
+    integers: bool = False
 
     @property
     def whole_batch(self) -> bool:
@@ -168,6 +169,7 @@ ROWS = (
         lambda job: job.pointwise,
         "8x56x56x64 to 256: 2.6 against 4.7 direct and 3.2 as a product of a transpose; 8x56x56x64 to 64: 0.9 against 2.3 and 1.4",
     ),
+    Row("cuda", ALL, "im2col", lambda job: job.integers, "cuDNN convolves no integers, and XLA's compiler fails on them"),
     Row(
         "cuda",
         GRADIENT,
@@ -203,7 +205,7 @@ PLAIN = {"direct": ("forward", "input_gradient"), "product": ("input_gradient", 
 
 def choose(job: Job, platform: str) -> str:
     """The method for one operation of a convolution; "im2col" where it is pinned."""
-    if job._replace(devices=1) in PINNED.get():
+    if job._replace(devices=1, integers=False) in PINNED.get():
         return "im2col"
     rows = (row for row in ROWS if row.platform == platform and job.operation in row.operations)
     default = DEFAULT.get(platform, "derived") if job.geometry.window.rank else "product"

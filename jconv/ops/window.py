@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ..geometry import Shape, Window
+from ..geometry import Shape, Window, volume
 
 
 def padded(x: jax.Array, window: Window, fill: float = 0.0) -> jax.Array:
@@ -37,4 +37,6 @@ def views(x: jax.Array, window: Window, fill: float = 0.0) -> list[jax.Array]:
         stop = [b + (n - 1) * s + 1 for b, n, s in zip(start, window.out_sizes, window.stride, strict=True)]
         return lax.slice(xp, (0, *start, 0), (xp.shape[0], *stop, xp.shape[-1]), stride)
 
-    return [view(offset) for offset in taps(window)]
+    seen = [view(offset) for offset in taps(window)]
+    # XLA's GPU compiler aborts on a product with a strided slice (GemmFusion, jaxlib 0.11.2), if it may fuse the two.
+    return [lax.optimization_barrier(v) for v in seen] if len(seen) == 1 and volume(window.stride) > 1 else seen

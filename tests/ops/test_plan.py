@@ -101,6 +101,14 @@ def test_the_table_on_a_gpu(x, k, settings, devices, expected, convolution):
     assert words(x, k, convolution(x, k, **settings), devices, "cuda") == expected
 
 
+def test_integers_are_products_on_a_gpu():
+    program = jax.jit(lambda x, k: ops.conv(x, k, method="auto"))
+    for dtype, convolutions in ((jnp.int32, 0), (jnp.float32, 1)):
+        traced = program.trace(jnp.zeros((2, 7, 5, 3), dtype), jnp.zeros((3, 3, 3, 4), dtype))
+        counted = {p: traced.lower(lowering_platforms=(p,)).as_text().count("stablehlo.convolution") for p in ("cuda", "tpu")}
+        assert counted == {"cuda": convolutions, "tpu": 1}
+
+
 @pytest.mark.parametrize("platform", plan.PLATFORMS)
 def test_every_row_is_reached(platform, convolution):
     tables = {
@@ -109,6 +117,7 @@ def test_every_row_is_reached(platform, convolution):
     }
     rows = [row for row in ROWS if row.platform == platform]
     jobs = [Job(o, x, k, convolution(x, k, **settings), devices) for x, k, settings, devices in tables[platform] for o in OPERATIONS]
+    jobs += [job._replace(integers=True) for job in jobs]
     serves = lambda row, job: not METHODS[row.method].serves(job.k, job.geometry)
     first = lambda job: next(
         (i for i, row in enumerate(rows) if job.operation in row.operations and serves(row, job) and row.fits(job)), None

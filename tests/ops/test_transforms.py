@@ -10,6 +10,7 @@ import pytest
 
 from jconv import ops
 from jconv.ops import plan
+from jconv.ops.methods import per_operation
 
 POOL = dict(size=(3, 2), stride=(2, 1), padding=((1, 0), (0, 1)), rounding="ceil")
 CONV = dict(stride=(2, 1), padding=((1, 0), (2, 1)), dilation=(1, 2), groups=2)
@@ -25,6 +26,7 @@ OPERATIONS = {
     "conv_chunked": (partial(ops.conv, method="chunked", **CONV), (3, 7, 5, 2), (3, 2, 1, 4)),
     "conv_fold": (partial(ops.conv, method="fold", stride=(1, 2, 1), padding=((1, 0), (0, 1), (0, 0))), (3, 4, 5, 3, 2), (3, 2, 2, 2, 3)),
     "conv_derived": (partial(ops.conv, method="derived", **CONV), (3, 7, 5, 4), (3, 2, 2, 6)),
+    "conv_im2col": (partial(ops.conv, method=("im2col",) * 3, **CONV), (3, 7, 5, 4), (3, 2, 2, 6)),
     "conv_phases": (partial(ops.conv, method="phases", padding=((1, 0), (2, 1)), dilation=(1, 2)), (3, 7, 5, 2), (3, 2, 2, 3)),
     "conv_winograd": (partial(ops.conv, method="winograd", stride=(1, 2), padding=((1, 0), (0, 1))), (3, 7, 5, 2), (3, 2, 2, 3)),
     "conv_transpose": (partial(ops.conv_transpose, **CONV), (3, 4, 3, 6), (3, 2, 2, 6)),
@@ -117,7 +119,7 @@ def mesh():
 
 
 def test_each_method_of_the_plan_is_among_them():
-    words = {f.keywords.get("method", "auto") for name, (f, *_) in OPERATIONS.items() if name in CONVOLUTIONS}
+    words = {per_operation(f.keywords.get("method", "auto"))[0] for name, (f, *_) in OPERATIONS.items() if name in CONVOLUTIONS}
     assert words == {"auto", "derived", *(row.method for row in plan.ROWS)}
 
 

@@ -1,5 +1,6 @@
 """The views of a sliding window against explicit indexing."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -38,3 +39,11 @@ def test_padded_is_cut_to_what_windows_reach():
     np.testing.assert_array_equal(cut[0, :, 0], [9, 1, 2, 3, 4, 5, 6, 7])
     cut = padded(x, window((7,), 2, stride=3), fill=9.0)  # windows at 0 and 3, pixels 5 and 6 unseen
     np.testing.assert_array_equal(cut[0, :, 0], [1, 2, 3, 4, 5])
+
+
+@pytest.mark.parametrize("size, stride, apart", [(1, 2, 1), (1, 1, 0), (2, 2, 0)])
+def test_a_single_strided_view_is_kept_apart(size, stride, apart):
+    """XLA's GPU compiler aborts where it may fuse it into a product."""
+    w = window((7,), size, stride=stride)
+    text = jax.jit(lambda x: views(x, w)).lower(jnp.zeros((2, 7, 3))).as_text()
+    assert text.count("optimization_barrier") == apart
