@@ -123,7 +123,7 @@ def _route_at_once(y, winner, window: Window):
     per_axis = [
         _windows_over(*axis) for axis in zip(window.in_sizes, window.out_sizes, window.size, window.stride, window.pads, strict=True)
     ]
-    x = None
+    came = []
     for choice in np.ndindex(*(len(a) for a in per_axis)):
         tap = np.zeros((1,) * window.rank, np.int64)
         outside = np.zeros((1,) * window.rank, bool)
@@ -134,9 +134,8 @@ def _route_at_once(y, winner, window: Window):
             tap, outside = tap * f + np.maximum(offset, 0).reshape(column), outside | (offset < 0).reshape(column)
             ys, winners = (jnp.take(a, out, axis=axis + 1, mode="clip") for a in (ys, winners))
         here = jnp.asarray(np.where(outside, -1, tap), jnp.int32)[None, ..., None]
-        part = jnp.where(winners.astype(jnp.int32) == here, ys, jnp.zeros_like(ys))
-        x = part if x is None else x + part
-    return x
+        came.append(jnp.where(winners.astype(jnp.int32) == here, ys, jnp.zeros_like(ys)))
+    return reduce(add, came)
 
 
 def _route_by_axis(y, code, window: Window):
