@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ..errors import ShapeError, unknown
 from ..geometry import Shape
-from . import columns, depthwise, derived, direct, folded, grouped, matmul, phases, product, reference, winograd
+from . import columns, depthwise, derived, direct, folded, fourier, grouped, matmul, phases, product, reference, winograd
 from .direct import Geometry
 
 OPERATIONS = ("forward", "input_gradient", "kernel_gradient")
@@ -40,6 +40,7 @@ METHODS = {
     "fold": _of(folded),
     "phases": _of(phases),
     "winograd": _of(winograd),
+    "fft": _of(fourier),
     "product": _of(product),
 }
 WHOLE = ("auto", "lax", "im2col")  # words for a layer as a whole; "lax" is plain lax without primitives of ours

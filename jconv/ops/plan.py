@@ -27,6 +27,7 @@ WIDE = 64  # channels in and out, from which fewer products are worth twice the 
 POSITIONS = 1024  # of a kernel in the whole batch, from which its transformation is worth it
 LARGE = 2**14  # positions in an image, above which it is bound by memory
 FEW_OUTPUTS = 4  # of a channel, up to which shifting pays
+SPECTRAL = 350_000  # positions of a kernel in the whole batch times its own, from which transforming it is worth it
 THIN = 32  # values in a window, up to which it pays to write its products out, or to lay it out as a row of a matrix
 
 
@@ -75,6 +76,12 @@ class Job(NamedTuple):
         return many and positions <= LARGE and min(self.k[-2:]) >= WIDE
 
     @property
+    def spectra_pay(self) -> bool:
+        w = self.geometry.window
+        many = isinstance(self.x[0], int) and self.x[0] * volume(w.out_sizes) * volume(w.size) >= SPECTRAL
+        return many and volume(w.out_sizes) <= LARGE and w.rank == 2 and min(w.size) >= 7 and min(self.k[-2:]) >= 16
+
+    @property
     def few_blocks(self) -> bool:
         """Whether the groups can be written out one by one without computing many zeros."""
         groups = self.geometry.groups
@@ -118,6 +125,14 @@ ROWS = (
         "against 20 / 32 / 23",
     ),
     Row("cpu", ALL, "loop", lambda job: job.geometry.groups > UNROLLED, "what splitting would write out too often: compile time"),
+    Row(
+        "cpu",
+        ALL,
+        "fft",
+        lambda job: job.spectra_pay,
+        "8x64x64x64 by 9x9 to 128: 41 / 60 / 59 against 94 / 140 / 103 direct; 8x56x56x64 by 7x7 to 64: 23 / 24 / 32 against 33 / 33 / 42; "
+        "8x16x16x128 by 7x7 to 128 would be 8 / 28 / 11 against 5 / 11 / 4",
+    ),
     Row(
         "cpu",
         ALL,

@@ -71,7 +71,7 @@ def test_bilinear_kernels_interpolate():
     ("build", "words"),
     [
         (lambda: ConvTranspose(0, 3), "ConvTranspose: features=0, whole numbers of at least 1 were expected"),
-        (lambda: ConvTranspose(4, 3, method="fft"), "ConvTranspose: unknown method 'fft'; use 'auto', 'lax', 'im2col'"),
+        (lambda: ConvTranspose(4, 3, method="gemm"), "ConvTranspose: unknown method 'gemm'; use 'auto', 'lax', 'im2col'"),
         (lambda: ConvTranspose(4, 3, padding="FULL"), "ConvTranspose: unknown padding 'FULL'"),
         (lambda: ConvTranspose(4, 3, groups=3), "3 groups do not divide the 4 features; use a divisor of 4"),
         (lambda: ConvTranspose(4, 3, groups=2).out_shape((5, 5, 3)), "2 groups do not divide the 3 channels of the input"),

@@ -140,7 +140,7 @@ def test_an_ill_typed_field_is_named(plan, fields, words):
 @pytest.mark.parametrize(
     "setting, words",
     [
-        ({"method": "fft"}, "net: conv1: Conv does not take these settings: Conv: unknown method 'fft'; use 'auto', 'lax', 'im2col'"),
+        ({"method": "gemm"}, "net: conv1: Conv does not take these settings: Conv: unknown method 'gemm'; use 'auto', 'lax', 'im2col'"),
         ({"method": ["auto", "auto"]}, "net: conv1: Conv does not take these settings: Conv: method ('auto', 'auto') has 2 entries"),
         ({"method": ["auto", "auto", "matmul"]}, "net: conv1: method 'matmul' needs a window of one position and one group"),
         ({"kernel": None}, "net: "),

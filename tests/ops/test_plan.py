@@ -12,6 +12,7 @@ from jconv.ops.methods import METHODS, OPERATIONS
 from jconv.ops.plan import ROWS, Job, Row, choose
 
 DIRECT, DERIVED, SHIFT, SPLIT, LOOP, FOLD = ((word,) * 3 for word in ("direct", "derived", "shift", "split", "loop", "fold"))
+SPECTRA = ("fft",) * 3
 WINOGRAD, FEWER = ("winograd",) * 3, ("winograd", "winograd", "direct")
 THIN, BACK = ("columns", "columns", "direct"), ("direct", "columns", "direct")
 TABLE = [  # x, k, groups, devices, what each operation runs by on a CPU
@@ -63,6 +64,12 @@ TABLE = [  # x, k, groups, devices, what each operation runs by on a CPU
     ((1, 131, 130, 64), (3, 3, 64, 64), 1, 1, DIRECT),  # too large an image
     ((4, 18, 18, 64), (5, 5, 64, 64), 1, 1, DIRECT),
     ((2, 7, 5, 3, 6), (1, 1, 1, 6, 8), 1, 1, FOLD),
+    ((37, 20, 20, 16), (7, 7, 16, 16), 1, 1, SPECTRA),
+    ((37, 20, 20, 16), (7, 7, 16, 16), 1, 4, SPECTRA),
+    ((37, 20, 20, 15), (7, 7, 15, 16), 1, 1, DIRECT),  # too few channels
+    ((37, 20, 20, 16), (6, 9, 16, 16), 1, 1, DIRECT),  # too few rows
+    ((36, 20, 20, 16), (7, 7, 16, 16), 1, 1, DIRECT),  # too few positions
+    ((9, 135, 134, 16), (7, 7, 16, 16), 1, 1, DIRECT),  # too large an image
 ]
 
 

@@ -29,6 +29,7 @@ OPERATIONS = {
     "conv_im2col": (partial(ops.conv, method=("im2col",) * 3, **CONV), (3, 7, 5, 4), (3, 2, 2, 6)),
     "conv_phases": (partial(ops.conv, method="phases", padding=((1, 0), (2, 1)), dilation=(1, 2)), (3, 7, 5, 2), (3, 2, 2, 3)),
     "conv_winograd": (partial(ops.conv, method="winograd", stride=(1, 2), padding=((1, 0), (0, 1))), (3, 7, 5, 2), (3, 2, 2, 3)),
+    "conv_fft": (partial(ops.conv, method="fft", padding=((1, 0), (4, 2))), (3, 7, 5, 2), (3, 5, 2, 3)),
     "conv_transpose": (partial(ops.conv_transpose, **CONV), (3, 4, 3, 6), (3, 2, 2, 6)),
     "local_conv": (partial(ops.local_conv, size=3, stride=2), (3, 7, 5, 2), (3, 2, 3, 3, 2, 5)),
     "max_pool": (partial(ops.max_pool, **POOL), (3, 7, 5, 2)),
