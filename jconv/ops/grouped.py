@@ -15,8 +15,8 @@ from jax import lax
 
 from ..geometry import Shape, volume
 from . import direct, folded
+from .columns import rows, rows_by_axis
 from .direct import Geometry
-from .window import views
 
 WIDE = 16  # channels: below, a matrix product is bound by its memory
 COLUMNS = 4 * 2**20  # bytes of im2col's columns at a time: what stays in cache
@@ -94,9 +94,11 @@ def loop_kernel_gradient(x, y, *, geometry: Geometry, precision):
     fits = lambda groups: isinstance(n, int) and groups * n * positions * taps * c * x.dtype.itemsize <= COLUMNS
     some = max(d for d in range(1, g + 1) if g % d == 0 and (d == 1 or fits(d)))
 
+    in_rows = rows_by_axis if c == 1 else rows  # faster to compile, but copied twice
+
     def gradients(pair):
         a, b = pair  # (some, N, *S, c), (some, N, *S', o)
-        columns = jax.vmap(lambda image: jnp.concatenate(views(image, w), axis=-1))(a)  # some and N apart: N may be spread over devices
+        columns = jax.vmap(lambda image: in_rows(image, w))(a)  # some and N apart: N may be spread over devices
         columns, b = columns.reshape(some, n * positions, taps * c), b.reshape(some, n * positions, o)
         return jnp.einsum("gpf,gpo->gfo", columns, b, precision=precision)
 
