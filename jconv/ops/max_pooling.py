@@ -10,7 +10,7 @@ which is tens of times slower on a CPU. Source: facts S51-S57, C2.
 
 from __future__ import annotations
 
-from functools import partial
+from functools import partial, reduce
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,8 @@ from jax import lax
 from ..geometry import Padding, Shape, Window, pool_window, volume
 from .methods import check_whole
 from .routing import first_inside, lowest, max_and_switches_p, route_p, select_p
-from .window import views
+from .widening import wide_if_real
+from .window import passes, views
 
 
 def max_pool(
@@ -82,9 +83,18 @@ def _reduce(x: jax.Array, w: Window) -> jax.Array:
     )
 
 
+def _largest(x: jax.Array, w: Window) -> jax.Array:
+    """By the views of the window, an axis at a time where it is large. On two cores 16x28x28x192 by 3x3, stride 1, takes 1.6 ms so, and 6.3
+    as a lax.reduce_window, into which nothing before it is fused."""
+    y = wide_if_real(x)
+    for one in passes(w):
+        y = reduce(jnp.maximum, views(y, one, lowest(y.dtype)))
+    return y.astype(x.dtype)
+
+
 @partial(jax.custom_jvp, nondiff_argnums=(1,))
 def _max_pool(x, w: Window):
-    return _reduce(x, w)
+    return lax.platform_dependent(x, cpu=partial(_largest, w=w), default=partial(_reduce, w=w))
 
 
 @_max_pool.defjvp

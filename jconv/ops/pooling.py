@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial, reduce
+from operator import add
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,9 +13,11 @@ from jax import lax
 from ..errors import ShapeError
 from ..geometry import Padding, Shape, Window, check_settings, pool_window, volume
 from .methods import check_whole
-from .window import views
+from .widening import wide_if_real
+from .window import passes, views
 
-SHIFTED = 32  # positions of a window up to which its sum is that of shifted copies: lax.reduce_window's gradient is ten times slower
+SHIFTED = 32  # positions of a window up to which its sum is that of shifted copies: lax.reduce_window's gradient is ten times slower.
+# A larger window's is too, axis by axis, where it moves by little: 4x13x13x256 by 13x13 takes 0.5 ms so, 2.7 in one go and 6.1 by lax.
 
 
 def avg_pool(
@@ -65,9 +70,33 @@ def window_sum(x: jax.Array, w: Window, method: str = "auto") -> jax.Array:
     check_whole(method)
     if method == "im2col":
         return jnp.stack(views(x, w), axis=1).sum(axis=1)
-    if method == "auto" and volume(w.size) <= SHIFTED:
-        return sum(views(x, w)[1:], start=views(x, w)[0])
+    if method == "auto" and (volume(w.size) <= SHIFTED or len(passes(w)) > 1):
+        padded_for_few = len(passes(w)) == 1 and volume(w.stride) > 1 and any(max(pads) > 0 for pads in w.pads)
+        run = _reduced_but_shifted_back if padded_for_few else _shifted
+        return run(wide_if_real(x), w).astype(x.dtype)
+    return _reduced(x, w)
+
+
+def _reduced(x, w: Window):
     return lax.reduce_window(x, np.zeros((), x.dtype), lax.add, (1, *w.size, 1), (1, *w.stride, 1), [(0, 0), *w.pads, (0, 0)])
+
+
+def _shifted(x, w: Window):
+    for one in passes(w):
+        x = reduce(add, views(x, one))
+    return x
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _reduced_but_shifted_back(x, w: Window):
+    """Where an image would be copied to pad it, for few sums: 16x56x56x64 by 3x3, stride 2, takes 1.4 ms so, and 1.7 shifted."""
+    return _reduced(x, w)
+
+
+@_reduced_but_shifted_back.defjvp
+def _(w: Window, primals, tangents):
+    (x,), (t,) = primals, tangents
+    return _reduced_but_shifted_back(x, w), _shifted(t, w)
 
 
 def counts(w: Window, count_padding: bool) -> np.ndarray:

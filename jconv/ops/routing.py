@@ -22,11 +22,10 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
 from ..geometry import Window, volume
-from .widening import wide
-from .window import views
+from .widening import wide_if_real
+from .window import LARGE, passes, views
 
-LARGE = 2.0  # times the steps that a window takes in one go, against axis by axis, from which that pays
-LARGE_ELSEWHERE = 1.5  # the same for finding winners off the CPU. On an H100 1024x28x28x192 by 3x3, stride 1: 0.67 against 0.96 ms
+LARGE_ELSEWHERE = 1.5  # for finding winners off the CPU. On an H100 1024x28x28x192 by 3x3, stride 1: 0.67 against 0.96 ms
 
 
 def lowest(dtype) -> float:
@@ -34,15 +33,12 @@ def lowest(dtype) -> float:
 
 
 def _max_and_switches(x, *, window: Window, large: float = LARGE_ELSEWHERE):
-    if not _by_axis(window, large):
-        return _winners(x, window)
     code, scale = None, 1
-    for axis in reversed(range(window.rank)):
-        one = _along(window, axis)
+    for one in passes(window, large):
         x, offset = _winners(x, one)
         offset = offset.astype(_counter(window))
         code = offset if code is None else _select(code, offset, window=one) + offset * jnp.asarray(scale, offset.dtype)
-        scale *= window.size[axis]
+        scale *= volume(one.size)
     return x, code
 
 
@@ -65,34 +61,10 @@ def _max_and_switches_on_cpu(x, *, window: Window):
     start = y, jnp.zeros(y.shape, _counter(window))
 
     def found():
-        y, winner = _max_and_switches(_wide(x), window=window, large=LARGE)
+        y, winner = _max_and_switches(wide_if_real(x), window=window, large=LARGE)
         return y.astype(x.dtype), winner
 
     return lax.fori_loop(0, 2, lambda i, kept: lax.cond(i == 0, found, lambda: kept), start)
-
-
-def _wide(x):
-    return wide(x) if jnp.issubdtype(x.dtype, jnp.inexact) else x
-
-
-def _by_axis(w: Window, large: float) -> bool:
-    """Whether that takes so many times fewer steps an output: along each axis the window's, as often as later axes have yet to stride."""
-    return large * sum(f * volume(w.stride[:axis]) for axis, f in enumerate(w.size)) <= volume(w.size)
-
-
-def _along(w: Window, axis: int) -> Window:
-    """The window along one axis, where those after it are pooled already."""
-    only = lambda own, else_: tuple(own[i] if i == axis else else_ for i in range(w.rank))
-    done = lambda first: tuple(w.out_sizes[i] if i >= first else w.in_sizes[i] for i in range(w.rank))
-    return Window(
-        done(axis + 1),
-        only(w.size, 1),
-        only(w.stride, 1),
-        only(w.dilation, 1),
-        only(w.padding, (0, 0)),
-        only(w.overhang, 0),
-        done(axis),
-    )
 
 
 def first_inside(w: Window) -> np.ndarray:
@@ -114,8 +86,8 @@ def _select(x, winner, *, window: Window, maxima: bool = False):
 
 def _route(y, winner, *, window: Window, maxima: bool):
     """Sums are float32 at least: 16x28x28x192 in bfloat16 by 3x3, stride 1, takes two cores 2 ms so and 36."""
-    by_axis = maxima and _by_axis(window, LARGE)
-    return (_route_by_axis if by_axis else _route_at_once)(_wide(y), winner, window).astype(y.dtype)
+    large = maxima and len(passes(window)) > 1
+    return (_route_by_axis if large else _route_at_once)(wide_if_real(y), winner, window).astype(y.dtype)
 
 
 def _route_at_once(y, winner, window: Window):

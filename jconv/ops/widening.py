@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 
@@ -16,3 +17,8 @@ def wide(x: jax.Array) -> jax.Array:
 def wide_dtype(dtype: Any) -> np.dtype:
     """float32, or the dtype itself where it is wider. Not by jnp, whose strict promotion forbids it."""
     return np.promote_types(dtype, np.float32)
+
+
+def wide_if_real(x: jax.Array) -> jax.Array:
+    """The same, and integers as they are."""
+    return wide(x) if jnp.issubdtype(x.dtype, jnp.inexact) else x

@@ -113,7 +113,15 @@ SUMS = [  # up to 32 positions auto shifts, beyond it is lax.reduce_window
     ((37,), dict(size=34, stride=2, padding=((3, 0),))),
     ((5, 7, 5), dict(size=(3, 4, 3), stride=(1, 2, 1), padding=((1, 0), (0, 2), (0, 1)))),
     ((5, 3, 7), dict(size=(2, 1, 3), stride=(3, 2, 1), rounding="ceil")),
+    ((12, 9), dict(size=(7, 6), stride=(2, 1), padding=((3, 4), (0, 2)), rounding="ceil")),  # by axis
 ]
+
+
+def test_half_precision_is_summed_in_float32(compiled):
+    """256 and then ones: bfloat16 stops at the first."""
+    x = jnp.asarray([256.0, *[1.0] * 8], jnp.bfloat16).reshape(1, 9, 1)
+    y = compiled(lambda x: window_sum(x, window((9,), 9)))(x)
+    assert y.dtype == jnp.bfloat16 and float(y[0, 0, 0]) == 264
 
 
 def test_window_sum_by_every_method(rng, x64, compiled, close, pull):
@@ -131,10 +139,10 @@ def test_window_sum_by_every_method(rng, x64, compiled, close, pull):
     close(lax, im2col, 1e-12)
 
 
-@pytest.mark.parametrize("size, reduced", [((8, 4), 0), ((11, 3), 1)])
-def test_a_window_sum_is_reduced_beyond_32_positions(size, reduced):
-    x = jnp.zeros((2, 13, 7, 3))
-    text = lambda method: str(jax.make_jaxpr(lambda x: window_sum(x, window((13, 7), size), method))(x))
+@pytest.mark.parametrize("size, stride, reduced", [((8, 4), 1, 0), ((11, 3), 1, 0), ((11, 3), (11, 1), 1), ((17, 2), 1, 1)])
+def test_a_window_sum_is_reduced_beyond_32_positions_unless_it_goes_by_axis(size, stride, reduced):
+    x = jnp.zeros((2, 17, 7, 3))
+    text = lambda method: str(jax.make_jaxpr(lambda x: window_sum(x, window((17, 7), size, stride=stride), method))(x))
     assert [text(method).count("reduce_window") > 0 for method in ("auto", "lax", "im2col")] == [reduced, 1, 0]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jconv.geometry import window
-from jconv.ops.window import padded, taps, views
+from jconv.ops.window import padded, passes, taps, views
 
 WINDOWS = [
     pytest.param((7,), dict(size=3, stride=2, padding=((1, 2),)), id="1d"),
@@ -47,3 +47,21 @@ def test_a_single_strided_view_is_kept_apart(size, stride, apart):
     w = window((7,), size, stride=stride)
     text = jax.jit(lambda x: views(x, w)).lower(jnp.zeros((2, 7, 3))).as_text()
     assert text.count("optimization_barrier") == apart
+
+
+@pytest.mark.parametrize(
+    "sizes, settings, steps",
+    [
+        ((7, 8), dict(size=(3, 3)), [(3, 3)]),
+        ((7, 8), dict(size=(5, 5), stride=(1, 3)), [(1, 5), (5, 1)]),  # the last axis has strided before the first is gone through
+        ((7, 8), dict(size=(5, 5), stride=(2, 1)), [(5, 5)]),
+        ((7, 8, 9), dict(size=(3, 4, 5)), [(1, 1, 5), (1, 4, 1), (3, 1, 1)]),
+        ((17,), dict(size=17), [(17,)]),
+    ],
+)
+def test_large_windows_pass_axis_by_axis(sizes, settings, steps):
+    w = window(sizes, **settings)
+    found = passes(w)
+    assert [one.size for one in found] == steps
+    assert (found[0].in_sizes, found[-1].out_sizes) == (w.in_sizes, w.out_sizes)
+    assert all(before.out_sizes == after.in_sizes for before, after in zip(found, found[1:], strict=False))
