@@ -34,7 +34,8 @@ def avg_pool(
 
     Shapes: (N, *S, C) -> (N, *out, C); stride is the window by default. `count_padding` counts padded zeros in the mean (Caffe,
     Torch); without it a window divides by its own pixels (TensorFlow, Inception-v4). What "ceil" overhangs is never counted.
-    Methods: "auto" and "lax" are lax.reduce_window; "im2col" the reference. Raises ShapeError. Source: facts S55, C2c, C2d.
+    Methods: "auto" adds the window's views where that pays, "lax" is lax.reduce_window, "im2col" the reference. Raises ShapeError.
+    Source: facts S55, C2c, C2d.
     """
     w = pool_window(x.shape[1:-1], size, stride, padding, rounding)
     total = window_sum(x, w, method)

@@ -93,3 +93,20 @@ def lowered(convolution):
         return jax.jit(run).lower(*(jax.ShapeDtypeStruct(shapes[kind], jnp.float32) for kind in operands)).as_text()
 
     return text
+
+
+@pytest.fixture
+def wide_inside(convolution, rng, compiled, close):
+    """wide_inside(method, operation, x, k, settings): in bfloat16 an operation is as exact as in float32, but for the last digit."""
+
+    def check(method, operation, x, k, **settings):
+        geometry = convolution(x, k, **settings)
+        shapes = {"x": x, "k": k, "y": y_shape(x, k, geometry)}
+        a = {kind: jnp.asarray(rng.uniform(0.5, 1.5, shape), jnp.bfloat16) for kind, shape in shapes.items()}
+        pair = [a[kind] for kind in dict(zip(OPERATIONS, ("xk", "yk", "xy"), strict=True))[operation]]
+        run = lambda *pair: getattr(METHODS[method], operation)(*pair, geometry=geometry, precision=None)
+        half, exact = compiled(lambda *pair: (run(*pair), run(*(b.astype(jnp.float32) for b in pair))))(*pair)
+        assert half.dtype == jnp.bfloat16
+        close(half, exact, 2**-8)
+
+    return check

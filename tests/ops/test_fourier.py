@@ -1,10 +1,8 @@
 """Convolution by products of spectra, against im2col; what it multiplies, and what it sums in."""
 
-import jax.numpy as jnp
 import pytest
 
 from jconv.ops import fourier
-from jconv.ops.methods import METHODS
 
 CASES = [
     ((2, 11, 13, 3), (5, 6, 3, 4), dict(padding=((2, 1), (0, 5)))),
@@ -43,15 +41,8 @@ def test_tiles_cover_the_outputs_by_an_even_length(out, window, tiles, length):
 
 
 @pytest.mark.parametrize("operation", ["forward", "input_gradient", "kernel_gradient"])
-def test_half_precision_is_transformed_in_float32(operation, convolution, rng, compiled, close):
-    x, k, y = (2, 12, 9, 8), (5, 5, 8, 4), (2, 12, 9, 4)
-    geometry = convolution(x, k, padding=2)
-    a = {kind: jnp.asarray(rng.uniform(0.5, 1.5, shape), jnp.bfloat16) for kind, shape in {"x": x, "k": k, "y": y}.items()}
-    pair = [a[kind] for kind in {"forward": "xk", "input_gradient": "yk", "kernel_gradient": "xy"}[operation]]
-    run = lambda *pair: getattr(METHODS["fft"], operation)(*pair, geometry=geometry, precision=None)
-    half, exact = compiled(lambda *pair: (run(*pair), run(*(b.astype(jnp.float32) for b in pair))))(*pair)
-    assert half.dtype == jnp.bfloat16
-    close(half, exact, 2**-8)  # its last digit
+def test_half_precision_is_transformed_in_float32(operation, wide_inside):
+    wide_inside("fft", operation, (2, 12, 9, 8), (5, 5, 8, 4), padding=2)
 
 
 @pytest.mark.parametrize(

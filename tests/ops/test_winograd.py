@@ -2,11 +2,9 @@
 
 import re
 
-import jax.numpy as jnp
 import pytest
 
 from jconv.ops import winograd
-from jconv.ops.methods import METHODS
 
 CASES = [
     ((2, 8, 5, 3), (3, 3, 3, 4), dict(padding=1)),  # an even number of rows
@@ -37,16 +35,9 @@ def test_four_convolutions_of_half_the_rows(operation, image, lowered):
 
 
 @pytest.mark.parametrize("operation", ["forward", "input_gradient", "kernel_gradient"])
-def test_half_precision_sums_in_float32(operation, convolution, rng, compiled, close):
+def test_half_precision_sums_in_float32(operation, wide_inside):
     """The sums before a product would round what cancels after it."""
-    x, k, y = (2, 8, 6, 96), (3, 3, 96, 64), (2, 8, 6, 64)
-    geometry = convolution(x, k, padding=1)
-    a = {kind: jnp.asarray(rng.uniform(0.5, 1.5, shape), jnp.bfloat16) for kind, shape in {"x": x, "k": k, "y": y}.items()}
-    pair = [a[kind] for kind in {"forward": "xk", "input_gradient": "yk", "kernel_gradient": "xy"}[operation]]
-    run = lambda *pair: getattr(METHODS["winograd"], operation)(*pair, geometry=geometry, precision=None)
-    half, exact = compiled(lambda *pair: (run(*pair), run(*(b.astype(jnp.float32) for b in pair))))(*pair)
-    assert half.dtype == jnp.bfloat16
-    close(half, exact, 2**-8)  # its last digit
+    wide_inside("winograd", operation, (2, 8, 6, 96), (3, 3, 96, 64), padding=1)
 
 
 @pytest.mark.parametrize(
