@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 
 import jax
 from jax.experimental.xla_metadata import set_xla_metadata
@@ -14,7 +15,13 @@ def apart(run: Callable, static: tuple[str, ...]) -> Callable:
     The CPU compiler would else compute the layers before a convolution again inside the loops that lay its operands out, element by
     element in transposed order: for batch norm and ReLU before a kernel gradient that took ten times as long as the layout.
     """
-    inner = jax.jit(run, static_argnames=static)
+
+    @wraps(run)
+    def inside(*operands, **settings):
+        with set_xla_metadata(inlineable=None):  # else the functions of jax.numpy in it, jitted themselves, would stay apart too
+            return run(*operands, **settings)
+
+    inner = jax.jit(inside, static_argnames=static)
 
     def call(*operands, **settings):
         with set_xla_metadata(inlineable="false"):

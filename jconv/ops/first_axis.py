@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 from ..geometry import Window
 from .direct import Geometry
 
@@ -10,6 +12,12 @@ def first_and_rest(geometry: Geometry) -> tuple[Window, Geometry]:
     """The window along the first axis, and the convolution of one group over the others."""
     w = geometry.window
     return w.along(slice(1)), Geometry(w.along(slice(1, None)), 1)
+
+
+def one_by_one(rows: int, w: Window) -> Window:
+    """The window w in each of so many rows."""
+    row = Window((rows,), (1,), (1,), (1,), ((0, 0),), (0,), (rows,))
+    return Window(*(cast("tuple[Any, ...]", a) + b for a, b in zip(row, w, strict=True)))
 
 
 def mirrored(w: Window) -> Window:

@@ -7,14 +7,12 @@ of groups with one program for all: per-example gradients are convolutions of as
 
 from __future__ import annotations
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 from jax import lax
 
 from ..geometry import Shape, volume
-from . import direct, folded
+from . import direct, folded, winograd
 from .columns import rows, rows_by_axis
 from .direct import Geometry
 
@@ -74,8 +72,15 @@ def _blocks(a, blocks: int):
 
 
 def _one_group(geometry: Geometry, operation: str, precision):
-    module = folded if geometry.window.rank == 3 else direct
-    return partial(getattr(module, operation), geometry=geometry._replace(groups=1), precision=precision)
+    one = geometry._replace(groups=1)
+
+    def run(a, b):
+        channels = (a.shape[-1], b.shape[-1]) if operation == "kernel_gradient" else b.shape[-2:]
+        fewer = not winograd.serves(channels, one) and winograd.pays(a.shape[0], channels, one.window)
+        module = winograd if fewer else folded if one.window.rank == 3 else direct
+        return getattr(module, operation)(a, b, geometry=one, precision=precision)
+
+    return run
 
 
 def loop_forward(x, k, *, geometry: Geometry, precision):

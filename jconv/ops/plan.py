@@ -16,6 +16,7 @@ from contextvars import ContextVar
 from typing import NamedTuple
 
 from ..geometry import Shape, volume
+from . import winograd
 from .apart import apart
 from .direct import Geometry
 from .grouped import joined
@@ -23,8 +24,6 @@ from .methods import METHODS, OPERATIONS
 
 UNROLLED = 32  # blocks that "split" writes out at most: a program grows with them
 TOGETHER = 8  # groups in a block at most, of whose products the rest is zeros: 2 channels a group, 64 in all, 1.6 against 15 direct
-WIDE = 64  # channels in and out, from which fewer products are worth twice the arrays
-POSITIONS = 1024  # of a kernel in the whole batch, from which its transformation is worth it
 LARGE = 2**14  # positions in an image, above which it is bound by memory
 FEW_OUTPUTS = 4  # of a channel, up to which shifting pays
 SPECTRAL = 350_000  # positions of a kernel in the whole batch times its own, from which transforming it is worth it
@@ -71,9 +70,7 @@ class Job(NamedTuple):
 
     @property
     def fewer_products_pay(self) -> bool:
-        positions = volume(self.geometry.window.out_sizes)
-        many = isinstance(self.x[0], int) and self.x[0] * positions >= POSITIONS
-        return many and positions <= LARGE and min(self.k[-2:]) >= WIDE
+        return winograd.pays(self.x[0], self.k[-2:], self.geometry.window)
 
     @property
     def spectra_pay(self) -> bool:
@@ -137,16 +134,10 @@ ROWS = (
         "cpu",
         ALL,
         "winograd",
-        lambda job: job.geometry.window.rank == 3,
-        "2x16x32x32x32 by 3x3x3 to 32: 4.0 / 3.9 / 6.1 against 4.4 / 4.3 / 7.9 folded",
-    ),
-    Row(
-        "cpu",
-        ("forward", "input_gradient"),
-        "winograd",
         lambda job: job.fewer_products_pay,
-        "32x16x16x128 by 3x3 to 128: 5.2 / 5.4 against 6.1 / 6.3 direct; 8x28x28x256 to 256: 11.7 / 12.9 against 16.0 / 16.2; its kernel "
-        "gradient lays out twice the arrays: 9.6 against 8.0",
+        "8x28x28x256 by 3x3 to 256: 20 / 20 / 26 against 37 / 37 / 41 direct; 8x56x56x64 to 64: 8.4 / 8.7 / 11 against 11 / 11 / 20; "
+        "64x14x14x32 by 5x5 to 64: 5.2 / 5.3 / 6.6 against 7.2 / 7.0 / 8.0; 64x32x32x16 by 3x3 to 16 would be 3.3 / 3.6 / 5.7 against "
+        "3.1 / 3.2 / 5.6; 2x16x32x32x32 by 3x3x3 to 32: 6.0 / 6.1 / 8.7 against 9.7 / 9.8 / 18 folded",
     ),
     Row(
         "cpu",

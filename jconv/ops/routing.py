@@ -22,6 +22,7 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
 from ..geometry import Window, volume
+from .apart import apart
 from .widening import wide_if_real
 from .window import LARGE, passes, views
 
@@ -90,24 +91,40 @@ def _route(y, winner, *, window: Window, maxima: bool):
     return (_route_by_axis if large else _route_at_once)(wide_if_real(y), winner, window).astype(y.dtype)
 
 
-def _route_at_once(y, winner, window: Window):
-    """Every input position gathers from the windows over it, at most ceil(F/S) an axis, and keeps what points at it."""
-    per_axis = [
-        _windows_over(*axis) for axis in zip(window.in_sizes, window.out_sizes, window.size, window.stride, window.pads, strict=True)
-    ]
+def _route_on_cpu(y, winner, *, window: Window, maxima: bool):
+    """Where windows overlap, it is compiled apart: its users would each compute it again. GoogLeNet's gradient takes 1.05 s so and 1.17."""
+    overlapping = any(f > s for f, s in zip(window.size, window.stride, strict=True))
+    run = apart(_route, static=("window", "maxima")) if overlapping else _route
+    return run(y, winner, window=window, maxima=maxima)
+
+
+def _route_at_once(y, winner, w: Window):
+    """Every input position looks at the windows over it, at most ceil(F/S) an axis, and keeps what points at it.
+
+    Position S q + r of the padded input lies in window q at offset r, in q - 1 at offset r + S, and so on: y repeated S times along
+    every axis, then moved by one window, and so on. Repeated and padded arrays exist in the compiler's mind alone, where gathered ones
+    would be written out as soon as two things use the result.
+    """
+    blocks = [-(-(size + lo) // s) for size, (lo, _), s in zip(w.in_sizes, w.padding, w.stride, strict=True)]
+
+    def moved(a, back):
+        """Entry q is that of window q - back, zero where there is none. (N, *out, C) -> (N, Q, 1, Q', 1, C)"""
+        config = [(b, n - out - b, 0) for b, n, out in zip(back, blocks, w.out_sizes, strict=True)]
+        a = lax.pad(a, jnp.zeros((), a.dtype), [(0, 0, 0), *config, (0, 0, 0)])
+        return a.reshape(a.shape[0], *(size for n in blocks for size in (n, 1)), a.shape[-1])
+
     came = []
-    for choice in np.ndindex(*(len(a) for a in per_axis)):
-        tap = np.zeros((1,) * window.rank, np.int64)
-        outside = np.zeros((1,) * window.rank, bool)
-        ys, winners = y, winner
-        for axis, (n, f) in enumerate(zip(choice, window.size, strict=True)):
-            out, offset = per_axis[axis][n]
-            column = (-1, *(1,) * (window.rank - 1 - axis))
-            tap, outside = tap * f + np.maximum(offset, 0).reshape(column), outside | (offset < 0).reshape(column)
-            ys, winners = (jnp.take(a, out, axis=axis + 1, mode="clip") for a in (ys, winners))
-        here = jnp.asarray(np.where(outside, -1, tap), jnp.int32)[None, ..., None]
-        came.append(jnp.where(winners.astype(jnp.int32) == here, ys, jnp.zeros_like(ys)))
-    return reduce(add, came)
+    for back in np.ndindex(*(-(-f // s) for f, s in zip(w.size, w.stride, strict=True))):
+        tap, inside = np.zeros((1,) * (2 * w.rank), np.int64), True
+        for axis, (b, f, s) in enumerate(zip(back, w.size, w.stride, strict=True)):
+            offset = (np.arange(s) + b * s).reshape(s, *(1,) * (2 * (w.rank - 1 - axis)))
+            tap, inside = tap * f + offset, inside & (offset < f)
+        here = jnp.asarray(np.where(inside, tap, -1), jnp.int32)[None, ..., None]
+        ys = moved(y, back)
+        came.append(jnp.where(moved(winner, back).astype(jnp.int32) == here, ys, jnp.zeros_like(ys)))
+    x = reduce(add, came)  # (N, Q, S, Q', S', C)
+    x = x.reshape(y.shape[0], *(n * s for n, s in zip(blocks, w.stride, strict=True)), y.shape[-1])
+    return x[(slice(None), *(slice(lo, lo + size) for size, (lo, _) in zip(w.in_sizes, w.padding, strict=True)))]
 
 
 def _route_by_axis(y, code, window: Window):
@@ -135,17 +152,6 @@ def _route_along(y, code, w: Window, axis: int, scale: int):
         came.append(jnp.where(here, ys, jnp.zeros_like(ys)))
         left.append(jnp.where(here, rest, jnp.zeros_like(rest)))
     return reduce(add, came), reduce(or_, left)  # whatever points at a position has the same left
-
-
-def _windows_over(size: int, out: int, f: int, s: int, pad: tuple[int, int]) -> list[tuple[np.ndarray, np.ndarray]]:
-    """For each input position of one axis, the windows over it: pairs (window, offset in it), offset -1 where there is none."""
-    position = np.arange(size) + pad[0]
-    pairs = []
-    for back in range(-(-f // s)):
-        index = position // s - back
-        offset = position - index * s
-        pairs.append((np.clip(index, 0, out - 1), np.where((index >= 0) & (index < out) & (offset < f), offset, -1)))
-    return pairs
 
 
 def _counter(w: Window):
@@ -176,6 +182,7 @@ select_p = _primitive("select", _select)
 route_p = _primitive("route", _route)
 
 mlir.register_lowering(max_and_switches_p, mlir.lower_fun(_max_and_switches_on_cpu, multiple_results=True), platform="cpu")
+mlir.register_lowering(route_p, mlir.lower_fun(_route_on_cpu, multiple_results=False), platform="cpu")
 
 
 @max_and_switches_p.def_abstract_eval

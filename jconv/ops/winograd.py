@@ -1,87 +1,152 @@
-"""Convolution by windows of three rows with two thirds of the products: method "winograd", F(2, 3). Shapes as in direct.py.
+"""Convolution by windows of two to five rows with up to half of the products left out: method "winograd". Shapes as in direct.py.
 
-Two neighbouring rows of y come of four rows of x and the three of k. Let * be the convolution along the other axes; then
+m neighbouring rows of y come of n = 6 rows of x and the r = 7 - m of k. Let * be the convolution along the other axes; then
 
-    y0 = m0 + m1 + m2        m0 = (x0 - x2) * k0             m2 = (x2 - x1) * (k0 - k1 + k2) / 2
-    y1 = m1 - m2 - m3        m1 = (x1 + x2) * (k0 + k1 + k2) / 2             m3 = (x1 - x3) * k2
+    y = A^T [(G k) * (B^T x)]        A^T (m, n), G (n, r), B^T (n, n)
 
-are four convolutions in place of six. Only the first axis is done so: along two, the arrays in between are four times the image's
-size instead of two, and moving them costs what the products save. Sums are float32 at least. The rounding error is little
-more than that of "direct" (4x16x16x256 by 3x3 to 256, normal numbers: 5 to 6e-7 of the largest value against 4e-7).
+takes 6 convolutions along the other axes in place of m r: F(4, 3) takes half of the products, F(2, 5) three fifths. It is
+multiplication of polynomials by their values at six points (Toom-Cook), transposed. Only the first axis is done so: along two, the
+arrays in between would be more than twice the image's size, and moving them costs what the products save.
+
+Sums are float32 at least. The points are those that round least: 256 channels of normal numbers, 3 rows: 1.3e-6 of the largest value,
+against 2.9e-6 with 0, 1, -1, 2, -2, and 4e-7 of "direct"; F(2, 3), two thirds of the products, would have 5e-7.
 
 Source: S. Winograd, Arithmetic Complexity of Computations, 1980; A. Lavin and S. Gray, 2016 (arXiv:1509.09308).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import cache, partial, reduce
+from operator import add
+from typing import NamedTuple
+
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
-from ..geometry import Shape, Window
+from ..geometry import Shape, Window, volume
 from . import direct
+from .apart import apart
 from .direct import Geometry
-from .first_axis import first_and_rest, images, mirrored
+from .first_axis import first_and_rest, images, mirrored, one_by_one
 from .widening import wide
+
+POINTS = (0.0, 1.0, -1.0, 0.5, -2.0)  # and infinity
+ROWS = len(POINTS) + 1  # of x, n
+FEWER = 0.8  # times the rows of "direct", up to which it pays: the last block may be cut
+POSITIONS = 256  # of a kernel in the whole batch, from which the sums of its own rows pay
+WORTH = {2: 35, 3: 70}  # by axes: products left out for each number summed, from which the sums pay; in three, "fold" is fast for few
+
+
+class Transforms(NamedTuple):
+    """The three matrices."""
+
+    outputs: np.ndarray  # A^T
+    kernel: np.ndarray  # G
+    inputs: np.ndarray  # B^T
 
 
 def serves(k: Shape, geometry: Geometry) -> str:
     """Why it cannot, or ""."""
     w = geometry.window
-    fits = w.rank >= 2 and (w.size[0], w.stride[0], w.dilation[0], geometry.groups) == (3, 1, 1, 1)
-    return "" if fits else "two or three spatial axes, a window of three rows with stride and dilation 1, and one group"
+    fits = w.rank >= 2 and 2 <= w.size[0] < ROWS and (w.stride[0], w.dilation[0], geometry.groups) == (1, 1, 1)
+    return "" if fits else "two or three spatial axes, a window of two to five rows with stride and dilation 1, and one group"
+
+
+def pays(n: int | object, channels: Shape, w: Window) -> bool:
+    """Whether it is the fastest on a CPU for n images, where it serves: enough products must be left out, for which numbers are summed."""
+    if not isinstance(n, int) or n * volume(w.out_sizes) < POSITIONS:
+        return False
+    rows, sums = w.size[0] * w.out_sizes[0], ROWS * _count(w)
+    c, features = channels
+    worth = volume(w.size[1:]) * (w.size[0] * (ROWS + 1 - w.size[0]) / ROWS - 1) * c * features / (c + features)
+    return sums <= FEWER * rows and worth >= WORTH[w.rank]
 
 
 def forward(x, k, *, geometry: Geometry, precision):
     first, rest = first_and_rest(geometry)
-    products = [direct.forward(a, b, geometry=rest, precision=precision) for a, b in zip(_fours(x, first), _taps(k), strict=True)]
-    return _pairs(products, x.shape[0], first).astype(x.dtype)
+    return _by_rows(partial(direct.forward, geometry=rest, precision=precision), x, k, first)
 
 
 def input_gradient(y, k, *, geometry: Geometry, precision):
+    """As "direct" turns the kernel, it lies turned: the two cancel, where the sums of its rows would else be read across."""
     first, rest = first_and_rest(geometry)
-    back, taps = mirrored(first), _taps(k[::-1])
-    products = [direct.input_gradient(a, b, geometry=rest, precision=precision) for a, b in zip(_fours(y, back), taps, strict=True)]
-    return _pairs(products, y.shape[0], back).astype(y.dtype)
+    *size, c, features = k.shape
+    k = jnp.swapaxes(_turned_kernel(k).reshape(*size, features, c), -1, -2)
+    return _by_rows(partial(direct.input_gradient, geometry=rest, precision=precision), y, k[::-1], mirrored(first))
+
+
+def _by_rows(run, x, k, w: Window):
+    """Along the first axis, its window w; run(image, kernel) does the others."""
+    t = transforms(w.size[0])
+    products = [run(images(a), b) for a, b in zip(_sums(t.inputs, _rows(x, w, 1)), _sums(t.kernel, wide(k)), strict=True)]
+    y = jnp.stack(_sums(t.outputs, products), axis=1)  # (N*T, m, *S', K)
+    return y.reshape(x.shape[0], _count(w) * y.shape[1], *y.shape[2:])[:, : w.out_sizes[0]].astype(x.dtype)
 
 
 def kernel_gradient(x, y, *, geometry: Geometry, precision):
+    """Summed over all blocks of rows: in two dimensions they are another axis of an image, one row of "direct" after another, in three
+    more images, as XLA's CPU compiler has fast code for two spatial axes only."""
     first, rest = first_and_rest(geometry)
-    pairs = zip(_fours(x, first), _pairs_transposed(y, first), strict=True)
-    k0, plus, minus, k2 = (direct.kernel_gradient(a, b, geometry=rest, precision=precision) for a, b in pairs)
-    return jnp.stack([k0 + (plus + minus) / 2, (plus - minus) / 2, (plus + minus) / 2 + k2]).astype(y.dtype)
+    t, flat = transforms(first.size[0]), geometry.window.rank == 2
+    of_x, of_y = ((3, 1, 2, 0), (1, 2, 0, 3)) if flat else ((4, 2, 3, 0, 1), (2, 3, 0, 1, 4))  # the order in which "direct" wants them
+    xs = _sums(t.inputs, _rows(_turned_image(x, axes=of_x), first, of_x.index(1)))
+    ys = _sums(t.outputs.T, _blocks(_turned_image(y, axes=of_y), first, of_y.index(1)))
+    pairs = [(a.transpose(np.argsort(of_x)), b.transpose(np.argsort(of_y))) for a, b in zip(xs, ys, strict=True)]  # (N, T, *S, C or K)
+    if flat:
+        lines = rest._replace(window=one_by_one(_count(first), rest.window))
+        products = [direct.kernel_gradient(a, b, geometry=lines, precision=precision)[0] for a, b in pairs]
+    else:
+        products = [direct.kernel_gradient(images(a), images(b), geometry=rest, precision=precision) for a, b in pairs]
+    return jnp.stack(_sums(t.kernel.T, products)).astype(y.dtype)
 
 
-def _fours(x, w: Window):
-    """Every second row and the three after it, as the four sums that are convolved. (N, H, *S, C) -> four arrays (N*T, *S, C)"""
-    ((lo, _),) = w.pads
-    length = 2 * _count(w) + 2
+# Written out once: inside of the sums of rows, each would read it across. The kernel flat, or XLA would change its layout alone, and the
+# sums would read across still; the images not, as the padding of their rows writes them anyway.
+_turned_image = apart(lambda a, axes: jnp.transpose(a, axes), static=("axes",))
+_turned_kernel = apart(lambda k: jnp.swapaxes(k, -1, -2).ravel(), static=())
+
+
+@cache
+def transforms(taps: int) -> Transforms:
+    """The matrices for windows of so many rows: the values of k over what normalises them, and Lagrange's polynomials for x."""
+    points, m = np.array(POINTS), ROWS + 1 - taps
+    others = [np.delete(points, i) for i in range(len(points))]
+    powers = np.vander(points, ROWS, increasing=True)
+    norm = np.array([np.prod(p - rest) for p, rest in zip(points, others, strict=True)])
+    last = lambda size: np.eye(size)[-1:]
+    inputs = np.array([[*np.poly(rest)[::-1], 0.0] for rest in others] + [np.poly(points)[::-1]])
+    kernel = np.concatenate([powers[:, :taps] / norm[:, None], last(taps)])
+    return Transforms(np.concatenate([powers[:, :m], last(m)]).T, kernel, inputs)
+
+
+def _sums(matrix: np.ndarray, rows: Iterable[jax.Array]) -> list[jax.Array]:
+    """matrix @ rows, each an array."""
+    rows = list(rows)
+    term = lambda c, row: row * jnp.asarray(c, row.dtype)
+    return [reduce(add, (term(c, row) for c, row in zip(line, rows, strict=True) if c)) for line in matrix]
+
+
+def _rows(x, w: Window, axis: int) -> list[jax.Array]:
+    """Row 0, 1 .. 5 of every block that gives m rows of y. (.., H, ..) -> six arrays (.., T, ..)"""
+    m = ROWS + 1 - w.size[0]
+    length = m * (_count(w) - 1) + ROWS
+    (lo, _), axis = w.pads[0], axis % x.ndim
     x = wide(x)
-    x = lax.pad(x, jnp.zeros((), x.dtype), [(lo, length - x.shape[1] - lo, 0) if axis == 1 else (0, 0, 0) for axis in range(x.ndim)])
-    x0, x1, x2, x3 = (lax.slice_in_dim(x, i, length - 3 + i, 2, axis=1) for i in range(4))
-    return [images(sums) for sums in (x0 - x2, x1 + x2, x2 - x1, x1 - x3)]
+    x = lax.pad(x, jnp.zeros((), x.dtype), [(lo, length - x.shape[a] - lo, 0) if a == axis else (0, 0, 0) for a in range(x.ndim)])
+    return [lax.slice_in_dim(x, i, length - ROWS + 1 + i, m, axis=axis) for i in range(ROWS)]
 
 
-def _taps(k):
-    """(3, *F, C, K) -> four arrays (*F, C, K)"""
-    k0, k1, k2 = wide(k)
-    return k0, (k0 + k1 + k2) / 2, (k0 - k1 + k2) / 2, k2
-
-
-def _pairs(products, n: int, w: Window):
-    """The rows of y from the four convolutions. four arrays (N*T, *S', K) -> (N, H', *S', K)"""
-    m0, m1, m2, m3 = products
-    y = jnp.stack([m0 + m1 + m2, m1 - m2 - m3], axis=1)  # (N*T, 2, *S', K)
-    return y.reshape(n, 2 * _count(w), *y.shape[2:])[:, : w.out_sizes[0]]
-
-
-def _pairs_transposed(y, w: Window):
-    """(N, H', *S', K) -> four arrays (N*T, *S', K)"""
+def _blocks(y, w: Window, axis: int) -> list[jax.Array]:
+    """Row 0 .. m - 1 of every block of y. (.., H', ..) -> m arrays (.., T, ..)"""
+    m, axis = ROWS + 1 - w.size[0], axis % y.ndim
     y = wide(y)
-    y = lax.pad(y, jnp.zeros((), y.dtype), [(0, 2 * _count(w) - y.shape[1] if axis == 1 else 0, 0) for axis in range(y.ndim)])
-    y0, y1 = (images(lax.slice_in_dim(y, i, None, 2, axis=1)) for i in range(2))
-    return y0, y0 + y1, y0 - y1, -y1
+    y = lax.pad(y, jnp.zeros((), y.dtype), [(0, m * _count(w) - y.shape[a] if a == axis else 0, 0) for a in range(y.ndim)])
+    return [lax.slice_in_dim(y, i, None, m, axis=axis) for i in range(m)]
 
 
 def _count(w: Window) -> int:
-    """How many pairs of rows y has, the last maybe half."""
-    return -(-w.out_sizes[0] // 2)
+    """How many blocks of rows y has, the last maybe in part."""
+    return -(-w.out_sizes[0] // (ROWS + 1 - w.size[0]))

@@ -51,6 +51,14 @@ def test_blocks_have_sixteen_channels_where_they_can(c, k, groups, together, low
         assert "feature_group_count = 1" in text
 
 
+@pytest.mark.parametrize("channels, convolutions", [(24, 12), (22, 2)])
+def test_groups_wide_enough_are_convolved_with_fewer_products(channels, convolutions, lowered):
+    """Six shorter ones for each of the two groups (winograd.py)."""
+    for operation in ("forward", "input_gradient", "kernel_gradient"):
+        text = lowered("split", operation, (2, 14, 14, 2 * channels), (3, 3, channels, 2 * channels), groups=2)
+        assert text.count("stablehlo.convolution") == convolutions
+
+
 @pytest.mark.parametrize("groups", [2, 64])
 def test_a_loop_holds_one_convolution_whatever_the_groups(groups, lowered):
     for operation, many in (("forward", 1), ("input_gradient", 1), ("kernel_gradient", 0)):

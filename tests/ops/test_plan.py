@@ -13,7 +13,7 @@ from jconv.ops.plan import ROWS, Job, Row, choose
 
 DIRECT, DERIVED, SHIFT, SPLIT, LOOP, FOLD = ((word,) * 3 for word in ("direct", "derived", "shift", "split", "loop", "fold"))
 SPECTRA = ("fft",) * 3
-WINOGRAD, FEWER = ("winograd",) * 3, ("winograd", "winograd", "direct")
+FEWER = ("winograd",) * 3
 THIN, BACK = ("columns", "columns", "direct"), ("direct", "columns", "direct")
 TABLE = [  # x, k, groups, devices, what each operation runs by on a CPU
     ((2, 7, 5, 5), (3, 3, 5, 4), 1, 1, DIRECT),
@@ -52,17 +52,22 @@ TABLE = [  # x, k, groups, devices, what each operation runs by on a CPU
     ((1, 7, 5, 64), (3, 3, 2, 64), 32, 1, ("split", "split", "loop")),
     ((1, 7, 5, 60), (3, 3, 4, 60), 15, 1, SPLIT),
     ((1, 7, 5, 64), (3, 3, 4, 64), 16, 1, ("split", "split", "loop")),
-    ((2, 7, 5, 3, 6), (3, 3, 2, 6, 8), 1, 1, WINOGRAD),
-    ((2, 7, 5, 3, 6), (3, 3, 2, 6, 8), 1, 4, WINOGRAD),
-    ((2, 7, 5, 3, 6), (2, 3, 3, 6, 8), 1, 1, FOLD),
+    ((4, 8, 6, 6, 16), (3, 3, 3, 16, 16), 1, 1, FEWER),
+    ((4, 8, 6, 6, 16), (3, 3, 3, 16, 16), 1, 4, FEWER),
+    ((4, 8, 6, 6, 15), (3, 3, 3, 15, 16), 1, 1, FOLD),  # too few channels
+    ((4, 8, 6, 6, 16), (1, 3, 3, 16, 16), 1, 1, FOLD),
     ((2, 7, 5, 3, 6), (2, 3, 3, 6, 8), 1, 4, FOLD),
-    ((4, 18, 18, 64), (3, 3, 64, 64), 1, 1, FEWER),
-    ((4, 18, 18, 64), (3, 3, 64, 64), 1, 4, FEWER),
-    ((3, 18, 18, 64), (3, 3, 64, 64), 1, 1, DIRECT),  # too few positions
-    ((4, 18, 18, 63), (3, 3, 63, 64), 1, 1, DIRECT),  # too few channels
-    ((4, 18, 18, 64), (3, 3, 64, 63), 1, 1, DIRECT),
-    ((1, 131, 130, 64), (3, 3, 64, 64), 1, 1, DIRECT),  # too large an image
-    ((4, 18, 18, 64), (5, 5, 64, 64), 1, 1, DIRECT),
+    ((2, 14, 14, 24), (3, 3, 24, 24), 1, 1, FEWER),
+    ((2, 14, 14, 24), (3, 3, 24, 24), 1, 4, FEWER),
+    ((1, 14, 14, 24), (3, 3, 24, 24), 1, 1, DIRECT),  # too few positions
+    ((2, 14, 14, 23), (3, 3, 23, 23), 1, 1, DIRECT),  # too few channels
+    ((2, 14, 14, 16), (3, 3, 16, 48), 1, 1, FEWER),
+    ((2, 14, 14, 16), (3, 3, 16, 32), 1, 1, DIRECT),
+    ((2, 16, 16, 22), (3, 5, 22, 22), 1, 1, FEWER),  # more to leave out
+    ((2, 16, 16, 22), (5, 5, 22, 22), 1, 1, FEWER),
+    ((2, 16, 16, 20), (5, 5, 20, 20), 1, 1, DIRECT),
+    ((30, 4, 14, 64), (3, 3, 64, 64), 1, 1, DIRECT),  # two rows: six products either way
+    ((30, 5, 14, 64), (3, 3, 64, 64), 1, 1, FEWER),
     ((2, 7, 5, 3, 6), (1, 1, 1, 6, 8), 1, 1, FOLD),
     ((37, 20, 20, 16), (7, 7, 16, 16), 1, 1, SPECTRA),
     ((37, 20, 20, 16), (7, 7, 16, 16), 1, 4, SPECTRA),

@@ -56,6 +56,17 @@ def test_route_is_unpooling_by_index(operands, compiled):
     np.testing.assert_allclose(compiled(route)(y, winners), expected.reshape(3, 7, 5, 2), atol=1e-12)
 
 
+@pytest.mark.parametrize("size, stride, calls", [(2, 2, 0), (2, 3, 0), ((2, 1), (1, 1), 1), (3, 2, 1)])
+def test_overlapping_windows_are_compiled_apart_on_a_cpu(size, stride, calls):
+    """Else every user of the result would compute it again. Nothing is gathered: that would be written out for every tap."""
+    window = pool_window((7, 6), size, stride, 0, "floor")
+    y = jax.ShapeDtypeStruct((2, *window.out_sizes, 3), jnp.float32)
+    run = jax.jit(lambda y, winners: ops.route(y, winners, window) * 2)
+    text = run.lower(y, jax.ShapeDtypeStruct(y.shape, jnp.uint8)).compile().as_text()
+    assert sum(" call(" in line and 'inlineable="false"' in line for line in text.splitlines()) == calls
+    assert " gather(" not in text
+
+
 @pytest.mark.parametrize("f, which", [(select, 0), (route, 1)])
 def test_batching(f, which, operands, compiled):
     a, winners = operands[which], operands[2]
