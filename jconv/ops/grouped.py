@@ -13,6 +13,7 @@ from jax import lax
 
 from ..geometry import Shape, volume
 from . import direct, folded, winograd
+from .apart import apart
 from .columns import rows, rows_by_axis
 from .direct import Geometry
 
@@ -76,7 +77,8 @@ def _one_group(geometry: Geometry, operation: str, precision):
 
     def run(a, b):
         channels = (a.shape[-1], b.shape[-1]) if operation == "kernel_gradient" else b.shape[-2:]
-        fewer = not winograd.serves(channels, one) and winograd.pays(a.shape[0], channels, one.window)
+        real = jnp.issubdtype(a.dtype, jnp.inexact)
+        fewer = real and not winograd.serves(channels, one) and winograd.pays(a.shape[0], channels, one.window)
         module = winograd if fewer else folded if one.window.rank == 3 else direct
         return getattr(module, operation)(a, b, geometry=one, precision=precision)
 
@@ -92,10 +94,26 @@ def loop_input_gradient(y, k, *, geometry: Geometry, precision):
 
 
 def loop_kernel_gradient(x, y, *, geometry: Geometry, precision):
-    """Some groups at a time: im2col's columns, and one batched matrix product."""
-    w, g = geometry
-    n, c, o, positions = x.shape[0], x.shape[-1] // g, y.shape[-1] // g, volume(w.out_sizes)
-    taps = volume(w.size)
+    """Some groups at a time: im2col's columns, and one batched matrix product.
+
+    With one image a group, as in per-example gradients, arrays come from what has their examples first and go back there: they are
+    regrouped in the open, where XLA drops both ways.
+    """
+    g, settings = geometry.groups, ("geometry", "precision")
+    one_image = x.shape[0] == 1
+    gradients = apart(_gradients_of_groups, settings) if one_image else _gradients_of_groups
+
+    def run(x, y, geometry, precision):
+        return _from_groups(gradients(_by_group(x, g), _by_group(y, g), geometry=geometry, precision=precision))
+
+    return (run if one_image else apart(run, settings))(x, y, geometry=geometry, precision=precision)
+
+
+def _gradients_of_groups(x, y, *, geometry: Geometry, precision):
+    """(g, N, *S, c), (g, N, *S', o) -> (g, *F, c, o)"""
+    w = geometry.window
+    g, n, c, o = *x.shape[:2], x.shape[-1], y.shape[-1]
+    positions, taps = volume(w.out_sizes), volume(w.size)
     fits = lambda groups: isinstance(n, int) and groups * n * positions * taps * c * x.dtype.itemsize <= COLUMNS
     some = max(d for d in range(1, g + 1) if g % d == 0 and (d == 1 or fits(d)))
 
@@ -107,8 +125,7 @@ def loop_kernel_gradient(x, y, *, geometry: Geometry, precision):
         columns, b = columns.reshape(some, n * positions, taps * c), b.reshape(some, n * positions, o)
         return jnp.einsum("gpf,gpo->gfo", columns, b, precision=precision)
 
-    k = lax.map(gradients, tuple(a.reshape(g // some, some, *a.shape[1:]) for a in (_by_group(x, g), _by_group(y, g))))
-    return _from_groups(k.reshape(g, *w.size, c, o))
+    return lax.map(gradients, tuple(a.reshape(g // some, some, *a.shape[1:]) for a in (x, y))).reshape(g, *w.size, c, o)
 
 
 def _loop(run, a, k, groups: int):

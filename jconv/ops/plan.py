@@ -38,7 +38,7 @@ class Job(NamedTuple):
     k: Shape
     geometry: Geometry
     devices: int = 1  # of the program it is in
-    integers: bool = False
+    integers: bool = False  # which some methods would round
 
     @property
     def whole_batch(self) -> bool:
@@ -70,12 +70,12 @@ class Job(NamedTuple):
 
     @property
     def fewer_products_pay(self) -> bool:
-        return winograd.pays(self.x[0], self.k[-2:], self.geometry.window)
+        return not self.integers and winograd.pays(self.x[0], self.k[-2:], self.geometry.window)
 
     @property
     def spectra_pay(self) -> bool:
         w = self.geometry.window
-        many = isinstance(self.x[0], int) and self.x[0] * volume(w.out_sizes) * volume(w.size) >= SPECTRAL
+        many = not self.integers and isinstance(self.x[0], int) and self.x[0] * volume(w.out_sizes) * volume(w.size) >= SPECTRAL
         return many and volume(w.out_sizes) <= LARGE and w.rank == 2 and min(w.size) >= 7 and min(self.k[-2:]) >= 16
 
     @property
@@ -206,7 +206,11 @@ PINNED: ContextVar[frozenset[Job]] = ContextVar("pinned", default=frozenset())  
 PLATFORMS = tuple(dict.fromkeys(row.platform for row in ROWS))
 # With nothing in them that could fuse. A dense layer's product could, with the next one's: YNNPACK takes the two for one, and computes
 # the first anew for every output of the next. VGG-A forward, 8 images: 1,010 ms, and 257 apart.
-PLAIN = {"direct": ("forward", "input_gradient"), "product": ("input_gradient", "kernel_gradient")}
+PLAIN = {
+    "direct": ("forward", "input_gradient"),
+    "product": ("input_gradient", "kernel_gradient"),
+    "loop": ("kernel_gradient",),  # which is apart itself
+}
 
 
 def choose(job: Job, platform: str) -> str:

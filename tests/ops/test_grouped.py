@@ -2,9 +2,12 @@
 
 import re
 
+import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
-from jconv.ops import grouped
+from jconv.ops import conv, grouped
 
 CASES = [
     ((2, 7, 5, 6), (3, 2, 3, 10), dict(groups=2, stride=(2, 1), padding=((1, 0), (0, 2)), dilation=(1, 2))),
@@ -57,6 +60,22 @@ def test_groups_wide_enough_are_convolved_with_fewer_products(channels, convolut
     for operation in ("forward", "input_gradient", "kernel_gradient"):
         text = lowered("split", operation, (2, 14, 14, 2 * channels), (3, 3, channels, 2 * channels), groups=2)
         assert text.count("stablehlo.convolution") == convolutions
+
+
+def test_groups_of_integers_are_exact(rng, compiled):
+    """The sums of rows that leave products out have fractions."""
+    x, k = rng.integers(-9, 10, (2, 14, 14, 48)).astype(np.int32), rng.integers(-9, 10, (3, 3, 24, 48)).astype(np.int32)
+    y = compiled(lambda x, k: conv(x, k, groups=2, method="split"))(x, k)
+    np.testing.assert_array_equal(y, compiled(lambda x, k: conv(x, k, groups=2, method="im2col"))(x, k))
+
+
+def test_per_example_gradients_are_not_regrouped(normal):
+    """Kernel gradients of one image a group come and go with the examples first: no array is laid out with its examples last."""
+    x, k = normal(16, 1, 9, 8, 3), normal(3, 2, 3, 5)
+    gradients = jax.jit(jax.vmap(jax.grad(lambda k, x: jnp.sum(conv(x, k) ** 2)), (None, 0)))
+    text = gradients.lower(k, x).compile().as_text()
+    assert " while(" in text and "f32[16,3,2,3,5]" in text
+    assert not re.search(r"f32\[[\d,]*(48|80)\]", text)  # 16 times 3 channels in, 5 out
 
 
 @pytest.mark.parametrize("groups", [2, 64])

@@ -121,6 +121,13 @@ def test_integers_are_products_on_a_gpu():
         assert counted == {"cuda": convolutions, "tpu": 1}
 
 
+@pytest.mark.parametrize("x, k, groups", [((2, 14, 14, 24), (3, 3, 24, 24), 1), ((37, 20, 20, 16), (7, 7, 16, 16), 1)])
+def test_integers_are_not_rounded_on_a_cpu(x, k, groups, convolution):
+    jobs = [Job(operation, x, k, convolution(x, k, groups=groups), integers=True) for operation in OPERATIONS]
+    assert [choose(job, "cpu") for job in jobs] == ["direct"] * 3
+    assert "direct" not in [choose(job._replace(integers=False), "cpu") for job in jobs]
+
+
 @pytest.mark.parametrize("platform", plan.PLATFORMS)
 def test_every_row_is_reached(platform, convolution):
     tables = {
