@@ -78,7 +78,7 @@ def _one_group(geometry: Geometry, operation: str, precision):
     def run(a, b):
         channels = (a.shape[-1], b.shape[-1]) if operation == "kernel_gradient" else b.shape[-2:]
         real = jnp.issubdtype(a.dtype, jnp.inexact)
-        fewer = real and not winograd.serves(channels, one) and winograd.pays(a.shape[0], channels, one.window)
+        fewer = real and not winograd.serves(channels, one) and winograd.pays(operation, a.shape[0], channels, one.window)
         module = winograd if fewer else folded if one.window.rank == 3 else direct
         return getattr(module, operation)(a, b, geometry=one, precision=precision)
 

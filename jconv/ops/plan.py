@@ -70,7 +70,7 @@ class Job(NamedTuple):
 
     @property
     def fewer_products_pay(self) -> bool:
-        return not self.integers and winograd.pays(self.x[0], self.k[-2:], self.geometry.window)
+        return not self.integers and winograd.pays(self.operation, self.x[0], self.k[-2:], self.geometry.window)
 
     @property
     def spectra_pay(self) -> bool:
@@ -136,8 +136,8 @@ ROWS = (
         "winograd",
         lambda job: job.fewer_products_pay,
         "8x28x28x256 by 3x3 to 256: 20 / 20 / 26 against 37 / 37 / 41 direct; 8x56x56x64 to 64: 8.4 / 8.7 / 11 against 11 / 11 / 20; "
-        "64x14x14x32 by 5x5 to 64: 5.2 / 5.3 / 6.6 against 7.2 / 7.0 / 8.0; 64x32x32x16 by 3x3 to 16 would be 3.3 / 3.6 / 5.7 against "
-        "3.1 / 3.2 / 5.6; 2x16x32x32x32 by 3x3x3 to 32: 6.0 / 6.1 / 8.7 against 9.7 / 9.8 / 18 folded",
+        "64x14x14x32 by 5x5 to 64: 5.2 / 5.3 / 6.6 against 7.2 / 7.0 / 8.0; 128x32x32x16 by 3x3 to 16 would be 8.2 / 8.7, is 12 against "
+        "6.2 / 6.2 / 16; 2x16x32x32x32 by 3x3x3 to 32: 6.0 / 6.1 / 8.7 against 9.7 / 9.8 / 18 folded",
     ),
     Row(
         "cpu",

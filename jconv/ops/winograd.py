@@ -38,6 +38,7 @@ ROWS = len(POINTS) + 1  # of x, n
 FEWER = 0.8  # times the rows of "direct", up to which it pays: the last block may be cut
 POSITIONS = 256  # of a kernel in the whole batch, from which the sums of its own rows pay
 WORTH = {2: 35, 3: 70}  # by axes: products left out for each number summed, from which the sums pay; in three, "fold" is fast for few
+WORTH_KERNEL = {2: 24, 3: 70}  # the same for the kernel's gradient, for which "direct" turns both images, too
 
 
 class Transforms(NamedTuple):
@@ -55,14 +56,14 @@ def serves(k: Shape, geometry: Geometry) -> str:
     return "" if fits else "two or three spatial axes, a window of two to five rows with stride and dilation 1, and one group"
 
 
-def pays(n: int | object, channels: Shape, w: Window) -> bool:
+def pays(operation: str, n: int | object, channels: Shape, w: Window) -> bool:
     """Whether it is the fastest on a CPU for n images, where it serves: enough products must be left out, for which numbers are summed."""
     if not isinstance(n, int) or n * volume(w.out_sizes) < POSITIONS:
         return False
     rows, sums = w.size[0] * w.out_sizes[0], ROWS * _count(w)
     c, features = channels
     worth = volume(w.size[1:]) * (w.size[0] * (ROWS + 1 - w.size[0]) / ROWS - 1) * c * features / (c + features)
-    return sums <= FEWER * rows and worth >= WORTH[w.rank]
+    return sums <= FEWER * rows and worth >= (WORTH_KERNEL if operation == "kernel_gradient" else WORTH)[w.rank]
 
 
 def forward(x, k, *, geometry: Geometry, precision):

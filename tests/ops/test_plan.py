@@ -13,7 +13,7 @@ from jconv.ops.plan import ROWS, Job, Row, choose
 
 DIRECT, DERIVED, SHIFT, SPLIT, LOOP, FOLD = ((word,) * 3 for word in ("direct", "derived", "shift", "split", "loop", "fold"))
 SPECTRA = ("fft",) * 3
-FEWER = ("winograd",) * 3
+FEWER, FEWER_BACK = ("winograd",) * 3, ("direct", "direct", "winograd")
 THIN, BACK = ("columns", "columns", "direct"), ("direct", "columns", "direct")
 TABLE = [  # x, k, groups, devices, what each operation runs by on a CPU
     ((2, 7, 5, 5), (3, 3, 5, 4), 1, 1, DIRECT),
@@ -60,12 +60,14 @@ TABLE = [  # x, k, groups, devices, what each operation runs by on a CPU
     ((2, 14, 14, 24), (3, 3, 24, 24), 1, 1, FEWER),
     ((2, 14, 14, 24), (3, 3, 24, 24), 1, 4, FEWER),
     ((1, 14, 14, 24), (3, 3, 24, 24), 1, 1, DIRECT),  # too few positions
-    ((2, 14, 14, 23), (3, 3, 23, 23), 1, 1, DIRECT),  # too few channels
+    ((2, 14, 14, 23), (3, 3, 23, 23), 1, 1, FEWER_BACK),  # too few channels
+    ((2, 14, 14, 16), (3, 3, 16, 16), 1, 1, FEWER_BACK),
+    ((2, 14, 14, 15), (3, 3, 15, 15), 1, 1, DIRECT),
     ((2, 14, 14, 16), (3, 3, 16, 48), 1, 1, FEWER),
-    ((2, 14, 14, 16), (3, 3, 16, 32), 1, 1, DIRECT),
+    ((2, 14, 14, 16), (3, 3, 16, 32), 1, 1, FEWER_BACK),
     ((2, 16, 16, 22), (3, 5, 22, 22), 1, 1, FEWER),  # more to leave out
     ((2, 16, 16, 22), (5, 5, 22, 22), 1, 1, FEWER),
-    ((2, 16, 16, 20), (5, 5, 20, 20), 1, 1, DIRECT),
+    ((2, 16, 16, 20), (5, 5, 20, 20), 1, 1, FEWER_BACK),
     ((30, 4, 14, 64), (3, 3, 64, 64), 1, 1, DIRECT),  # two rows: six products either way
     ((30, 5, 14, 64), (3, 3, 64, 64), 1, 1, FEWER),
     ((2, 7, 5, 3, 6), (1, 1, 1, 6, 8), 1, 1, FOLD),
