@@ -2,13 +2,14 @@
 
     python -m jconv.bench.memory SUITE CASE WHAT CONTESTANT full|toy      prints bytes before and at the peak, as JSON
 
-The peak counts what the process held in memory at once (resident), libraries included; "before" is when they were loaded and the
-parameters and images drawn.
+The peak counts what the process held in memory at once (resident), libraries and compiling included; "before" is when they were
+loaded and the parameters and images drawn.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from .row import Row
 from .speed import Note, Settings
 
 CALLS = 3
+NO_CACHE = {"JAX_ENABLE_COMPILATION_CACHE": "false"}  # compiling takes memory, too: ResNet-20's step 738 MiB so, and 584 read from a cache
 
 
 def measure_memory(suite: str, case: Case, what: What, names: Sequence[str], settings: Settings, note: Note = str) -> Row:
@@ -27,7 +29,7 @@ def measure_memory(suite: str, case: Case, what: What, names: Sequence[str], set
     for name in names:
         note(f"running {name} in a process of its own")
         command = [sys.executable, "-m", __name__, suite, case.name, what, name, "toy" if settings.small else "full"]
-        done = subprocess.run(command, capture_output=True, text=True)
+        done = subprocess.run(command, capture_output=True, text=True, env=os.environ | NO_CACHE)
         if done.returncode == 0:
             said = json.loads(done.stdout.splitlines()[-1])
             row.samples[name], row.before[name] = [said["peak"]], said["before"]

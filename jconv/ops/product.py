@@ -11,6 +11,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 
 from ..geometry import Shape
+from .apart import apart
 from .direct import Geometry
 
 
@@ -33,7 +34,17 @@ def input_gradient(y, k, *, geometry: Geometry, precision):
 def kernel_gradient(x, y, *, geometry: Geometry, precision):
     if geometry.groups == 1:
         return jnp.matmul(x.T, y, precision=precision)
-    return _join(jnp.einsum("ngc,ngo->cgo", *_split(geometry, x, y), precision=precision))
+    return _join(jnp.moveaxis(_of_groups(*_split(geometry, x, y), precision=precision), 0, 1))
+
+
+def _gradients_of_groups(x, y, *, precision):
+    """(N, g, c), (N, g, o) -> (g, c, o)"""
+    return jnp.einsum("ngc,ngo->gco", x, y, precision=precision)
+
+
+# Per-example gradients are outer products, in which XLA would compute what gave x and y for every element anew: LeNet's, of 512
+# examples, take 860 ms so and 420 apart.
+_of_groups = apart(_gradients_of_groups, static=("precision",))
 
 
 def _split(geometry: Geometry, *arrays):

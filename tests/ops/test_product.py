@@ -32,6 +32,15 @@ def test_neighbours_are_compiled_apart_on_a_cpu():
         ops.dense(jnp.ones((2, 5)), jnp.ones((5, 3)), method="direct")
 
 
+def test_outer_products_are_compiled_apart_on_a_cpu():
+    """Per-example gradients: what gave the operands would be computed again for every element of them."""
+    gradients = jax.vmap(jax.grad(lambda k, x: jnp.square(ops.dense(x[None], k)).sum()), (None, 0))
+    x, k = jax.ShapeDtypeStruct((4, 5), jnp.float32), jax.ShapeDtypeStruct((5, 3), jnp.float32)
+    text = jax.jit(lambda k, x: gradients(k, jnp.sin(x))).lower(k, x).compile().as_text()
+    calls = [line for line in text.splitlines() if " call(" in line and 'inlineable="false"' in line]
+    assert ["f32[4,5,3]" in call for call in calls] == [False, True]  # forward; and the outer products, examples first as they are wanted
+
+
 def test_shapes_and_dtypes_that_do_not_fit():
     with pytest.raises(ShapeError, match=r"x of shape \(2, 5\) for a kernel of shape \(7, 3\)"):
         ops.dense(jnp.zeros((2, 5)), jnp.zeros((7, 3)))
