@@ -40,6 +40,14 @@ def test_a_process_that_fails_is_skipped_with_its_last_word(monkeypatch):
     assert row.skipped == {"lax": "out of memory", "im2col": "ended with code -9"}
 
 
+def test_all_compile_anew(monkeypatch):
+    environments = []
+    ended = SimpleNamespace(returncode=0, stdout='{"before": 1, "peak": 5}', stderr="")
+    monkeypatch.setattr(subprocess, "run", lambda command, env, **_: environments.append(env) or ended)
+    measure_memory("memory", SMALL[0], "train", ("jconv", "lax"), Settings())
+    assert [env["JAX_ENABLE_COMPILATION_CACHE"] for env in environments] == ["false"] * 2 and "PATH" in environments[0]
+
+
 def test_the_process_says_what_it_held(capsys):
     assert memory.main(["memory", "LeNet", "train", "jconv", "toy"]) == 0
     said = json.loads(capsys.readouterr().out)

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 
-from jconv.ops.first_axis import first_and_rest, images, mirrored
+from jconv.ops.first_axis import first_and_rest, images, mirrored, one_by_one
 from jconv.ops.window import views
 
 
@@ -23,6 +23,12 @@ def test_first_and_rest(convolution):
 def test_images():
     assert images(jnp.zeros((2, 3, 5, 7))).shape == (6, 5, 7)
     assert images(jnp.zeros((0, 3, 5, 7))).shape == (0, 5, 7)
+
+
+def test_one_by_one_sees_each_row_alone(convolution):
+    _, rest = first_and_rest(convolution((2, 7, 5, 3), (3, 2, 3, 4), stride=(1, 2), padding=((2, 1), (0, 3))))
+    w = one_by_one(6, rest.window)
+    assert (w.in_sizes, w.size, w.stride, w.padding, w.out_sizes) == ((6, 5), (1, 2), (1, 2), ((0, 0), (0, 3)), (6, 4))
 
 
 def test_the_mirrored_window_is_the_transpose(convolution, rng):
