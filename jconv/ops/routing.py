@@ -102,8 +102,8 @@ def _route_at_once(y, winner, w: Window):
     """Every input position looks at the windows over it, at most ceil(F/S) an axis, and keeps what points at it.
 
     Position S q + r of the padded input lies in window q at offset r, in q - 1 at offset r + S, and so on: y repeated S times along
-    every axis, then moved by one window, and so on. Repeated and padded arrays exist in the compiler's mind alone, where gathered ones
-    would be written out as soon as two things use the result.
+    every axis, then moved by one window, and so on. XLA fuses repeating and padding into the loop that uses them; gathered, they would
+    be written out as soon as two things use the result.
     """
     blocks = [-(-(size + lo) // s) for size, (lo, _), s in zip(w.in_sizes, w.padding, w.stride, strict=True)]
 

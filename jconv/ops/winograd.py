@@ -82,19 +82,23 @@ def input_gradient(y, k, *, geometry: Geometry, precision):
 def _by_rows(run, x, k, w: Window):
     """Along the first axis, its window w; run(image, kernel) does the others."""
     t = transforms(w.size[0])
-    products = [run(images(a), b) for a, b in zip(_sums(t.inputs, _rows(x, w, 1)), _sums(t.kernel, wide(k)), strict=True)]
+    xs, taps = _sums(t.inputs, _rows(x, w, 1, ROWS, w.pads[0][0])), _sums(t.kernel, wide(k))
+    products = [run(images(a), b) for a, b in zip(xs, taps, strict=True)]
     y = jnp.stack(_sums(t.outputs, products), axis=1)  # (N*T, m, *S', K)
     return y.reshape(x.shape[0], _count(w) * y.shape[1], *y.shape[2:])[:, : w.out_sizes[0]].astype(x.dtype)
 
 
 def kernel_gradient(x, y, *, geometry: Geometry, precision):
-    """Summed over all blocks of rows: in two dimensions they are another axis of an image, one row of "direct" after another, in three
-    more images, as XLA's CPU compiler has fast code for two spatial axes only."""
+    """Summed over all blocks of rows.
+
+    In two dimensions the blocks are an axis of the image, along which "direct" sums too. In three they are more images: XLA's CPU
+    compiler has fast code for two spatial axes only.
+    """
     first, rest = first_and_rest(geometry)
     t, flat = transforms(first.size[0]), geometry.window.rank == 2
     of_x, of_y = ((3, 1, 2, 0), (1, 2, 0, 3)) if flat else ((4, 2, 3, 0, 1), (2, 3, 0, 1, 4))  # the order in which "direct" wants them
-    xs = _sums(t.inputs, _rows(_turned_image(x, axes=of_x), first, of_x.index(1)))
-    ys = _sums(t.outputs.T, _blocks(_turned_image(y, axes=of_y), first, of_y.index(1)))
+    xs = _sums(t.inputs, _rows(_turned_image(x, axes=of_x), first, of_x.index(1), ROWS, first.pads[0][0]))
+    ys = _sums(t.outputs.T, _rows(_turned_image(y, axes=of_y), first, of_y.index(1), len(t.outputs)))
     pairs = [(a.transpose(np.argsort(of_x)), b.transpose(np.argsort(of_y))) for a, b in zip(xs, ys, strict=True)]  # (N, T, *S, C or K)
     if flat:
         lines = rest._replace(window=one_by_one(_count(first), rest.window))
@@ -130,22 +134,14 @@ def _sums(matrix: np.ndarray, rows: Iterable[jax.Array]) -> list[jax.Array]:
     return [reduce(add, (term(c, row) for c, row in zip(line, rows, strict=True) if c)) for line in matrix]
 
 
-def _rows(x, w: Window, axis: int) -> list[jax.Array]:
-    """Row 0, 1 .. 5 of every block that gives m rows of y. (.., H, ..) -> six arrays (.., T, ..)"""
+def _rows(a, w: Window, axis: int, number: int, before: int = 0) -> list[jax.Array]:
+    """Row 0, 1 .. number - 1 of every block; the next begins m rows further. (.., H, ..) -> arrays (.., T, ..)"""
     m = ROWS + 1 - w.size[0]
-    length = m * (_count(w) - 1) + ROWS
-    (lo, _), axis = w.pads[0], axis % x.ndim
-    x = wide(x)
-    x = lax.pad(x, jnp.zeros((), x.dtype), [(lo, length - x.shape[a] - lo, 0) if a == axis else (0, 0, 0) for a in range(x.ndim)])
-    return [lax.slice_in_dim(x, i, length - ROWS + 1 + i, m, axis=axis) for i in range(ROWS)]
-
-
-def _blocks(y, w: Window, axis: int) -> list[jax.Array]:
-    """Row 0 .. m - 1 of every block of y. (.., H', ..) -> m arrays (.., T, ..)"""
-    m, axis = ROWS + 1 - w.size[0], axis % y.ndim
-    y = wide(y)
-    y = lax.pad(y, jnp.zeros((), y.dtype), [(0, m * _count(w) - y.shape[a] if a == axis else 0, 0) for a in range(y.ndim)])
-    return [lax.slice_in_dim(y, i, None, m, axis=axis) for i in range(m)]
+    last = m * (_count(w) - 1)  # where the last block begins
+    a = wide(a)
+    pad = (before, last + number - a.shape[axis] - before, 0)
+    a = lax.pad(a, jnp.zeros((), a.dtype), [pad if i == axis else (0, 0, 0) for i in range(a.ndim)])
+    return [lax.slice_in_dim(a, i, i + last + 1, m, axis=axis) for i in range(number)]
 
 
 def _count(w: Window) -> int:
