@@ -17,7 +17,7 @@ from pathlib import Path
 
 from .case import Case, What
 from .row import Row
-from .speed import Note, Settings
+from .speed import Note, Settings, reason
 
 CALLS = 3
 NO_CACHE = {"JAX_ENABLE_COMPILATION_CACHE": "false"}  # compiling takes memory, too: ResNet-20's step 738 MiB so, and 584 read from a cache
@@ -53,17 +53,17 @@ def peak_bytes() -> int:
 def main(argv: Sequence[str]) -> int:
     from .contestants import maker
     from .suites import find_case
-    from .task import Unable, wait
+    from .task import wait
 
     suite, name, what, contestant, size = argv
     try:
         task = maker(contestant)(find_case(suite, name, size == "toy"), what)  # type: ignore[arg-type]  (the parent's word)
-    except (Unable, ValueError) as error:
-        print(error, file=sys.stderr)
+        before = peak_bytes()
+        for _ in range(CALLS):
+            wait(task.run())
+    except Exception as error:  # whatever it raises, the parent tells it in one line
+        print(reason(error), file=sys.stderr)
         return 1
-    before = peak_bytes()
-    for _ in range(CALLS):
-        wait(task.run())
     print(json.dumps({"before": before, "peak": peak_bytes()}))
     return 0
 

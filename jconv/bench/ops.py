@@ -72,3 +72,7 @@ SCANS = tuple(
     for written_out in (False, True)
 )
 OPS = BENCHMARK_LAYERS + SLOW_IN_LAX + COMMON + POOLS_AND_NORMS + SCANS
+EVERY_METHOD = (  # each method of convolutions does at least one of them
+    *(case for case in BENCHMARK_LAYERS + COMMON if case.name.startswith(("L2", "3x3 64 at 32", "1x1 64-256", "5x5 1-32"))),
+    *SLOW_IN_LAX,
+)

@@ -13,7 +13,7 @@ from .compiling import measure_compiling
 from .contestants import MAIN, OURS, PEERS, UNTUNED
 from .memory import measure_memory
 from .nets import GPU, LARGE, PER_EXAMPLE, SMALL, TABLE
-from .ops import BENCHMARK_LAYERS, COMMON, OPS, POOLS_AND_NORMS, SLOW_IN_LAX
+from .ops import BENCHMARK_LAYERS, COMMON, EVERY_METHOD, OPS, POOLS_AND_NORMS, SLOW_IN_LAX
 from .row import Row
 from .speed import measure_speed
 
@@ -58,7 +58,12 @@ SUITES = {
         tuple(name for name in MAIN if name != "torch"),
         measure_compiling,
     ),
-    "memory": Suite("peak resident memory, each in a process of its own", _jobs(SMALL + LARGE, "train"), (*OURS, *PEERS), measure_memory),
+    "memory": Suite(
+        "peak resident memory, each in a process of its own",
+        [*_jobs(SMALL + LARGE, "train"), *_jobs(EVERY_METHOD, "gradient")],
+        (*OURS, *PEERS),
+        measure_memory,
+    ),
     "gpu": Suite(
         "an accelerator, in float32 and bfloat16",
         [

@@ -52,3 +52,9 @@ def test_the_process_says_what_it_held(capsys):
     assert memory.main(["memory", "LeNet", "train", "jconv", "toy"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert 0 < said["before"] <= said["peak"]
+
+
+def test_a_method_that_cannot_do_the_case_says_what_it_needs(capsys):
+    assert memory.main(["memory", "1x1 64-256 at 56", "gradient", "winograd", "toy"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("ShapeError: ") and "method 'winograd' needs" in line

@@ -1,8 +1,12 @@
+import jax
 import pytest
 
+from jconv.bench.case import shapes
 from jconv.bench.contestants import NAMES
 from jconv.bench.suites import SUITES, choose, find_case
-from jconv.errors import InputError
+from jconv.errors import InputError, ShapeError
+from jconv.layer import with_method
+from jconv.ops import METHODS
 
 
 def test_the_suites_of_the_issue_are_there():
@@ -21,9 +25,24 @@ def test_titles_tell_the_jobs_of_a_suite_apart():
 
 
 def test_parts_of_names_choose_and_case_does_not_matter():
-    assert {job.case.name for job in choose(["train", "memory"], ["alexnet"])} == {"AlexNet (groups)"}
+    assert {job.case.name for job in choose(["train", "compile"], ["alexnet"])} == {"AlexNet (groups)"}
     assert {job.case.name for job in choose(["nets"], ["LeNet"])} == {"LeNet"}, "not GoogLeNet"
     assert [job.what for job in choose(["ops"], ["average"])] == ["forward", "gradient"]
+
+
+@pytest.mark.parametrize("method", [name for name in METHODS if name != "product"])  # which is a dense layer's
+def test_the_memory_of_every_method_is_measured(method):
+    assert any(does(job.case, method) for job in choose(["memory"], ["gradient"]))
+
+
+def does(case, method):
+    net = with_method(case.net, method)
+    x = jax.ShapeDtypeStruct((case.batch, *case.in_shape), case.dtype)
+    try:
+        jax.eval_shape(lambda params, state, x: net.apply(params, state, x), *shapes(case), x)
+    except ShapeError:
+        return False
+    return True
 
 
 def test_toys_are_small():
