@@ -17,7 +17,14 @@ from .pinning import described, failing, is_convolution_failure
 
 # Two cores of an AMD EPYC, jaxlib 0.10.2: by itself XLA's CPU compiler gives single convolutions to YNNPACK, 32x32x32x64 by 3x3 to 64
 # in 11.0 ms against 6.6 of its own code, but matrix products and sums are faster there: 6.5 against 8.1 ms, 0.08 against 1.2.
-OPTIONS = {"cpu": {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_DOT,LIBRARY_FUSION_TYPE_REDUCE"}}
+# It copies a donated kernel that the input's gradient reads and the update overwrites, unless it analyses regions: then it puts the
+# reading first. AlexNet's step 401 ms with the copies, 365 without.
+OPTIONS: dict[str, dict[str, Any]] = {
+    "cpu": {
+        "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_DOT,LIBRARY_FUSION_TYPE_REDUCE",
+        "xla_cpu_copy_insertion_use_region_analysis": True,
+    }
+}
 
 # What makes a program give the same bits in every run. XLA's GPU compiler then takes deterministic kernels alone and tunes nothing:
 # which of two kernels is the faster depends on the moment. (Untuned, 256x56x56x128 by 3x3 depthwise takes an H100 5.7 ms instead of
@@ -97,7 +104,7 @@ class Jitted:
 
 
 @cache
-def options_of(backend: str) -> dict[str, str]:
+def options_of(backend: str) -> dict[str, Any]:
     """The measured options of a backend that its compiler knows; each is tried once on an empty program."""
     return {name: value for name, value in OPTIONS.get(backend, {}).items() if _known(name, value)}
 

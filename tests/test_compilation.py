@@ -63,6 +63,23 @@ def test_options_that_the_compiler_does_not_know_are_left_out(monkeypatch, x, cl
     assert options_of("a backend without any") == {}
 
 
+def test_a_donated_array_that_is_read_and_overwritten_is_not_copied():
+    """A kernel: its gradient does not wait for the input's, which reads it."""
+    if "xla_cpu_copy_insertion_use_region_analysis" not in options_of("cpu"):
+        pytest.skip("this jaxlib does not know the option")
+
+    def step(kernel, x, y):
+        return kernel - x.T @ y, y @ kernel.T
+
+    a = jnp.ones((16, 16))
+    copies = lambda jit: jit(step, donate_argnums=0).lower(a, a, a).compile().as_text().count(" copy(")
+    assert copies(jconv.jit) == 0 < copies(jax.jit)
+    b = jnp.arange(256.0).reshape(16, 16)
+    kernel, back = jconv.jit(step, donate_argnums=0)(jnp.array(b), a, a)
+    np.testing.assert_allclose(kernel, b - 16)
+    np.testing.assert_allclose(back, np.ones((16, 16)) @ np.asarray(b).T)
+
+
 def test_ones_own_options_win(monkeypatch, x):
     asked = []
     real = jax.jit
