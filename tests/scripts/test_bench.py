@@ -25,7 +25,7 @@ def run(tmp_path, *argv):
         ("train", "LeNet, train", 1),
         ("train", "LeNet b64", 2),
         ("compile", "LeNet b64", 1),
-        ("memory", "LeNet", 1),
+        ("memory", "LeNet, train", 1),
         ("gpu", "max pool 2/2 64 at 56, gradient", 2),
     ],
 )
