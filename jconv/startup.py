@@ -3,7 +3,7 @@
 Both are environment variables, which serve scripts of your own just as well:
 
     GLIBC_TUNABLES=glibc.malloc.hugetlb=1   a training step allocates and frees its activations: 4 KiB at a time the kernel hands
-                                            them out anew every step, which is a third of ResNet-20's time on two cores
+                                            them out anew every step, which is a sixth of ResNet-20's time on two cores
     JAX_COMPILATION_CACHE_DIR=FOLDER        a program compiled before is read, not compiled again
 """
 
