@@ -16,15 +16,11 @@ def apart(run: Callable, static: tuple[str, ...]) -> Callable:
     element in transposed order: for batch norm and ReLU before a kernel gradient that took ten times as long as the layout.
     """
 
+    inner = jax.jit(run, static_argnames=static)
+
     @wraps(run)
-    def inside(*operands, **settings):
-        with set_xla_metadata(inlineable=None):  # else the functions of jax.numpy in it, jitted themselves, would stay apart too
-            return run(*operands, **settings)
-
-    inner = jax.jit(inside, static_argnames=static)
-
     def call(*operands, **settings):
-        with set_xla_metadata(inlineable="false"):
-            return inner(*operands, **settings)
+        # The attribute is the call's alone: around it, as a context, it would be on loops inside too, whose bodies then stay apart.
+        return set_xla_metadata(inner(*operands, **settings), inlineable="false")
 
     return call

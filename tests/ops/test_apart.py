@@ -23,3 +23,13 @@ def test_one_call_and_none_inside():
 def test_the_name_stays():
     text = jax.jit(lambda x: apart(scaled, static=("factor",))(x, factor=2.0)).lower(jnp.zeros(3)).as_text()
     assert "func.func private @scaled" in text
+
+
+def test_a_loop_inside_keeps_its_body():
+    """Were the body a call, what the loop carries would be copied in every step."""
+
+    def doubled(x, times):
+        return jax.lax.fori_loop(0, times, lambda _, a: a * 2, x)
+
+    text = jax.jit(lambda x: apart(doubled, static=("times",))(x, times=7)).lower(jnp.zeros(3)).compile().as_text()
+    assert text.count('inlineable="false"') == 1
