@@ -18,7 +18,7 @@ CASES = [
     ((3, 11, 7, 1), (3, 2, 1, 5), dict(stride=(2, 1), padding=((1, 2), (0, 1)), dilation=(2, 3))),  # a single channel
     ((2, 7, 1), (3, 1, 1), dict(stride=2)),  # with a single output
 ]
-ROWS = [  # so many images of so many rows: blocks of up to eight, images four at a time
+ROWS = [  # so many images of so many rows: blocks of up to ten, images four at a time
     ((images, rows, 2), (1, 1, 2), dict(groups=2))
     for images, rows in (
         (1, 1),
@@ -54,11 +54,19 @@ def test_chunks_of_every_size_equal_im2col(cases, like_im2col):
     like_im2col("chunked", cases)
 
 
-@pytest.mark.parametrize("images, rows, block", [(8, 16, "4x8x2"), (6, 5, "3x5x2"), (7, 12, "1x6x2"), (4, 11, "4x8x2"), (1, 1, "1x1x2")])
+@pytest.mark.parametrize(
+    "images, rows, block",
+    [(8, 16, "4x8x2"), (6, 5, "3x5x2"), (7, 12, "1x6x2"), (4, 11, "4x7x2"), (4, 56, "4x7x2"), (4, 20, "4x10x2"), (1, 1, "1x1x2")],
+)
 def test_a_chunk_is_some_rows_of_a_few_images(images, rows, block, lowered):
     text = lowered("chunked", "kernel_gradient", (images, rows, 2), (1, 1, 2), groups=2)
     assert f"tensor<{block}xf32>" in text
     assert text.count("stablehlo.while") == 1
+
+
+def test_the_rows_of_a_chunk_have_a_column_more(lowered):
+    text = lowered("chunked", "kernel_gradient", (4, 14, 8, 2), (3, 3, 1, 2), groups=2, padding=1)
+    assert "tensor<4x7x9x2xf32>" in text
 
 
 @pytest.mark.parametrize("operation", ["forward", "input_gradient", "kernel_gradient"])
