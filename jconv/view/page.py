@@ -43,7 +43,7 @@ table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
 pre {{ margin: 0; overflow-x: auto; font: .8rem/1.45 ui-monospace, "Cascadia Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; }}
 summary {{ cursor: pointer; color: var(--muted); font-size: .875rem; margin-top: .75rem; }}
 
-.facts {{ display: flex; flex-wrap: wrap; gap: 1.25rem 3rem; align-items: flex-end; }}
+.facts {{ display: flex; flex-wrap: wrap; gap: 1.25rem 2.25rem; align-items: flex-end; }}
 .facts div {{ min-width: 5.5rem; }}
 .facts b {{ display: block; font-size: 1.5rem; line-height: 1.15; font-weight: 650; }}
 .facts .hero b {{ font-size: 3rem; line-height: 1.05; color: var(--right); letter-spacing: -.02em; }}
