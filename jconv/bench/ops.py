@@ -64,6 +64,7 @@ _REPEATED = {  # each keeps the shape of its input
     "3x3 64": conv(64, 3, padding=1),
     "dilated 3x3 64": conv(64, 3, padding=2, dilation=2),
     "3x3 64 groups 8": conv(64, 3, padding=1, groups=8),
+    "depthwise 3x3 64": conv(64, 3, padding=1, groups=64),
     "stride 2 and back 64": Sequential(down=conv(64, 3, stride=2, padding=1), up=transposed(64, 4, stride=2, padding=1)),
 }
 SCANS = tuple(
