@@ -4,21 +4,24 @@ Shapes as in direct.py.
 
     y[n, p, c] = sum over f of x[n, p*S + f*dilation - lo, c] * k[f, 0, c]
 
-"shift" is this sum over whole arrays. "chunked" differs in the kernel gradient: it goes through blocks of rows of a few images, which
-stay in cache, with the next block loaded before the last is used: XLA's CPU compiler would otherwise fuse the loading into every
-one of the window's products. Blocks of y have a column more than it has: rows a multiple of 4096 bytes apart put each other out of
-the cache. Sums are float32 at least.
+"shift" is this sum over whole arrays. "chunked" differs in the gradients. That of the kernel goes through blocks of rows of a few
+images, which stay in cache: each tap sums its products over the outputs whose input lies in the image, read where they lie, so that
+x is neither padded nor copied. It reads the copy of y that is padded for the input gradient too: XLA makes one for both, and inside a
+scan nothing reads y itself any more when the next y is ready, which then takes its place without a copy. Sums are float32 at least.
 """
 
 from __future__ import annotations
+
+import itertools
 
 import jax.numpy as jnp
 from jax import lax
 
 from ..geometry import Shape, Window, volume
+from .apart import apart
 from .direct import Geometry
 from .widening import wide, wide_dtype
-from .window import padded, taps, views
+from .window import taps, views
 
 IMAGES = 4  # of the kernel gradient at a time, at most
 ROWS = (7, 8, 10, 6, 5)  # of them at a time, the best first
@@ -35,7 +38,7 @@ def shift_forward(x, k, *, geometry: Geometry, precision):
 
 
 def shift_input_gradient(y, k, *, geometry: Geometry, precision):
-    return _input_gradient(y, k, geometry)
+    return _from_spread(_spread(y, geometry.window), k, geometry=geometry)
 
 
 def shift_kernel_gradient(x, y, *, geometry: Geometry, precision):
@@ -44,34 +47,73 @@ def shift_kernel_gradient(x, y, *, geometry: Geometry, precision):
     return k.reshape(*geometry.window.size, 1, y.shape[-1])
 
 
+def chunked_input_gradient(y, k, *, geometry: Geometry, precision):
+    return _from_spread_apart(_spread(y, geometry.window), k, geometry=geometry)
+
+
 def chunked_kernel_gradient(x, y, *, geometry: Geometry, precision):
-    if not y.shape[0]:  # no image to load
+    if not y.shape[0]:  # no image to read
         return shift_kernel_gradient(x, y, geometry=geometry, precision=precision)
-    w, at_once = geometry.window, _at_once(y.shape[0])
-    (out, *_), (s, *_), (d, *_), (extent, *_), ((lo, _), *_) = w.out_sizes, w.stride, w.dilation, w.extent, w.pads
-    rows, across = _rows(out), w.along(slice(1, None))
-    blocks, x = -(-out // rows), _repeat(x, y.shape[-1])
+    w = geometry.window
+    before, after, between = zip(*_spreading(w), strict=True)
+    if any(between) or min(before + after) < 0:  # y cut, or with zeros inside, is no use here
+        return _in_blocks_apart(x, y, window=w, at=(0,) * w.rank)
+    return _in_blocks_apart(x, _spread(y, w), window=w, at=before)
 
-    def load(t):
-        image, row = t // blocks * at_once, t % blocks * rows
-        a = _block(x, image, at_once, row * s - lo, (rows - 1) * s + extent)
-        lines = padded(a.reshape(-1, *a.shape[2:]), across)
-        return lines.reshape(*a.shape[:2], *lines.shape[1:]), _wider(_block(y, image, at_once, row, rows))
 
-    def add(t, carry):
-        sums, a, b = carry
-        whole = across._replace(in_sizes=a.shape[2:-1], padding=((0, 0),) * across.rank, overhang=(0,) * across.rank)
-        seen = {row: views(wide(a[:, row]), whole) for row in {r * s + f * d for r in range(rows) for f in range(w.size[0])}}
-        met = [wide(b[:, r, : y.shape[2]]) for r in range(rows)]
+def _in_blocks(x, y, *, window: Window, at: Shape):
+    """The kernel gradient; y begins at `at`, an axis."""
+    w, at_once, x = window, _at_once(y.shape[0]), _repeat(x, y.shape[-1])
+    (out, *_), (s, *_), (d, *_), (h, *_), ((lo, _), *_) = w.out_sizes, w.stride, w.dilation, w.in_sizes, w.pads
+    rows, across, all_across = _rows(out), w.along(slice(1, None)), (0,) * (w.rank - 1)
+    blocks, widths, seen = -(-out // rows), w.out_sizes[1:], _seen(across)
+
+    def add(t, totals):
+        image, first = t // blocks * at_once, t % blocks * rows
+        start = jnp.minimum(first, out - rows)  # the last block overlaps the one before it where rows do not divide
+
+        def row_of_x(f):
+            """A row, `f` below the block's first; zeros above and below the image."""
+            row = start * s + f - lo
+            a = lax.dynamic_slice(x, (image, jnp.clip(row, 0, h - 1), *all_across, 0), (at_once, 1, *x.shape[2:]))
+            a = wide(a[:, 0])
+            return a if 0 <= f - lo and (out - rows) * s + f - lo < h else jnp.where((row >= 0) & (row < h), a, 0)
+
+        def row_of_y(r):
+            a = lax.dynamic_slice(y, (image, start + r + at[0], *at[1:], 0), (at_once, 1, *widths, y.shape[-1]))
+            a = wide(a[:, 0])
+            return a if out % rows == 0 else jnp.where(start + r >= first, a, 0)
+
+        xs = {f: row_of_x(f) for f in {r * s + f * d for r in range(rows) for f in range(w.size[0])}}
+        ys = [row_of_y(r) for r in range(rows)]
         products = [
-            sum(seen[r * s + f * d][t] * met[r] for r in range(rows)) for f in range(w.size[0]) for t in range(len(list(taps(across))))
+            sum(xs[r * s + f * d][:, *inputs] * ys[r][:, *outputs] for r in range(rows))
+            for f, (inputs, outputs) in itertools.product(range(w.size[0]), seen)
         ]
-        return [total + more for total, more in zip(sums, products, strict=True)], *load(t + 1)
+        return [total + more for total, more in zip(totals, products, strict=True)]
 
-    start = [jnp.zeros((at_once, *y.shape[2:]), wide_dtype(y.dtype))] * volume(w.size)
-    sums, *_ = lax.fori_loop(0, y.shape[0] // at_once * blocks, add, (start, *load(0)))
-    k = jnp.stack([total.sum(axis=tuple(range(total.ndim - 1))) for total in sums])
+    shapes = [tuple(o.stop - o.start for o in outputs) for _ in range(w.size[0]) for _, outputs in seen]
+    start = [jnp.zeros((at_once, *shape, y.shape[-1]), wide_dtype(y.dtype)) for shape in shapes]
+    totals = lax.fori_loop(0, y.shape[0] // at_once * blocks, add, start)
+    k = jnp.stack([total.sum(axis=tuple(range(total.ndim - 1))) for total in totals])
     return k.astype(y.dtype).reshape(*w.size, 1, y.shape[-1])
+
+
+_in_blocks_apart = apart(_in_blocks, static=("window", "at"))
+
+
+def _seen(w: Window) -> list[tuple[list[slice], list[slice]]]:
+    """For each tap the inputs that it sees, and the outputs that see them: a slice of each an axis."""
+    each = ([_seen_along(w, axis, f) for axis, f in enumerate(tap)] for tap in taps(w))
+    return [([inputs for inputs, _ in tap], [outputs for _, outputs in tap]) for tap in each]
+
+
+def _seen_along(w: Window, axis: int, f: int) -> tuple[slice, slice]:
+    offset, s = f * w.dilation[axis] - w.pads[axis][0], w.stride[axis]
+    first = max(0, -(offset // s))
+    number = max(0, min(w.out_sizes[axis], -((offset - w.in_sizes[axis]) // s)) - first)
+    begin = first * s + offset if number else 0
+    return slice(begin, begin + max(0, (number - 1) * s + 1), s), slice(first, first + number)
 
 
 def _at_once(images: int) -> int:
@@ -79,22 +121,8 @@ def _at_once(images: int) -> int:
 
 
 def _rows(out: int) -> int:
-    """How many rows at a time: of ROWS what divides them, or else the best with zeros below; few take a third longer."""
+    """How many rows at a time: of ROWS what divides them, or else the best, the last of them anew; few take a third longer."""
     return next((rows for rows in ROWS if out % rows == 0), min(out, ROWS[0]))
-
-
-def _wider(a):
-    """With zeros at the end of its third axis, unless that is the channels."""
-    return lax.pad(a, jnp.zeros((), a.dtype), [(0, int(axis == 2 < a.ndim - 1), 0) for axis in range(a.ndim)])
-
-
-def _block(a, image, images: int, row, rows: int):
-    """`rows` rows of some images, from a row on that may lie outside: zeros there. (N, H, *rest) -> (images, rows, *rest)"""
-    there = min(rows, a.shape[1])
-    start = jnp.clip(row, 0, a.shape[1] - there)
-    some = lax.dynamic_slice(a, (image, start, *(0,) * (a.ndim - 2)), (images, there, *a.shape[2:]))
-    some = lax.pad(some, jnp.zeros((), a.dtype), [(rows, rows, 0) if axis == 1 else (0, 0, 0) for axis in range(a.ndim)])
-    return lax.dynamic_slice_in_dim(some, jnp.clip(row - start + rows, 0, there + rows), rows, axis=1)
 
 
 def _forward(x, k, w: Window):
@@ -104,16 +132,26 @@ def _forward(x, k, w: Window):
     return sum(others, start=first).astype(x.dtype)
 
 
-def _input_gradient(y, k, geometry: Geometry):
-    """The sum over shifted copies of y, spread by the stride, with the flipped kernel."""
-    w = geometry.window
+def _spreading(w: Window) -> list[tuple[int, int, int]]:
+    """What y needs for the input gradient, an axis: zeros before (or fewer rows), after and between."""
     axes = zip(w.in_sizes, w.out_sizes, w.stride, w.extent, w.pads, strict=True)
-    config = [(extent - 1 - lo, n + lo - ((out - 1) * s + 1), s - 1) for n, out, s, extent, (lo, _) in axes]
-    y = lax.pad(y, jnp.zeros((), y.dtype), [(0, 0, 0), *config, (0, 0, 0)])
+    return [(extent - 1 - lo, n + lo - ((out - 1) * s + 1), s - 1) for n, out, s, extent, (lo, _) in axes]
+
+
+def _spread(y, w: Window):
+    return lax.pad(y, jnp.zeros((), y.dtype), [(0, 0, 0), *_spreading(w), (0, 0, 0)])
+
+
+def _from_spread(y, k, *, geometry: Geometry):
+    """The input gradient: the sum over shifted copies of y, spread, with the flipped kernel."""
+    w = geometry.window
     ones, none = (1,) * w.rank, ((0, 0),) * w.rank
     over = w._replace(in_sizes=y.shape[1:-1], stride=ones, padding=none, overhang=(0,) * w.rank, out_sizes=w.in_sizes)
     x = _forward(y, jnp.flip(k, range(w.rank)), over)
     return x.reshape(*x.shape[:-1], geometry.groups, x.shape[-1] // geometry.groups).sum(axis=-1)
+
+
+_from_spread_apart = apart(_from_spread, static=("geometry",))
 
 
 def _repeat(x, features: int):

@@ -210,6 +210,7 @@ PLAIN = {
     "direct": ("forward", "input_gradient"),
     "product": ("input_gradient", "kernel_gradient"),
     "loop": ("kernel_gradient",),  # which is apart itself
+    "chunked": ("input_gradient", "kernel_gradient"),  # likewise, but for the padding that the two share
 }
 
 

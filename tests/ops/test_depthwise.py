@@ -18,7 +18,7 @@ CASES = [
     ((3, 11, 7, 1), (3, 2, 1, 5), dict(stride=(2, 1), padding=((1, 2), (0, 1)), dilation=(2, 3))),  # a single channel
     ((2, 7, 1), (3, 1, 1), dict(stride=2)),  # with a single output
 ]
-ROWS = [  # so many images of so many rows: blocks of up to ten, images four at a time
+ROWS = [  # so many images of so many rows: up to ten at a time, images four
     ((images, rows, 2), (1, 1, 2), dict(groups=2))
     for images, rows in (
         (1, 1),
@@ -55,18 +55,29 @@ def test_chunks_of_every_size_equal_im2col(cases, like_im2col):
 
 
 @pytest.mark.parametrize(
-    "images, rows, block",
-    [(8, 16, "4x8x2"), (6, 5, "3x5x2"), (7, 12, "1x6x2"), (4, 11, "4x7x2"), (4, 56, "4x7x2"), (4, 20, "4x10x2"), (1, 1, "1x1x2")],
+    "images, rows, at_once, of_rows",
+    [(8, 16, 4, 8), (6, 5, 3, 5), (7, 12, 1, 6), (4, 11, 4, 7), (4, 56, 4, 7), (4, 20, 4, 10), (1, 1, 1, 1)],
 )
-def test_a_chunk_is_some_rows_of_a_few_images(images, rows, block, lowered):
+def test_a_chunk_is_some_rows_of_a_few_images(images, rows, at_once, of_rows, lowered):
     text = lowered("chunked", "kernel_gradient", (images, rows, 2), (1, 1, 2), groups=2)
-    assert f"tensor<{block}xf32>" in text
+    assert text.count(f"sizes = [{at_once}, 1, 2]") == text.count("stablehlo.dynamic_slice") == 2 * of_rows  # of x, and of y
     assert text.count("stablehlo.while") == 1
 
 
-def test_the_rows_of_a_chunk_have_a_column_more(lowered):
-    text = lowered("chunked", "kernel_gradient", (4, 14, 8, 2), (3, 3, 1, 2), groups=2, padding=1)
-    assert "tensor<4x7x9x2xf32>" in text
+def test_the_kernel_gradient_pads_y_as_the_input_gradient_does_and_x_not_at_all(lowered):
+    x, k, settings = (4, 14, 8, 2), (3, 5, 1, 2), dict(groups=2, padding=((1, 1), (3, 0)))
+    pads = {operation: _pads(lowered("chunked", operation, x, k, **settings)) for operation in ("input_gradient", "kernel_gradient")}
+    assert pads["kernel_gradient"] == ["tensor<4x16x12x2xf32>"]
+    assert pads["input_gradient"][0] == "tensor<4x16x12x2xf32>"
+
+
+@pytest.mark.parametrize("settings", [dict(stride=2), dict(padding=((1, 1), (3, 0)))], ids=["stride", "wide padding"])
+def test_it_pads_none_where_the_input_gradient_spreads_or_cuts_y(settings, lowered):
+    assert not _pads(lowered("chunked", "kernel_gradient", (4, 14, 8, 2), (3, 3, 1, 2), groups=2, **settings))
+
+
+def _pads(text: str) -> list[str]:
+    return [line.rpartition("-> ")[2] for line in text.splitlines() if "stablehlo.pad" in line]
 
 
 @pytest.mark.parametrize("operation", ["forward", "input_gradient", "kernel_gradient"])
