@@ -3,6 +3,7 @@
     jconv bench                                                  whole training steps: LeNet to ResNet-50, ten minutes on two cores
     jconv bench --suite ops nets train compile memory            everything for a CPU
     jconv bench --suite ops --cases depthwise "max pool"         cases with one of these words in their name
+    jconv bench --suite scan                                     inside lax.scan, and written out
     jconv bench --suite gpu                                      an accelerator's cases
     jconv bench --suite ops --toy --pairs 3                      small, to see that all works
     jconv bench --suite gpu --ahead v5e:2x2                      compiled for a TPU that need not be there, and not run
@@ -54,7 +55,7 @@ Words = Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME ...")]
 @dataclass(frozen=True)
 class Options:
     suite: Words = ("train",)
-    """Any of ops, nets, train, compile, memory, gpu, gpu-compile."""
+    """Any of ops, scan, nets, train, compile, memory, gpu, gpu-compile."""
     cases: Words = ()
     """Only cases with one of these in their name, whole or part: "LeNet", "groups", "train". All by default."""
     contestants: Words = ()

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from ..geometry import Shape, volume
-from ..layer import Layer, Params, State, child_key
+from ..layer import Layer, Params, State, child_key, map_layers
 from ..network import thin
 
 What = Literal["forward", "gradient", "train", "per-example"]
@@ -105,7 +106,7 @@ class Scanned(Layer):
         return iter([("layer", self.layer, in_shape)] * self.times)
 
     def init(self, key: jax.Array, in_shape: Shape) -> tuple[Params, State]:
-        keys = jax.numpy.stack([child_key(key, str(i)) for i in range(self.times)])
+        keys = jnp.stack([child_key(key, str(i)) for i in range(self.times)])
         return jax.vmap(lambda key: self.layer.init(key, in_shape)[0])(keys), {}
 
     def apply(self, params, state, x, *, train=False, key=None) -> tuple[Any, State]:
@@ -115,3 +116,43 @@ class Scanned(Layer):
         for i in range(self.times):
             x = once(x, jax.tree.map(lambda a: a[i], params))  # noqa: B023 (used before i moves on)
         return x, state
+
+
+@dataclass(frozen=True)
+class InTurn(Layer):
+    """y = the layer of `parts` parts of the batch, one after another: by lax.scan, or written out.
+
+    Shapes and params: the layer's. The parts must divide the batch; they are at most its images.
+    """
+
+    layer: Layer
+    parts: int = 4
+    written_out: bool = False
+
+    @property
+    def children(self):
+        return (("layer", self.layer),)
+
+    def with_children(self, children):
+        return replace(self, layer=children["layer"])
+
+    def out_shape(self, in_shape: Shape) -> Shape:
+        return self.layer.out_shape(in_shape)
+
+    def steps(self, in_shape: Shape):
+        return iter([("layer", self.layer, in_shape)])
+
+    def init(self, key: jax.Array, in_shape: Shape) -> tuple[Params, State]:
+        return self.layer.init(key, in_shape)
+
+    def apply(self, params, state, x, *, train=False, key=None) -> tuple[Any, State]:
+        once = lambda part: self.layer.apply(params, {}, part, train=train)[0]
+        parts = x.reshape(min(self.parts, len(x)), -1, *x.shape[1:])
+        ys = jnp.stack([once(part) for part in parts]) if self.written_out else jax.lax.map(once, parts)
+        return ys.reshape(-1, *ys.shape[2:]), state
+
+
+def written_out(case: Case) -> Case:
+    """The same without its scans."""
+    write = lambda _, layer: replace(layer, written_out=True) if isinstance(layer, (Scanned, InTurn)) else layer
+    return replace(case, net=map_layers(case.net, write))

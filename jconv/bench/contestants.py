@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ..errors import InputError, unknown
 from ..ops import METHODS
-from .case import Case, What
+from .case import Case, What, written_out
 from .task import Task, Unable
 
 Maker = Callable[[Case, What], Task]
@@ -31,8 +31,10 @@ PEERS = {
 }
 OURS = {"jconv": "auto", "lax": "lax", **{method: method for method in METHODS}}  # name -> method
 UNTUNED = "jconv-untuned"  # a GPU's compiler then tries no kernels: what it takes can be tens of times slower
-NAMES = (*OURS, UNTUNED, *PEERS)
-LABELS = {"jconv": "jconv", "lax": "plain lax", UNTUNED: "jconv, no autotuning", **{name: peer.label for name, peer in PEERS.items()}}
+WRITTEN_OUT = "jconv-written-out"  # the steps of a scan one after another in one program
+NAMES = (*OURS, UNTUNED, WRITTEN_OUT, *PEERS)
+LABELS = {"jconv": "jconv", "lax": "plain lax", UNTUNED: "jconv, no autotuning", WRITTEN_OUT: "jconv, written out"}
+LABELS |= {name: peer.label for name, peer in PEERS.items()}
 JAX_PEERS = ("flax", "equinox")
 MAIN = ("jconv", "lax", *PEERS)  # who takes part unless it is said otherwise; the other methods only where memory is compared
 
@@ -44,9 +46,11 @@ def label(name: str) -> str:
 
 def maker(name: str) -> Maker:
     """What makes a contestant's task of a case. Raises Unable when its library is not installed."""
-    if name in OURS or name == UNTUNED:
+    if name in (*OURS, UNTUNED, WRITTEN_OUT):
         from .ours import task
 
+        if name == WRITTEN_OUT:
+            return lambda case, what: task(written_out(case), what)
         return partial(task, options={"xla_gpu_autotune_level": 0}) if name == UNTUNED else partial(task, method=OURS[name])
     peer = PEERS[name]
     if find_spec(peer.library) is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..compose import Sequential
 from ..layer import Layer
 from ..layers import AvgPool, BatchNorm, Conv, ConvTranspose, LocalResponseNorm, MaxPool
-from .case import Case, Scanned
+from .case import Case, InTurn, Scanned
 
 
 def conv(features: int, kernel: int, **settings) -> Layer:
@@ -67,10 +67,19 @@ _REPEATED = {  # each keeps the shape of its input
     "depthwise 3x3 64": conv(64, 3, padding=1, groups=64),
     "stride 2 and back 64": Sequential(down=conv(64, 3, stride=2, padding=1), up=transposed(64, 4, stride=2, padding=1)),
 }
-SCANS = tuple(
-    op(f"4 times {name} at 32, {'written out' if written_out else 'scanned'}", Scanned(layer, 4, written_out), (32, 32, 64), 32)
-    for name, layer in _REPEATED.items()
-    for written_out in (False, True)
+SCANS = tuple(op(f"4 times {name} at 32, scanned", Scanned(layer), (32, 32, 64), 32) for name, layer in _REPEATED.items())
+IN_TURN = tuple(
+    op(f"4 batches by {name} at {size}, scanned", InTurn(layer), (size, size, channels), 4 * batch)
+    for name, layer, size, channels, batch in (
+        ("3x3 64", conv(64, 3, padding=1), 32, 64, 32),
+        ("3x3 stride 2 64", conv(64, 3, stride=2, padding=1), 32, 64, 32),
+        ("dilated 3x3 64", conv(64, 3, padding=2, dilation=2), 32, 64, 32),
+        ("3x3 64 groups 2", conv(64, 3, padding=1, groups=2), 32, 64, 32),
+        ("3x3 64 groups 32", conv(64, 3, padding=1, groups=32), 32, 64, 32),
+        ("depthwise 3x3 64", conv(64, 3, padding=1, groups=64), 32, 64, 32),
+        ("depthwise 3x3 128", conv(128, 3, padding=1, groups=128), 56, 128, 8),
+        ("transposed 4x4 stride 2 64", transposed(64, 4, stride=2, padding=1), 16, 64, 32),
+    )
 )
 OPS = BENCHMARK_LAYERS + SLOW_IN_LAX + COMMON + POOLS_AND_NORMS + SCANS
 EVERY_METHOD = (  # each method of convolutions does at least one of them

@@ -10,10 +10,10 @@ from typing import NamedTuple
 from ..errors import InputError, unknown
 from .case import Case, What, toy
 from .compiling import measure_compiling
-from .contestants import MAIN, OURS, PEERS, UNTUNED
+from .contestants import MAIN, OURS, PEERS, UNTUNED, WRITTEN_OUT
 from .memory import measure_memory
 from .nets import GPU, LARGE, PER_EXAMPLE, SMALL, TABLE
-from .ops import BENCHMARK_LAYERS, COMMON, EVERY_METHOD, OPS, POOLS_AND_NORMS, SLOW_IN_LAX
+from .ops import BENCHMARK_LAYERS, COMMON, EVERY_METHOD, IN_TURN, OPS, POOLS_AND_NORMS, SCANS, SLOW_IN_LAX
 from .row import Row
 from .speed import measure_speed
 
@@ -47,6 +47,11 @@ def _both_dtypes(cases: Iterable[Case], times: int) -> list[Case]:
 WITHOUT_LAYERS = ("jconv", "lax", "torch", "torch-compile")  # an operation is lax's own in Flax and Equinox
 SUITES = {
     "ops": Suite("operations, with the gradient in input and parameters", _jobs(OPS, "forward", "gradient"), WITHOUT_LAYERS),
+    "scan": Suite(
+        "operations inside lax.scan, and the same written out",
+        _jobs(IN_TURN + SCANS, "forward", "gradient"),
+        ("jconv", WRITTEN_OUT),
+    ),
     "nets": Suite("networks, forward and with the gradient of sum(scores^2)", _jobs(SMALL + LARGE + TABLE, "forward", "gradient")),
     "train": Suite(
         "whole training steps, and per-example gradients",

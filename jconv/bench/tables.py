@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from .contestants import label
+from .contestants import WRITTEN_OUT, label
 from .machine import describe, peak_flops
 from .row import MIB, Row, Spread
 from .suites import SUITES
@@ -62,14 +62,16 @@ def markdown(machine: dict[str, Any], rows: Sequence[Row], command: str) -> str:
 def headline(rows: Sequence[Row], machine: dict[str, Any]) -> Iterator[str]:
     """The ratios."""
     on_card = machine["device"] != "cpu"
-    others = ("plain lax", "fastest JAX peer", "PyTorch", "torch.compile")
+    scans = any(WRITTEN_OUT in row.samples for row in rows)
+    others = ("written out",) if scans else ("plain lax", "fastest JAX peer", "PyTorch", "torch.compile")
     yield _line("case", "batch", "jconv", *(("images/s", "of the peak") if on_card else ()), *(f"× {other}" for other in others))
-    yield "|---" + "|--:" * (6 + 2 * on_card) + "|"
+    yield "|---" + "|--:" * (2 + 2 * on_card + len(others)) + "|"
     for row in rows:
         peer = row.fastest_jax_peer
         ours = _short(row.spread("jconv"), row.unit) if "jconv" in row.samples else "–"
         by_peer = f"{_times(row, peer)} {label(peer)}" if peer else "–"
-        times = [_times(row, "lax"), by_peer, _times(row, "torch"), _times(row, "torch-compile")]
+        compared = [_times(row, "lax"), by_peer, _times(row, "torch"), _times(row, "torch-compile")]
+        times = [_times(row, WRITTEN_OUT)] if scans else compared
         yield _line(_name(row), str(row.batch), ours, *(_card(row, machine) if on_card else ()), *times)
 
 

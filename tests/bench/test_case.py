@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from jconv import BatchNorm, Conv, Sequential, with_method
-from jconv.bench.case import Case, Scanned, draw, shapes, toy
+from jconv.bench.case import Case, InTurn, Scanned, draw, shapes, toy, written_out
 from jconv.bench.nets import LARGE
 
 
@@ -46,6 +46,26 @@ def test_scanned_is_the_layers_one_after_another(written_out, close):
     for kernel in given.params["kernel"]:
         expected = layer.layer.apply({"kernel": kernel}, {}, jax.numpy.asarray(expected))[0]
     close(layer.apply(given.params, {}, jax.numpy.asarray(given.images))[0], expected, 1e-6)
+
+
+@pytest.mark.parametrize("written_out", [False, True])
+def test_in_turn_is_the_layer_of_the_whole_batch(written_out, close):
+    layer = InTurn(Conv(4, 3, stride=2, padding=1), 3, written_out)
+    given = draw(Case("parts", layer, (5, 7, 2), 6))
+    y = layer.apply(given.params, {}, jax.numpy.asarray(given.images))[0]
+    close(y, layer.layer.apply(given.params, {}, jax.numpy.asarray(given.images))[0], 1e-6)
+    assert layer.out_shape((5, 7, 2)) == y.shape[1:] == (3, 4, 4)
+    assert layer.apply(given.params, {}, jax.numpy.asarray(given.images[:2]))[0].shape[0] == 2  # fewer images than parts
+
+
+@pytest.mark.parametrize("layer", [Scanned(Conv(3, 3, padding=1)), InTurn(Conv(3, 3))], ids=["scanned", "in turn"])
+def test_written_out_holds_no_loop(layer):
+    def loops(case):
+        given = draw(case)
+        return jax.jit(lambda x: case.net.apply(given.params, {}, x)[0]).lower(given.images).as_text().count("stablehlo.while")
+
+    case = Case("scan", Sequential(inner=layer), (5, 7, 3), 4)
+    assert (loops(case), loops(written_out(case))) == (1, 0)
 
 
 def test_scanned_takes_a_method_like_any_layer():

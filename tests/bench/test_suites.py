@@ -10,7 +10,7 @@ from jconv.ops import METHODS
 
 
 def test_the_suites_of_the_issue_are_there():
-    assert list(SUITES) == ["ops", "nets", "train", "compile", "memory", "gpu", "gpu-compile"]
+    assert list(SUITES) == ["ops", "scan", "nets", "train", "compile", "memory", "gpu", "gpu-compile"]
     assert [job.case.name for job in choose(["train"], []) if job.what == "train"] == [
         "LeNet", "VGG-small", "ResNet-20", "AlexNet (groups)", "ResNet-50",
     ]  # fmt: skip
@@ -50,7 +50,7 @@ def test_toys_are_small():
 
 
 def test_unknown_words_list_what_there_is():
-    with pytest.raises(InputError, match="unknown suite 'speed'; use 'ops', 'nets', 'train'"):
+    with pytest.raises(InputError, match="unknown suite 'speed'; use 'ops', 'scan', 'nets', 'train'"):
         choose(["train", "speed"], [])
     with pytest.raises(InputError, match=r"no case of memory has 'googl' in its name; there are\n  LeNet, train, float32\n  VGG-small"):
         choose(["memory"], ["LeNet", "googl"])

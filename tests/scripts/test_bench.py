@@ -40,6 +40,17 @@ def test_a_suite_writes_its_three_files(suite, part, cases, tmp_path, capsys):
     assert "threads in XLA" in out and "slower than plain lax" in out and "not judged" in out
 
 
+def test_scans_are_measured_against_themselves_written_out(tmp_path, capsys):
+    argv = ["--suite", "scan", "--cases", "4 batches by depthwise 3x3 64 at 32, scanned, forward", "--toy", "--pairs", "2"]
+    assert bench.main([*argv, "--out", str(tmp_path)]) == 0
+    (row,) = json.loads((tmp_path / "bench.json").read_text())["rows"]
+    assert set(row["samples"]) == {"jconv", "jconv-written-out"} and not row["skipped"] and not row["disagree"]
+    lines = (tmp_path / "bench.md").read_text().splitlines()
+    head = lines.index("| case | batch | jconv | × written out |")
+    assert lines[head + 1].count("|") == lines[head + 2].count("|") == 5
+    assert "jconv, written out" in capsys.readouterr().out
+
+
 def test_ahead_compiles_every_case_in_one_process_and_runs_none(tmp_path, monkeypatch, capsys):
     """With the CPU in the place of the chip."""
     monkeypatch.setattr(ahead, "find_spec", lambda name: name)
@@ -87,7 +98,7 @@ def test_ctrl_c_keeps_the_cases_before(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     "argv, words",
     [
-        (["--suite", "speed"], "unknown suite 'speed'; use 'ops', 'nets', 'train', 'compile', 'memory', 'gpu', 'gpu-compile'"),
+        (["--suite", "speed"], "unknown suite 'speed'; use 'ops', 'scan', 'nets', 'train', 'compile', 'memory', 'gpu', 'gpu-compile'"),
         (["--suite", "train", "--cases", "alexnex"], "no case of train has 'alexnex' in its name; there are\n  LeNet, train"),
         (["--contestants", "keras"], "unknown contestant 'keras'"),
         (["--suite", "ops", "gpu"], "--suite gpu: jax finds only cpu here; pip install 'jax[cuda13]' on a machine with an NVIDIA GPU"),
