@@ -120,12 +120,15 @@ class Scanned(Layer):
 
 @dataclass(frozen=True)
 class InTurn(Layer):
-    """y = the layer of `parts` parts of the batch, one after another: by lax.scan, or written out.
+    """y = the sum of layer(x) over the `parts` of a batch, one after another: by lax.scan, or written out.
 
-    Shapes and params: the layer's. The parts must divide the batch; they are at most its images.
+    With `gradient`, y is the sum of the gradient of sum(layer(x)^2) in x instead, plus the sum of that in the parameters, so that both
+    are computed inside the scan. Shapes: (N, *in_shape) -> (N / parts, *out_shape), or *in_shape; the parts must divide the batch, and
+    are at most its images. Params: the layer's.
     """
 
     layer: Layer
+    gradient: bool = False
     parts: int = 4
     written_out: bool = False
 
@@ -137,7 +140,7 @@ class InTurn(Layer):
         return replace(self, layer=children["layer"])
 
     def out_shape(self, in_shape: Shape) -> Shape:
-        return self.layer.out_shape(in_shape)
+        return in_shape if self.gradient else self.layer.out_shape(in_shape)
 
     def steps(self, in_shape: Shape):
         return iter([("layer", self.layer, in_shape)])
@@ -146,10 +149,20 @@ class InTurn(Layer):
         return self.layer.init(key, in_shape)
 
     def apply(self, params, state, x, *, train=False, key=None) -> tuple[Any, State]:
-        once = lambda part: self.layer.apply(params, {}, part, train=train)[0]
+        forward = lambda params, part: self.layer.apply(params, {}, part, train=train)[0]
+
+        def gradients(params, part):
+            in_params, in_part = jax.grad(lambda *both: jnp.square(forward(*both)).sum(), (0, 1))(params, part)
+            return in_part + sum(a.sum() for a in jax.tree.leaves(in_params))
+
+        once = gradients if self.gradient else forward
         parts = x.reshape(min(self.parts, len(x)), -1, *x.shape[1:])
-        ys = jnp.stack([once(part) for part in parts]) if self.written_out else jax.lax.map(once, parts)
-        return ys.reshape(-1, *ys.shape[2:]), state
+        total = jnp.zeros((parts.shape[1], *self.out_shape(x.shape[1:])), x.dtype)
+        if not self.written_out:
+            return jax.lax.scan(lambda total, part: (total + once(params, part), None), total, parts)[0], state
+        for part in parts:
+            total = total + once(params, part)
+        return total, state
 
 
 def written_out(case: Case) -> Case:

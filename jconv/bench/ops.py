@@ -69,7 +69,7 @@ _REPEATED = {  # each keeps the shape of its input
 }
 SCANS = tuple(op(f"4 times {name} at 32, scanned", Scanned(layer), (32, 32, 64), 32) for name, layer in _REPEATED.items())
 IN_TURN = tuple(
-    op(f"4 batches by {name} at {size}, scanned", InTurn(layer), (size, size, channels), 4 * batch)
+    op(f"4 batches of {batch}: {'gradients of ' * gradient}{name} at {size}", InTurn(layer, gradient), (size, size, channels), 4 * batch)
     for name, layer, size, channels, batch in (
         ("3x3 64", conv(64, 3, padding=1), 32, 64, 32),
         ("3x3 stride 2 64", conv(64, 3, stride=2, padding=1), 32, 64, 32),
@@ -80,6 +80,7 @@ IN_TURN = tuple(
         ("depthwise 3x3 128", conv(128, 3, padding=1, groups=128), 56, 128, 8),
         ("transposed 4x4 stride 2 64", transposed(64, 4, stride=2, padding=1), 16, 64, 32),
     )
+    for gradient in (False, True)
 )
 OPS = BENCHMARK_LAYERS + SLOW_IN_LAX + COMMON + POOLS_AND_NORMS + SCANS
 EVERY_METHOD = (  # each method of convolutions does at least one of them

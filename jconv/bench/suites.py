@@ -48,8 +48,8 @@ WITHOUT_LAYERS = ("jconv", "lax", "torch", "torch-compile")  # an operation is l
 SUITES = {
     "ops": Suite("operations, with the gradient in input and parameters", _jobs(OPS, "forward", "gradient"), WITHOUT_LAYERS),
     "scan": Suite(
-        "operations inside lax.scan, and the same written out",
-        _jobs(IN_TURN + SCANS, "forward", "gradient"),
+        "operations inside lax.scan, and the same written out; last the gradient of a whole scan",
+        [*_jobs(IN_TURN, "forward"), *_jobs(SCANS, "forward", "gradient")],
         ("jconv", WRITTEN_OUT),
     ),
     "nets": Suite("networks, forward and with the gradient of sum(scores^2)", _jobs(SMALL + LARGE + TABLE, "forward", "gradient")),

@@ -1,4 +1,7 @@
+from dataclasses import replace
+
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -49,16 +52,24 @@ def test_scanned_is_the_layers_one_after_another(written_out, close):
 
 
 @pytest.mark.parametrize("written_out", [False, True])
-def test_in_turn_is_the_layer_of_the_whole_batch(written_out, close):
-    layer = InTurn(Conv(4, 3, stride=2, padding=1), 3, written_out)
+def test_in_turn_sums_over_the_parts_of_the_batch(written_out, close):
+    layer = InTurn(Conv(4, 3, stride=2, padding=1), False, 3, written_out)
     given = draw(Case("parts", layer, (5, 7, 2), 6))
-    y = layer.apply(given.params, {}, jax.numpy.asarray(given.images))[0]
-    close(y, layer.layer.apply(given.params, {}, jax.numpy.asarray(given.images))[0], 1e-6)
-    assert layer.out_shape((5, 7, 2)) == y.shape[1:] == (3, 4, 4)
-    assert layer.apply(given.params, {}, jax.numpy.asarray(given.images[:2]))[0].shape[0] == 2  # fewer images than parts
+    once = lambda params, x: layer.layer.apply(params, {}, x)[0]
+    x = jnp.asarray(given.images)
+    y = layer.apply(given.params, {}, x)[0]
+    close(y, once(given.params, x).reshape(3, 2, 3, 4, 4).sum(axis=0), 1e-6)
+    assert layer.out_shape((5, 7, 2)) == y.shape[1:]
+    assert layer.apply(given.params, {}, x[:2])[0].shape[0] == 1  # fewer images than parts
+
+    in_params, in_x = jax.grad(lambda params, x: jnp.square(once(params, x)).sum(), (0, 1))(given.params, x)
+    gradients = replace(layer, gradient=True)
+    found = gradients.apply(given.params, {}, x)[0]
+    close(found, in_x.reshape(3, 2, 5, 7, 2).sum(axis=0) + sum(a.sum() for a in jax.tree.leaves(in_params)), 1e-5)
+    assert gradients.out_shape((5, 7, 2)) == found.shape[1:]
 
 
-@pytest.mark.parametrize("layer", [Scanned(Conv(3, 3, padding=1)), InTurn(Conv(3, 3))], ids=["scanned", "in turn"])
+@pytest.mark.parametrize("layer", [Scanned(Conv(3, 3, padding=1)), InTurn(Conv(3, 3)), InTurn(Conv(3, 3), gradient=True)])
 def test_written_out_holds_no_loop(layer):
     def loops(case):
         given = draw(case)

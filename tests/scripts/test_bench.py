@@ -41,7 +41,7 @@ def test_a_suite_writes_its_three_files(suite, part, cases, tmp_path, capsys):
 
 
 def test_scans_are_measured_against_themselves_written_out(tmp_path, capsys):
-    argv = ["--suite", "scan", "--cases", "4 batches by depthwise 3x3 64 at 32, scanned, forward", "--toy", "--pairs", "2"]
+    argv = ["--suite", "scan", "--cases", "4 batches of 32: gradients of depthwise 3x3 64", "--toy", "--pairs", "2"]
     assert bench.main([*argv, "--out", str(tmp_path)]) == 0
     (row,) = json.loads((tmp_path / "bench.json").read_text())["rows"]
     assert set(row["samples"]) == {"jconv", "jconv-written-out"} and not row["skipped"] and not row["disagree"]
