@@ -48,7 +48,7 @@ WITHOUT_LAYERS = ("jconv", "lax", "torch", "torch-compile")  # an operation is l
 SUITES = {
     "ops": Suite("operations, with the gradient in input and parameters", _jobs(OPS, "forward", "gradient"), WITHOUT_LAYERS),
     "scan": Suite(
-        "operations inside lax.scan, and the same written out; last the gradient of a whole scan",
+        "operations inside lax.scan and written out ('gradients of': computed inside, and summed); last the gradient of a whole scan",
         [*_jobs(IN_TURN, "forward"), *_jobs(SCANS, "forward", "gradient")],
         ("jconv", WRITTEN_OUT),
     ),
