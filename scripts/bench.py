@@ -10,7 +10,8 @@
 
 Prints the machine, threads and versions, then every contestant of every case: median and quartiles of the run seconds, compile
 seconds apart, and how many times as long as jconv it takes; last the cases where jconv is slower than plain lax. Writes bench.json
-(with every sample), bench.md and bench.svg into a folder, anew after each case, so Ctrl-C loses one case only.
+(with every sample), bench.md and, where plain lax takes part, bench.svg into a folder, anew after each case, so Ctrl-C loses one case
+only.
 The peers come with pip install "jconv[peers]"; those absent are skipped. With --ahead (extra "tpu-plan") nothing is run: for every
 case XLA's counts of arithmetic and traffic, the memory and the seconds of compiling, or why it refuses, in bench.json and bench.md.
 Exit code 2 for wrong input.
@@ -86,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     use_backend(options.backend)
     jobs = checked(options)
     folder = options.out or Path("runs") / f"bench-{datetime.now():%Y%m%d-%H%M%S}"
-    console, rows, about = Console(highlight=False), [], machine()
+    console, rows, files, about = Console(highlight=False), [], [], machine()
     line = f"jconv bench {shlex.join(sys.argv[1:] if argv is None else argv)}".strip()
     if options.ahead:
         return compile_only(jobs, options, options.ahead, folder, console, line)
@@ -102,11 +103,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             if i == 1:
                 console.print(describe(about), soft_wrap=True, markup=False)
             console.print(block(rows[-1]), soft_wrap=True, markup=False)
-            write_results(folder, about, rows, line)
+            files = write_results(folder, about, rows, line)
     console.print(
         f"slower than plain lax ({DEFINITION}):", *(f"  {text}" for text in slower_lines(rows)), sep="\n", soft_wrap=True, markup=False
     )
-    console.print(f"written: {folder}/bench.json, bench.md, bench.svg", soft_wrap=True, markup=False)
+    console.print(f"written: {folder}/{', '.join(files)}", soft_wrap=True, markup=False)
     return 0
 
 
@@ -146,13 +147,15 @@ def measured(job: Job, options: Options, settings: Settings, status: Status, tit
     return suite.measure(job.suite, job.case, job.what, names, settings, lambda text: status.update(f"{title}: {text}"))
 
 
-def write_results(folder: Path, about: dict[str, Any], rows: Sequence[Row], line: str) -> None:
-    """bench.json, bench.md and bench.svg of what is measured so far, each whole or not at all."""
+def write_results(folder: Path, about: dict[str, Any], rows: Sequence[Row], line: str) -> list[str]:
+    """bench.json, bench.md and, where there is plain lax to compare with, bench.svg, each whole or not at all; their names."""
     result = {"command": line, "machine": about, "rows": [row.to_dict() for row in rows]}
     write_text(folder / "bench.json", json.dumps(result, indent=1) + "\n")
     write_text(folder / "bench.md", markdown(about, rows, line))
-    if groups := chart_groups(rows):
-        write_chart(speed_chart(groups, "jconv", label("lax")), folder / "bench.svg")
+    if not (groups := chart_groups(rows)):
+        return ["bench.json", "bench.md"]
+    write_chart(speed_chart(groups, "jconv", label("lax")), folder / "bench.svg")
+    return ["bench.json", "bench.md", "bench.svg"]
 
 
 def chart_groups(rows: Sequence[Row]) -> list[Group]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
@@ -10,7 +11,8 @@ from typing import NamedTuple
 
 from ..errors import InputError, unknown
 from ..ops import METHODS
-from .case import Case, What, written_out
+from .case import Case, What
+from .looped import written_out
 from .task import Task, Unable
 
 Maker = Callable[[Case, What], Task]
@@ -49,9 +51,11 @@ def maker(name: str) -> Maker:
     if name in (*OURS, UNTUNED, WRITTEN_OUT):
         from .ours import task
 
-        if name == WRITTEN_OUT:
-            return lambda case, what: task(written_out(case), what)
-        return partial(task, options={"xla_gpu_autotune_level": 0}) if name == UNTUNED else partial(task, method=OURS[name])
+        special = {
+            UNTUNED: partial(task, options={"xla_gpu_autotune_level": 0}),
+            WRITTEN_OUT: lambda case, what: task(replace(case, net=written_out(case.net)), what),
+        }
+        return special.get(name) or partial(task, method=OURS[name])
     peer = PEERS[name]
     if find_spec(peer.library) is None:
         raise Unable(f"{peer.library} is not installed: pip install 'jconv[peers]'")

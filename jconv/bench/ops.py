@@ -5,7 +5,8 @@ from __future__ import annotations
 from ..compose import Sequential
 from ..layer import Layer
 from ..layers import AvgPool, BatchNorm, Conv, ConvTranspose, LocalResponseNorm, MaxPool
-from .case import Case, InTurn, Scanned
+from .case import Case
+from .looped import InTurn, Scanned
 
 
 def conv(features: int, kernel: int, **settings) -> Layer:
@@ -69,7 +70,12 @@ _REPEATED = {  # each keeps the shape of its input
 }
 SCANS = tuple(op(f"4 times {name} at 32, scanned", Scanned(layer), (32, 32, 64), 32) for name, layer in _REPEATED.items())
 IN_TURN = tuple(
-    op(f"4 batches of {batch}: {'gradients of ' * gradient}{name} at {size}", InTurn(layer, gradient), (size, size, channels), 4 * batch)
+    op(
+        f"4 batches of {batch}: {'gradients of ' * gradient}{name} at {size}",
+        InTurn(layer, gradient=gradient),
+        (size, size, channels),
+        4 * batch,
+    )
     for name, layer, size, channels, batch in (
         ("3x3 64", conv(64, 3, padding=1), 32, 64, 32),
         ("3x3 stride 2 64", conv(64, 3, stride=2, padding=1), 32, 64, 32),

@@ -47,6 +47,9 @@ def shift_kernel_gradient(x, y, *, geometry: Geometry, precision):
     return k.reshape(*geometry.window.size, 1, y.shape[-1])
 
 
+chunked_forward = shift_forward
+
+
 def chunked_input_gradient(y, k, *, geometry: Geometry, precision):
     return _from_spread_apart(_spread(y, geometry.window), k, geometry=geometry)
 
@@ -62,7 +65,7 @@ def chunked_kernel_gradient(x, y, *, geometry: Geometry, precision):
 
 
 def _in_blocks(x, y, *, window: Window, at: Shape):
-    """The kernel gradient; y begins at `at`, an axis."""
+    """The kernel gradient; y may have zeros around it, `at` of them before it, an axis."""
     w, at_once, x = window, _at_once(y.shape[0]), _repeat(x, y.shape[-1])
     (out, *_), (s, *_), (d, *_), (h, *_), ((lo, _), *_) = w.out_sizes, w.stride, w.dilation, w.in_sizes, w.pads
     rows, across, all_across = _rows(out), w.along(slice(1, None)), (0,) * (w.rank - 1)
@@ -93,8 +96,8 @@ def _in_blocks(x, y, *, window: Window, at: Shape):
         return [total + more for total, more in zip(totals, products, strict=True)]
 
     shapes = [tuple(o.stop - o.start for o in outputs) for _ in range(w.size[0]) for _, outputs in seen]
-    start = [jnp.zeros((at_once, *shape, y.shape[-1]), wide_dtype(y.dtype)) for shape in shapes]
-    totals = lax.fori_loop(0, y.shape[0] // at_once * blocks, add, start)
+    zeros = [jnp.zeros((at_once, *shape, y.shape[-1]), wide_dtype(y.dtype)) for shape in shapes]
+    totals = lax.fori_loop(0, y.shape[0] // at_once * blocks, add, zeros)
     k = jnp.stack([total.sum(axis=tuple(range(total.ndim - 1))) for total in totals])
     return k.astype(y.dtype).reshape(*w.size, 1, y.shape[-1])
 
@@ -109,6 +112,7 @@ def _seen(w: Window) -> list[tuple[list[slice], list[slice]]]:
 
 
 def _seen_along(w: Window, axis: int, f: int) -> tuple[slice, slice]:
+    """Tap f of an axis: output p sees input p*S + f*dilation - lo, if the image has it."""
     offset, s = f * w.dilation[axis] - w.pads[axis][0], w.stride[axis]
     first = max(0, -(offset // s))
     number = max(0, min(w.out_sizes[axis], -((offset - w.in_sizes[axis]) // s)) - first)
@@ -121,7 +125,7 @@ def _at_once(images: int) -> int:
 
 
 def _rows(out: int) -> int:
-    """How many rows at a time: of ROWS what divides them, or else the best, the last of them anew; few take a third longer."""
+    """How many rows at a time: of ROWS what divides them, or else the best, some of them twice; four take up to a third longer."""
     return next((rows for rows in ROWS if out % rows == 0), min(out, ROWS[0]))
 
 
@@ -139,6 +143,7 @@ def _spreading(w: Window) -> list[tuple[int, int, int]]:
 
 
 def _spread(y, w: Window):
+    """(N, *out_sizes, K) -> (N, *(in_sizes + extent - 1), K)"""
     return lax.pad(y, jnp.zeros((), y.dtype), [(0, 0, 0), *_spreading(w), (0, 0, 0)])
 
 

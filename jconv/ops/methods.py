@@ -36,7 +36,7 @@ METHODS = {
     "split": _of(grouped, "split_"),
     "loop": _of(grouped, "loop_"),
     "shift": _of(depthwise, "shift_"),
-    "chunked": Method(depthwise.shift_forward, depthwise.chunked_input_gradient, depthwise.chunked_kernel_gradient, depthwise.serves),
+    "chunked": _of(depthwise, "chunked_"),
     "fold": _of(folded),
     "phases": _of(phases),
     "winograd": _of(winograd),

@@ -48,7 +48,9 @@ def test_scans_are_measured_against_themselves_written_out(tmp_path, capsys):
     lines = (tmp_path / "bench.md").read_text().splitlines()
     head = lines.index("| case | batch | jconv | × written out |")
     assert lines[head + 1].count("|") == lines[head + 2].count("|") == 5
-    assert "jconv, written out" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "jconv, written out" in out and out.rstrip().endswith("bench.json, bench.md")  # no plain lax, no chart
+    assert {file.name for file in tmp_path.iterdir()} == {"bench.json", "bench.md"}
 
 
 def test_ahead_compiles_every_case_in_one_process_and_runs_none(tmp_path, monkeypatch, capsys):

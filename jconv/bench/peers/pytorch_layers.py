@@ -27,7 +27,7 @@ from ...layers import (
     PadChannels,
     Relu,
 )
-from ..case import Scanned
+from ..looped import Scanned
 from ..task import Unable
 from .pytorch_modules import Added, Function, Joined
 

@@ -23,8 +23,9 @@ from jconv import (
     Residual,
     Sequential,
 )  # fmt: skip
-from jconv.bench.case import Case, Scanned, toy
+from jconv.bench.case import Case, toy
 from jconv.bench.contestants import PEERS, maker
+from jconv.bench.looped import Scanned
 from jconv.bench.nets import LARGE, SMALL, TABLE
 from jconv.bench.ours import task as ours
 from jconv.bench.task import Unable, largest_error, wait
