@@ -2,11 +2,12 @@
 
 from . import geometry, layers, ops
 from .compilation import jit
-from .compose import Concat, Residual, Sequential
+from .compose import Concat, Repeat, Residual, Sequential
+from .composite import Call, Composite, Visit, walk
 from .errors import LayerError, ShapeError
 from .geometry import ReceptiveField
 from .grammar import PatternError, describe, pattern
-from .layer import Layer, Parameter, Visit, map_layers, walk, with_method
+from .layer import Layer, Parameter, Pointwise, Saved, map_layers, with_method
 from .layers import (
     AdaptiveAvgPool,
     AvgPool,

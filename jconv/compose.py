@@ -1,17 +1,17 @@
-"""Layers made of layers: one after another, side by side, or added. Tap, which listens in, is in tap.py."""
+"""Layers made of layers: one after another, side by side, added, or in a loop. Tap, which listens in, is in tap.py."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
 
 from .composite import Call, Composite, check_names
 from .errors import ShapeError
-from .geometry import Shape
+from .geometry import Shape, check_settings
 from .layer import Layer
 from .layers.activation import Identity, Relu
 
@@ -66,19 +66,21 @@ class Concat(Named):
     """
 
     def run(self, call: Call, x):
-        return call.join(self, {name: call.child(name, layer, x) for name, layer in self.layers})
+        parts = [call.child(name, layer, x) for name, layer in self.layers]
+        return call.join(_side_by_side, *parts, shapes=self._shape, pointwise=True)
 
-    def join(self, parts: dict[str, jax.Array]) -> jax.Array:
-        return jnp.concatenate(list(parts.values()), axis=-1)
-
-    def join_shapes(self, parts: dict[str, Shape]) -> Shape:
-        first, expected = next(iter(parts.items()))
-        for name, shape in parts.items():
+    def _shape(self, *parts: Shape) -> Shape:
+        (first, _), expected = self.layers[0], parts[0]
+        for (name, _), shape in zip(self.layers, parts, strict=True):
             if shape[:-1] != expected[:-1]:
                 raise ShapeError(
                     f"gives {shape}, but {first} gives {expected}: branches may differ in channels only; adjust stride or padding", name
                 )
-        return (*expected[:-1], sum(shape[-1] for shape in parts.values()))
+        return (*expected[:-1], sum(shape[-1] for shape in parts))
+
+
+def _side_by_side(*parts: jax.Array) -> jax.Array:
+    return jnp.concatenate(parts, axis=-1)
 
 
 @dataclass(frozen=True)
@@ -92,31 +94,42 @@ class Residual(Composite):
     body: Layer
     shortcut: Layer = Identity()
     then: Layer = Relu()
-    in_place = True  # the sum can overwrite the body's output
+
+    def run(self, call: Call, x):
+        body, shortcut = call.child("body", self.body, x), call.child("shortcut", self.shortcut, x)
+        return call.child("then", self.then, call.join(_sum, body, shortcut, shapes=_shape_of_sum, pointwise=True, in_place=True))
+
+
+def _sum(body: jax.Array, shortcut: jax.Array) -> jax.Array:
+    return body + shortcut
+
+
+def _shape_of_sum(body: Shape, shortcut: Shape) -> Shape:
+    if body != shortcut:
+        raise ShapeError(
+            f"body gives {body} but shortcut gives {shortcut}, and they are added; "
+            f"give the shortcut the same stride and channels, e.g. shortcut=Conv({body[-1]}, 1, stride=...)"
+        )
+    return body
+
+
+@dataclass(frozen=True)
+class Repeat(Composite):
+    """y = layer(...layer(x)), `times` times, by lax.scan: compiled once, however often it goes round.
+
+    Each time has parameters of its own, stacked along a first axis of every array; with `shared` all have the same. `unroll` writes the
+    times out in the program: longer to compile, for what runs slower inside a loop.
+    Shapes: those of the layer, which must keep its input's. Raises ShapeError.
+    """
+
+    layer: Layer
+    times: int
+    shared: bool = False
+    unroll: bool = False
 
     def __post_init__(self):
         super().__post_init__()
-        check_names("Residual", self.children)
-
-    @property
-    def children(self):
-        return (("body", self.body), ("shortcut", self.shortcut), ("then", self.then))
-
-    def with_children(self, children: Mapping[str, Layer]):
-        return replace(self, **children)
+        check_settings("Repeat", times=self.times)
 
     def run(self, call: Call, x):
-        parts = {"body": call.child("body", self.body, x), "shortcut": call.child("shortcut", self.shortcut, x)}
-        return call.child("then", self.then, call.join(self, parts))
-
-    def join(self, parts: dict[str, jax.Array]) -> jax.Array:
-        return parts["body"] + parts["shortcut"]
-
-    def join_shapes(self, parts: dict[str, Shape]) -> Shape:
-        body, shortcut = parts["body"], parts["shortcut"]
-        if body != shortcut:
-            raise ShapeError(
-                f"body gives {body} but shortcut gives {shortcut}, and they are added; "
-                f"give the shortcut the same stride and channels, e.g. shortcut=Conv({body[-1]}, 1, stride=...)"
-            )
-        return body
+        return call.repeat("layer", self.layer, x, self.times, shared=self.shared, unroll=self.unroll)

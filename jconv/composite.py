@@ -1,5 +1,24 @@
 """What layers made of layers share: init and apply by name, and the ways to follow how their children are connected.
 
+A composite is a frozen dataclass whose settings hold layers, and one method, `run`, which says how they are connected:
+
+    @dataclass(frozen=True)
+    class Gated(Composite):
+        body: Layer
+        gate: Layer
+
+        def run(self, call, x):
+            y, g = call.child("body", self.body, x), call.child("gate", self.gate, x)
+            return call.join(jnp.multiply, y, g)
+
+Everything follows from it: shapes, init, apply, the table, receptive fields, memory, edits, JSON, gradient checks. For `run` is followed
+with arrays, where it computes, and with what stands for arrays where none are needed, so x may only be passed on:
+
+    call.child(name, layer, x)         through a child; twice with one name shares its weights
+    call.join(f, *parts)               through a function of arrays, where branches meet
+    call.repeat(name, layer, x, n)     through a child n times, by lax.scan
+    call.shape(x)                      one example's shape
+
 A composite gives each child its own entry of `params` and `state` under the child's name, its own key (folded from that name), a
 `jax.named_scope`, and a name for its output that `jax.checkpoint` policies know: its path, such as "stage2/block1/body/conv2".
 """
@@ -7,59 +26,176 @@ A composite gives each child its own entry of `params` and `state` under the chi
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
 
 from .errors import FeaturesError, LayerError, ShapeError, located
 from .geometry import Shape
-from .layer import Layer, Params, State, child_key, name_hash, walk
+from .layer import Layer, Params, State, check_composed, child_key, name_hash
 
 
+class Step(NamedTuple):
+    """One child as a composite goes through it: `times` by a loop, each with parameters of its own unless they are `shared`."""
+
+    name: str
+    layer: Layer
+    in_shape: Shape
+    times: int = 1
+    shared: bool = False
+
+
+@dataclass(frozen=True)
 class Composite(Layer):
-    """What the layers of this file share: they say once, in `run`, how their children are connected.
+    """A layer made of layers. It says once, in `run`, how its children are connected; see the top of this file."""
 
-    Followed with arrays that is `apply`, with shapes `out_shape` and `steps`; whoever wants to know something else of a network
-    (its receptive field, its memory) follows it with a Call of its own.
-    """
+    composed = True
+
+    def __init_subclass__(cls, **settings):
+        super().__init_subclass__(**settings)
+        if "apply" in vars(cls):
+            raise TypeError(
+                f"{cls.__name__} is a Composite and defines apply, which nothing but arrays would follow; say it in run(self, call, x)"
+            )
+
+    def __post_init__(self):
+        super().__post_init__()
+        kind = type(self).__name__
+        for f in fields(self):
+            if f.type in ("Layer", Layer):
+                check_names(kind, [(f.name, getattr(self, f.name))])
+        if self.children:
+            check_names(kind, self.children)
 
     def run(self, call: Call, x):
-        """The output for x: `call.child(name, layer, x)` goes through a child, `call.join(self, parts)` brings branches together."""
+        """The output for x, made by `call` alone: `call.child`, `call.join`, `call.repeat`."""
         raise NotImplementedError(f"{type(self).__name__} does not define run")
 
-    def join(self, parts: dict[str, jax.Array]) -> jax.Array:
-        """The branches' outputs brought together; only for layers whose `run` joins."""
-        raise NotImplementedError(f"{type(self).__name__} does not define join")
+    @property
+    def children(self) -> tuple[tuple[str, Layer], ...]:
+        """The settings that are layers, by name: a setting of several layers numbers them (layers1, layers2, ...) unless it is made of
+        (name, layer) pairs."""
+        return tuple(pair for f in fields(self) for pair in _named(f.name, getattr(self, f.name)))
 
-    def join_shapes(self, parts: dict[str, Shape]) -> Shape:
-        """The shape that gives, without the batch. Raises ShapeError for branches that do not go together."""
-        raise NotImplementedError(f"{type(self).__name__} does not define join_shapes")
+    def with_children(self, children: Mapping[str, Layer]) -> Layer:
+        """The same composite around other children."""
+        return replace(self, **{f.name: _exchanged(f.name, getattr(self, f.name), children) for f in fields(self) if f.init})
 
     def out_shape(self, in_shape: Shape) -> Shape:
-        return self.run(Shapes(), in_shape)
+        return self.followed(in_shape)[0]
 
-    def steps(self, in_shape: Shape) -> Iterator[tuple[str, Layer, Shape]]:
-        shapes = Shapes()
-        self.run(shapes, in_shape)
-        return iter(shapes.steps)
+    def steps(self, in_shape: Shape) -> Iterator[Step]:
+        """Each child as `run` goes through it, in that order; one whose weights are shared comes several times."""
+        return iter(self.followed(in_shape)[1])
+
+    def followed(self, in_shape: Shape) -> tuple[Shape, list[Step]]:
+        """The shape that `run` gives, and its steps. Raises ShapeError, and LayerError for a layer in `run` that is not a child."""
+        call, own = Shapes(), dict(self.children)
+        y = self.run(call, Placeholder(tuple(in_shape)))
+        for step in call.steps:
+            if own.get(step.name) != step.layer:
+                kind, there = type(self).__name__, ", ".join(own) or "none"
+                raise LayerError(
+                    f"{kind}.run goes through {step.name!r}, {type(step.layer).__name__}, which is not what is set under that name; the "
+                    f"children of {kind} are {there}: make it a setting, and name it so in call.child"
+                )
+        if not isinstance(y, Placeholder):
+            raise LayerError(f"{type(self).__name__}.run returns {type(y).__name__}; what call.child or call.join gave was expected")
+        return y.shape, call.steps
 
     def init(self, key: jax.Array, in_shape: Shape) -> tuple[Params, State]:
         params, state = {}, {}
-        for name, child, shape in self.steps(in_shape):
-            p, s = located(name, child.init, child_key(key, name), shape)
-            params |= {name: p} if p else {}
-            state |= {name: s} if s else {}
+        first: dict[str, Step] = {}
+        for step in self.steps(in_shape):
+            before = first.setdefault(step.name, step)
+            if before is not step:
+                _check_shared(before, step)
+                continue
+            p, s = located(step.name, _drawn, step, child_key(key, step.name))
+            params |= {step.name: p} if p else {}
+            state |= {step.name: s} if s else {}
         return params, state
 
     def apply(self, params: Params, state: State, x: jax.Array, *, train: bool = False, key: jax.Array | None = None) -> tuple[Any, State]:
-        call = Arrays(params, state, train, key, path="", changed={})
+        call = Arrays(params, state, train, key)
         try:
             return self.run(call, x), {**state, **call.changed}
         except FeaturesError as error:
             raise ShapeError(f"{error.message}; {_sizes_that_give(self, error, x.shape[1:])}", error.path) from None
+
+
+def _named(name: str, value: Any) -> list[tuple[str, Layer]]:
+    """The layers that a setting holds, by name."""
+    if isinstance(value, Layer):
+        return [(name, value)]
+    if not isinstance(value, tuple):
+        return []
+    pairs = [v for v in value if isinstance(v, tuple) and len(v) == 2 and isinstance(v[0], str) and isinstance(v[1], Layer)]
+    return pairs or [(f"{name}{i}", layer) for i, layer in enumerate(value, 1) if isinstance(layer, Layer)]
+
+
+def _exchanged(name: str, value: Any, children: Mapping[str, Layer]) -> Any:
+    """The setting with the layers that `children` has under its names."""
+    own = iter(_named(name, value))
+    if isinstance(value, Layer):
+        return children.get(name, value)
+    if not isinstance(value, tuple) or not _named(name, value):
+        return value
+    paired = isinstance(value[0], tuple)
+    return tuple((n, children.get(n, layer)) if paired else children.get(n, layer) for n, layer in own)
+
+
+def _drawn(step: Step, key: jax.Array) -> tuple[Params, State]:
+    """A child's arrays; those of a loop stacked, a draw for each time."""
+    if step.times == 1 or step.shared:
+        return step.layer.init(key, step.in_shape)
+    keys = jnp.stack([child_key(key, str(i)) for i in range(step.times)])
+    return jax.vmap(lambda key: step.layer.init(key, step.in_shape))(keys)
+
+
+def _check_shared(first: Step, again: Step) -> None:
+    arrays = lambda step: jax.eval_shape(lambda key: _drawn(step, key), jax.random.key(0))
+    if first != again and arrays(first) != arrays(again):
+        raise ShapeError(
+            f"it is applied to {first.in_shape} and to {again.in_shape}, for which its parameters differ; one name is one set of "
+            "parameters: give it the same channels each time, or use two children",
+            first.name,
+        )
+
+
+# Ways to follow a composite ---------------------------------------------------------------------------------------------------------
+
+
+class Placeholder:
+    """What stands for an array where none is computed: one example's shape. It can only be passed on."""
+
+    def __init__(self, shape: Shape):
+        self.shape = shape
+
+    def __repr__(self):
+        return f"{type(self).__name__}({self.shape})"
+
+    def __getattr__(self, name: str):
+        raise AttributeError(f"{name}: {PASS_ON}")
+
+
+PASS_ON = (
+    "Composite.run is followed with shapes as well as with arrays, so x can only be passed on: call.child(name, layer, x) goes through a "
+    "layer, call.join(f, *parts) through a function of arrays such as jnp.add, call.shape(x) is one example's shape"
+)
+
+
+def _refuse(self, *_):
+    raise LayerError(PASS_ON)
+
+
+for _name in "add radd sub rsub mul rmul truediv rtruediv pow matmul neg getitem iter len float array jax_array lt gt".split():
+    setattr(Placeholder, f"__{_name}__", _refuse)
 
 
 class Call:
@@ -68,30 +204,114 @@ class Call:
     train: bool  # whether branches that exist in training alone are followed
 
     def child(self, name: str, layer: Layer, x):
-        """What `layer` makes of x."""
+        """What the child `layer`, called `name`, makes of x. A name met again has the same parameters, and follows on from its state."""
         raise NotImplementedError
 
-    def join(self, layer: Composite, parts: dict[str, Any]):
-        """What `layer` makes of its branches' outputs."""
+    def join(self, f: Callable, *parts, shapes: Callable | None = None, pointwise: bool = False, in_place: bool = False):
+        """f(*parts), a pure function of batches. `shapes` says which shape it makes of theirs (else it is traced), and raises ShapeError
+        with words of its own; `pointwise`, that position p of the result is made of position p of each part, and all of a part without
+        sizes (else it is measured); `in_place`, that the result can overwrite the first."""
+        raise NotImplementedError
+
+    def repeat(self, name: str, layer: Layer, x, times: int, *, shared: bool = False, unroll: bool = False):
+        """What the child makes of x, of that, and so on, `times` times: a lax.scan, or with `unroll` written out.
+
+        Each time has parameters of its own, stacked along a first axis of every array, or with `shared` all have the same.
+        Raises ShapeError unless the child keeps the shape of its input.
+        """
         raise NotImplementedError
 
     def record(self, name: str, y) -> None:
         """Keep y beside the output, under a tap's name."""
 
+    def shape(self, x) -> Shape:
+        """One example's shape."""
+        return x.shape
+
 
 @dataclass
 class Shapes(Call):
-    """Follows shapes of one example, and lists the children as (name, layer, its in_shape)."""
+    """Follows shapes through one composite, and lists its steps."""
 
-    steps: list[tuple[str, Layer, Shape]] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
     train = True
 
-    def child(self, name: str, layer: Layer, x: Shape) -> Shape:
-        self.steps.append((name, layer, x))
-        return located(name, layer.out_shape, x)
+    def child(self, name: str, layer: Layer, x: Placeholder) -> Placeholder:
+        self.steps.append(Step(name, layer, x.shape))
+        return Placeholder(located(name, layer.out_shape, x.shape))
 
-    def join(self, layer: Composite, parts: dict[str, Shape]) -> Shape:
-        return layer.join_shapes(parts)
+    def join(self, f, *parts, shapes=None, pointwise=False, in_place=False) -> Placeholder:
+        return Placeholder(joined_shape(f, shapes, *(part.shape for part in parts)))
+
+    def repeat(self, name, layer, x, times, *, shared=False, unroll=False) -> Placeholder:
+        self.steps.append(Step(name, layer, x.shape, times, shared))
+        return Placeholder(located(name, kept_shape, layer, x.shape, times))
+
+
+@dataclass
+class Following(Call):
+    """Follows something through a whole net: composites by their `run`, and `leaf(path, layer, x)` for the layers that hold none.
+
+    A loop is gone through once; who needs more overrides `repeat`.
+    """
+
+    path: str = ""
+    train = True
+
+    def child(self, name: str, layer: Layer, x):
+        return self.follow(path_to(self.path, name), layer, x)
+
+    def follow(self, path: str, layer: Layer, x):
+        if not isinstance(layer, Composite):
+            return self.leaf(path, layer, x)
+        try:
+            return layer.run(replace(self, path=path), x)
+        except LayerError as error:  # of `run` itself: those of the layers inside know their paths
+            raise (error if error.path or not path else error.under(path)) from None
+
+    def leaf(self, path: str, layer: Layer, x):
+        """What a layer that holds no other makes of x."""
+        raise NotImplementedError
+
+    def repeat(self, name, layer, x, times, *, shared=False, unroll=False):
+        located(path_to(self.path, name), kept_shape, layer, x.shape, times)
+        return self.child(name, layer, x)
+
+    def joined(self, f: Callable, shapes: Callable | None, parts: tuple) -> Shape:
+        return located(self.path, joined_shape, f, shapes, *(part.shape for part in parts))
+
+
+def path_to(path: str, name: str) -> str:
+    return f"{path}/{name}" if path else name
+
+
+def kept_shape(layer: Layer, shape: Shape, times: int) -> Shape:
+    """The shape that repeating a layer gives. Raises ShapeError where it is another than it takes."""
+    if not isinstance(times, int) or times < 1:
+        raise LayerError(f"repeated {times!r} times; a whole number of at least 1 was expected")
+    out = layer.out_shape(shape)
+    if out != shape:
+        raise ShapeError(f"it is repeated, but makes {out} of {shape}; a repeated layer keeps the shape of its input")
+    return out
+
+
+def joined_shape(f: Callable, shapes: Callable | None, *parts: Shape) -> Shape:
+    """One example's shape of f(*batches of these shapes). Raises ShapeError."""
+    return shapes(*parts) if shapes else _traced_shape(f, *parts)
+
+
+@lru_cache(maxsize=1024)
+def _traced_shape(f: Callable, *parts: Shape) -> Shape:
+    batches = [jax.ShapeDtypeStruct((2, *part), jnp.float32) for part in parts]
+    try:
+        out = jax.eval_shape(f, *batches)
+    except Exception as error:  # whatever a function raises that does not take these
+        raise ShapeError(f"the function that joins {' and '.join(map(str, parts))} does not take them: {error}") from None
+    if not isinstance(out, jax.ShapeDtypeStruct) or out.shape[:1] != (2,):
+        raise ShapeError(
+            f"the function that joins {' and '.join(map(str, parts))} returns {out}; one batch of as many examples was expected"
+        )
+    return out.shape[1:]
 
 
 @dataclass
@@ -102,35 +322,159 @@ class Arrays(Call):
     state: State
     train: bool
     key: jax.Array | None
-    path: str
-    changed: State
+    path: str = ""
+    changed: State = field(default_factory=dict)
+    turns: Counter = field(default_factory=Counter)  # how often each child was gone through
+    recorded: set[str] = field(default_factory=set)  # by taps, anywhere in the net
 
     def child(self, name: str, layer: Layer, x):
         inner = self.inside(name)
         with jax.named_scope(name):
-            if isinstance(layer, Composite):  # told its path, so that names and errors below are whole
-                y, new = layer.run(inner, x), {**inner.state, **inner.changed}
-            else:
-                try:
-                    y, new = located(inner.path, layer.apply, inner.params, inner.state, x, train=inner.train, key=inner.key)
-                except KeyError as missing:
-                    raise LayerError(_missing(missing, inner.params, inner.state), inner.path) from missing
+            y, new = inner.through(layer, x)
         if new:
             self.changed[name] = new
+        self.turns[name] += 1
         return checkpoint_name(y, inner.path)
 
     def inside(self, name: str) -> Arrays:
-        """The call of what is in the child `name`."""
-        key = None if self.key is None else child_key(self.key, name)
-        path = f"{self.path}/{name}" if self.path else name
-        return replace(self, params=self.params.get(name, {}), state=self.state.get(name, {}), key=key, path=path, changed={})
+        """The call of what is in the child `name`; gone through again, it follows on from the state it left, and draws anew."""
+        turn = self.turns[name]
+        key = None if self.key is None else child_key(self.key, f"{name}#{turn + 1}" if turn else name)
+        state = self.changed.get(name, self.state.get(name, {}))
+        path = path_to(self.path, name)
+        return replace(self, params=self.params.get(name, {}), state=state, key=key, path=path, changed={}, turns=Counter())
 
-    def join(self, layer: Composite, parts: dict[str, jax.Array]) -> jax.Array:
-        located(self.path, layer.join_shapes, {name: y.shape[1:] for name, y in parts.items()})  # an axis of size 1 would broadcast
-        return layer.join(parts)
+    def through(self, layer: Layer, x) -> tuple[Any, State]:
+        """What a layer makes of x with this call's arrays, and its new state."""
+        if isinstance(layer, Composite):  # told its path, so that names and errors below are whole
+            return layer.run(self, x), {**self.state, **self.changed}
+        try:
+            return located(self.path, layer.apply, self.params, self.state, x, train=self.train, key=self.key)
+        except KeyError as missing:
+            raise LayerError(_missing(missing, self.params, self.state), self.path) from missing
+
+    def join(self, f, *parts, shapes=None, pointwise=False, in_place=False):
+        if shapes:  # an axis of size 1 would broadcast
+            located(self.path, shapes, *(part.shape[1:] for part in parts))
+        return f(*parts)
+
+    def repeat(self, name, layer, x, times, *, shared=False, unroll=False):
+        inner = self.inside(name)
+
+        def once(x, params, state, i):
+            key = None if inner.key is None else jax.random.fold_in(inner.key, i)
+            y, new = replace(inner, params=params, state=state, key=key, changed={}, turns=Counter()).through(layer, x)
+            if y.dtype != x.dtype:
+                raise LayerError(f"it is repeated, but makes {y.dtype} of {x.dtype}; a repeated layer keeps its dtype", inner.path)
+            return y, new
+
+        with jax.named_scope(name):
+            y, new = (_looped_shared if shared else _looped)(once, inner, x, times, unroll)
+        if new:
+            self.changed[name] = new
+        self.turns[name] += 1
+        return checkpoint_name(y, inner.path)
 
     def record(self, name: str, y) -> None:
+        path = path_to(self.path, name)
+        if path in self.recorded:
+            raise LayerError(f"the tap {name!r} records twice, as its layer is gone through again; put the tap outside", self.path)
+        self.recorded.add(path)
         self.changed[name] = y
+
+    def shape(self, x) -> Shape:
+        return x.shape[1:]
+
+
+def _looped(once: Callable, inner: Arrays, x, times: int, unroll: bool) -> tuple[Any, State]:
+    """Each time with arrays of its own; what the times leave is stacked."""
+    if not unroll:
+        one = lambda x, given: once(x, *given)
+        return jax.lax.scan(one, x, (inner.params, inner.state, jnp.arange(times, dtype=jnp.uint32)))
+    left = []
+    for i in range(times):
+        params, state = jax.tree.map(lambda a, i=i: a[i], (inner.params, inner.state))
+        inner.recorded.difference_update([path for path in inner.recorded if path.startswith(f"{inner.path}/")])
+        x, new = once(x, params, state, jnp.uint32(i))
+        left.append(new)
+    return x, jax.tree.map(lambda *a: jnp.stack(a), *left)
+
+
+def _looped_shared(once: Callable, inner: Arrays, x, times: int, unroll: bool) -> tuple[Any, State]:
+    """Each time with the same parameters, and the state that the one before left."""
+
+    def one(kept, i):
+        x, state = kept
+        y, new = once(x, inner.params, state, i)
+        if jax.tree.structure(new) != jax.tree.structure(state):
+            raise LayerError("a tap records inside a loop that shares its parameters; put it outside, or use shared=False", inner.path)
+        return (y, new), None
+
+    if not unroll:
+        return jax.lax.scan(one, (x, inner.state), jnp.arange(times, dtype=jnp.uint32))[0]
+    kept = x, inner.state
+    for i in range(times):
+        kept, _ = one(kept, jnp.uint32(i))
+    return kept
+
+
+# Listing a net ----------------------------------------------------------------------------------------------------------------------
+
+
+class Visit(NamedTuple):
+    """One layer of a network as `walk` lists it.
+
+    `turn` counts how often these parameters have been gone through, this time included: above 1 they are shared with a layer listed
+    before. In a loop the layer stands once, is gone through `times` times and has `copies` sets of parameters.
+    """
+
+    path: str
+    layer: Layer
+    in_shape: Shape
+    out_shape: Shape
+    turn: int = 1
+    times: int = 1
+    copies: int = 1
+
+    @property
+    def name(self) -> str:
+        """The path, and which turn it is from the second on: "body/conv#2"."""
+        return turn_name(self.path, self.turn)
+
+
+def turn_name(path: str, turn: int) -> str:
+    return f"{path}#{turn}" if turn > 1 else path
+
+
+@dataclass
+class Walk(Following):
+    """Lists the layers that hold no other."""
+
+    found: list[Visit] = field(default_factory=list)
+    turns: Counter = field(default_factory=Counter)
+    times: int = 1
+    copies: int = 1
+
+    def leaf(self, path: str, layer: Layer, x: Placeholder) -> Placeholder:
+        out = located(path, layer.out_shape, x.shape)
+        self.turns[path] += 1
+        self.found.append(Visit(path, layer, x.shape, out, self.turns[path], self.times, self.copies))
+        return Placeholder(out)
+
+    def join(self, f, *parts, shapes=None, pointwise=False, in_place=False) -> Placeholder:
+        return Placeholder(self.joined(f, shapes, parts))
+
+    def repeat(self, name, layer, x, times, *, shared=False, unroll=False) -> Placeholder:
+        inner = replace(self, times=self.times * times, copies=self.copies * (1 if shared else times))
+        return Following.repeat(inner, name, layer, x, times)
+
+
+def walk(net: Layer, in_shape: Shape, path: str = "") -> Iterator[Visit]:
+    """Every layer that holds no other, in execution order, with its path and the shapes of one example. Raises ShapeError."""
+    check_composed(net)
+    call = Walk()
+    call.follow(path, net, Placeholder(tuple(in_shape)))
+    return iter(call.found)
 
 
 def _missing(name: KeyError, params: Params, state: State) -> str:
@@ -163,8 +507,9 @@ def check_names(kind: str, pairs) -> None:
     for name, layer in pairs:
         if not isinstance(layer, Layer):
             raise TypeError(f"{kind}: {name} is {layer!r}, a layer was expected; wrap a function as Lambda(f)")
-        if not name or "/" in name:
-            raise ValueError(f"{kind}: the name {name!r} may not be empty or hold '/', which separates the parts of a path")
+        check_composed(layer)
+        if not name or "/" in name or "#" in name:
+            raise ValueError(f"{kind}: the name {name!r} may not be empty or hold '/' or '#', which separate the parts of a path")
         other = hashes.setdefault(name_hash(name), name)
         if other != name:
             raise ValueError(f"{kind}: the names {other!r} and {name!r} have one crc32, so they would draw the same parameters; rename one")

@@ -102,6 +102,12 @@ def pool_window(in_sizes: Shape, size: int | Shape, stride: int | Shape | None, 
     return w
 
 
+def pointwise(sizes: Shape) -> Window:
+    """The window that sees one position: of a layer whose every output is made of the input there. Any number of axes."""
+    ones, none = (1,) * len(sizes), (0,) * len(sizes)
+    return Window(tuple(sizes), ones, ones, ones, ((0, 0),) * len(sizes), none, tuple(sizes))
+
+
 def _axis(w: int, f: int, s: int, pad: tuple[int, int], d: int, rounding: str) -> tuple[int, int]:
     """One axis: (out, overhang)."""
     lo, hi = pad

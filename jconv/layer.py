@@ -10,22 +10,26 @@ A layer is a frozen dataclass of settings: no array, no mode, no name. Everythin
 `state` are plain dicts by name. `train` is static; `key` is needed only by a layer that draws while it is trained.
 
 To write a layer, declare its arrays in `parameters` (and `statistics`, for what training updates outside the gradient) and
-write `out_shape` and `apply`; `init` then follows. See `Scale` in layers/norm.py for the whole of one.
+write `out_shape` and `apply`; `init` then follows, and so do its row in the tables, its receptive field and its memory: what a
+layer does not declare is measured from its own trace (analysis in network/measure.py), or "unknown". Every `apply` is held to
+what the layer declares: see `checked`. A layer made of layers is a `Composite` (composite.py).
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
+from functools import wraps
 from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .errors import LayerError, located
-from .geometry import Shape, Window
+from .errors import LayerError, ShapeError
+from .geometry import Shape, Window, pointwise
 from .ops.methods import WHOLE, Choice, check_method
 
 Params = dict[str, Any]
@@ -52,12 +56,14 @@ class Parameter(NamedTuple):
 
 
 class Saved(NamedTuple):
-    """What a layer keeps between the forward and the backward pass for one example, beside its parameters."""
+    """What a layer keeps between the forward and the backward pass, beside its parameters: for one example, and once for all."""
 
     input: bool = False  # its input, as it came
+    output: bool = False  # its output, as it leaves
     values: int = 0  # values of the input's dtype
     wide: int = 0  # values of float32 at least
     bytes: int = 0  # masks and switches
+    fixed: int = 0  # values of the input's dtype, however many examples there are
 
 
 @dataclass(frozen=True)
@@ -66,26 +72,33 @@ class Layer:
 
     method_per_operation = False  # whether its `method`, where it has one, may be any of ops.METHODS, or a word for each operation
     in_place = False  # whether the output can overwrite the input, so that tables count no activations for it
+    composed = False  # whether it is made of layers: true of a Composite alone
+
+    def __init_subclass__(cls, **settings):
+        super().__init_subclass__(**settings)
+        if "apply" in vars(cls):
+            cls.apply = checked(vars(cls)["apply"])
 
     def __post_init__(self):
         for field in fields(self):  # a list or a NumPy number given as a setting would not hash or go to JSON
             object.__setattr__(self, field.name, _plain(getattr(self, field.name)))
+        check_composed(self)
 
     @property
     def children(self) -> tuple[tuple[str, Layer], ...]:
-        """The layers inside this one as (name, layer), in execution order."""
+        """The layers inside this one as (name, layer): a Composite's."""
         return ()
 
     def with_children(self, children: Mapping[str, Layer]) -> Layer:
         """The same layer around other children."""
-        return self
+        raise TypeError(f"{type(self).__name__} has no children; a layer made of layers is a Composite")
 
     def out_shape(self, in_shape: Shape) -> Shape:
         """The shape of one output example. Raises ShapeError."""
         return in_shape
 
     def over(self, in_shape: Shape) -> Window | None:
-        """The window the layer slides over this input, if it is such a layer."""
+        """The window the layer slides over this input; None, as by default, is not declared, so that it is measured."""
         return None
 
     def parameters(self, in_shape: Shape) -> dict[str, Parameter]:
@@ -96,20 +109,17 @@ class Layer:
         """The arrays that training updates outside the gradient, by leaf name."""
         return {}
 
-    def macs(self, in_shape: Shape) -> int:
-        """Multiply-adds of one example's forward pass in convolutions and matrix products; all else counts as none."""
-        return 0
+    def macs(self, in_shape: Shape) -> int | None:
+        """Multiply-adds of one example's forward pass in convolutions and matrix products; None, as by default, has them measured."""
+        return None
 
-    def saves(self, in_shape: Shape) -> Saved:
-        """What training keeps of one example's forward pass for the gradient, as jax does it."""
-        return Saved()
-
-    def steps(self, in_shape: Shape) -> Iterator[tuple[str, Layer, Shape]]:
-        """The children as (name, layer, its in_shape), in execution order."""
-        return iter(())
+    def saves(self, in_shape: Shape) -> Saved | None:
+        """What training keeps of the forward pass for the gradient, as jax does it; None, as by default, has it measured."""
+        return None
 
     def init(self, key: jax.Array, in_shape: Shape) -> tuple[Params, State]:
         """Draw the parameters and the initial state. Every array's key follows from its name alone."""
+        in_shape = tuple(in_shape)
         self.out_shape(in_shape)
         draw = lambda name, p: p.draw(child_key(key, name), p.shape, p.fan_in, p.fan_out)
         params = {name: draw(name, p) for name, p in self.parameters(in_shape).items()}
@@ -118,6 +128,136 @@ class Layer:
     def apply(self, params: Params, state: State, x: jax.Array, *, train: bool = False, key: jax.Array | None = None) -> tuple[Any, State]:
         """The output for a batch, and the new state."""
         raise NotImplementedError(f"{type(self).__name__} does not define apply")
+
+    def misfit(self, name: str, shape: Shape, declared: Shape, x_shape: Shape) -> ShapeError:
+        """The error for an array called `name` of another shape than the layer declares for x."""
+        what = f"x of shape {x_shape} for the {name} of shape {shape}"
+        if len(shape) != len(declared):
+            return ShapeError(
+                f"{what}: their ranks disagree; either x lacks the batch axis, or init was given a shape with the batch axis, where one "
+                "example's shape was expected"
+            )
+        return ShapeError(f"{what}: {type(self).__name__} declares {declared} for it; {_explained(self, name, shape, declared, x_shape)}")
+
+
+class Pointwise(Layer):
+    """A layer whose every output position is made of the input at that position alone, without products: field and cost are declared.
+
+    Norms count as such: that a mean reaches over the image or the batch is not counted as seeing it.
+    """
+
+    def over(self, in_shape: Shape) -> Window:
+        """Every position by itself."""
+        return pointwise(in_shape[:-1])
+
+    def macs(self, in_shape: Shape) -> int:
+        return 0
+
+
+def checked(apply: Callable) -> Callable:
+    """A layer's `apply`, held to what the layer declares: every class that defines one gets this around it.
+
+    x may be a NumPy array, a list or whatever NumPy reads (a torch tensor on the CPU): it becomes the array that jit would make of it.
+    Raises LayerError for x that is no array and for `train` given as a traced value; ShapeError, with both shapes, for parameters and
+    statistics that are not those of `parameters` and `statistics` for this x. All of it is arithmetic on shapes, at trace time.
+    """
+    if hasattr(apply, "is_checked"):
+        return apply
+
+    @wraps(apply)
+    def outermost(self, params, state, x, *, train=False, key=None):
+        if type(self).apply is not outermost:  # a subclass's own apply calls this one, and was checked
+            return apply(self, params, state, x, train=train, key=key)
+        x = _as_array(self, x)
+        _check_train(self, train)
+        if not self.composed:
+            _check_arrays(self, params, state, x)
+        return apply(self, params, state, x, train=bool(train), key=key)
+
+    outermost.is_checked = True
+    return outermost
+
+
+def _as_array(layer: Layer, x: Any) -> jax.Array:
+    if isinstance(x, jax.Array):
+        return x
+    try:
+        return jnp.asarray(np.asarray(x))
+    except Exception as error:  # whatever another library's array raises
+        raise LayerError(
+            f"{type(layer).__name__}: x is of type {type(x).__name__}, which is no array of numbers ({str(error).splitlines()[0]}); "
+            "give a jax or NumPy array (batch, *sizes, channels)"
+        ) from None
+
+
+def _check_train(layer: Layer, train: Any) -> None:
+    if isinstance(train, jax.core.Tracer):
+        raise LayerError(
+            f"{type(layer).__name__}: train is traced, but it decides what is computed and is static; give it as static_argnames='train', "
+            "or as functools.partial(net.apply, train=True)"
+        )
+    if not isinstance(train, (bool, np.bool_)):
+        raise LayerError(f"{type(layer).__name__}: train is {train!r:.60}, True or False was expected")
+
+
+def _check_arrays(layer: Layer, params: Params, state: State, x: jax.Array) -> None:
+    kind, in_shape = type(layer).__name__, x.shape[1:]
+    if x.ndim < 2:
+        raise ShapeError(f"x of shape {x.shape} lacks the batch axis: (batch, *sizes, channels) or (batch, features) was expected")
+    if type(layer).init is not Layer.init or not all(isinstance(n, int) for n in in_shape):
+        return  # it declares no arrays, or sizes are symbols, of which nothing can be said
+    try:
+        declared = {"params": layer.parameters(in_shape), "state": layer.statistics(in_shape)}
+    except ShapeError as error:
+        raise ShapeError(f"{error.message} (x has shape {x.shape}: a batch axis, then one example)", error.path) from None
+    for what, tree in (("params", params), ("state", state)):
+        if not isinstance(tree, Mapping):
+            raise LayerError(f"{kind}: {what} is of type {type(tree).__name__}, a dict of arrays by name was expected, as init returns it")
+        for name, p in declared[what].items():
+            if name not in tree:
+                raise LayerError(
+                    f"{name!r} is missing: {kind} declares it, and {what} holds {', '.join(map(str, tree)) or 'nothing'}; "
+                    "pass what init(key, in_shape) of this very net returned"
+                )
+            if jnp.shape(tree[name]) != p.shape:
+                raise layer.misfit(name, jnp.shape(tree[name]), p.shape, x.shape)
+    for name in params:
+        if name not in declared["params"]:
+            raise LayerError(
+                f"params holds {name!r}, which {kind} does not declare; it declares {', '.join(declared['params']) or 'none'}: "
+                "leave it out, or change the layer's settings"
+            )
+
+
+def _explained(layer: Layer, name: str, shape: Shape, declared: Shape, x_shape: Shape) -> str:
+    """What may have happened, and what to do."""
+    torch = (*range(2, len(shape)), 1, 0)
+    if len(shape) > 1 and tuple(shape[axis] for axis in torch) == declared:
+        return f"the {name} is in PyTorch's order: give {name}.transpose{torch}"
+    if len(x_shape) > 2:
+        with suppress(LayerError):
+            moved = (*x_shape[2:], x_shape[1])
+            if shape == (layer.parameters(moved) | layer.statistics(moved))[name].shape:
+                return "x is channels-first, it seems: give jnp.moveaxis(x, 1, -1)"
+    return f"initialise for this input, init(key, {x_shape[1:]}), or give what the net's own init returned"
+
+
+def check_composed(layer: Layer) -> None:
+    """Refuse a layer that holds layers and is not a Composite, whose children no table and no edit would see. Raises TypeError."""
+    if layer.composed:
+        return
+    kind = type(layer).__name__
+    inside = [f.name for f in fields(layer) if _holds_layer(getattr(layer, f.name))]
+    if inside or type(layer).children is not Layer.children:
+        name = inside[0] if inside else "name"
+        raise TypeError(
+            f"{kind} has layers inside, but is not a Composite, so that tables, checks and edits would not see them; derive it from "
+            f"jconv.Composite and say in run(self, call, x) how they are connected: call.child({name!r}, self.{name}, x) goes through one"
+        )
+
+
+def _holds_layer(value: Any) -> bool:
+    return isinstance(value, Layer) or (isinstance(value, tuple) and any(map(_holds_layer, value)))
 
 
 def child_key(key: jax.Array, name: str) -> jax.Array:
@@ -137,25 +277,6 @@ def like(x: jax.Array, *arrays: jax.Array) -> tuple[jax.Array, ...]:
             f"the input has dtype {x.dtype}, a floating-point one was expected; cast it, or begin the net with Normalize(mean, std)"
         )
     return tuple(a.astype(x.dtype) for a in arrays)
-
-
-class Visit(NamedTuple):
-    """One layer of a network as `walk` lists it."""
-
-    path: str
-    layer: Layer
-    in_shape: Shape
-    out_shape: Shape
-
-
-def walk(net: Layer, in_shape: Shape, path: str = "") -> Iterator[Visit]:
-    """Every layer that holds no other, in execution order, with its path and the shapes of one example. Raises ShapeError."""
-    if not net.children:
-        yield Visit(path, net, in_shape, located(path, net.out_shape, in_shape))
-    steps = net.steps(in_shape)
-    while step := located(path, next, steps, None):
-        name, child, shape = step
-        yield from walk(child, shape, f"{path}/{name}" if path else name)
 
 
 def map_layers(net: Layer, f: Callable[[str, Layer], Layer], path: str = "") -> Layer:

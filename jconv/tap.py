@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import jax
 
@@ -28,16 +27,9 @@ class Tap(Composite):
 
     def __post_init__(self):
         super().__post_init__()
-        check_names("Tap", [(self.name, self.body)])
+        check_names("Tap", [(self.name, self.body)])  # the name it records under
         if self.name == "body":
             raise ValueError('Tap: the name "body" is taken by its own child; choose another')
-
-    @property
-    def children(self):
-        return (("body", self.body),)
-
-    def with_children(self, children: Mapping[str, Layer]):
-        return replace(self, **children)
 
     def run(self, call: Call, x):
         if call.train or not self.train_only:

@@ -33,6 +33,7 @@ from jconv.command import command
 from jconv.data.image import read_image
 from jconv.errors import InputError
 from jconv.geometry import Shape
+from jconv.network.table import UNKNOWN
 from jconv.train import make_predict, probabilities
 from jconv.train.run import open_run
 from jconv.train.step import as_input
@@ -77,7 +78,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for label in np.argsort(-mean)[:TOP]:
         console.print(f"  {mean[label]:7.2%}  {weights.class_names[label]}", markup=False)
     if options.compare:
-        macs = sum(summary(net, shape).totals.macs for shape in shifted(x.shape, net_field(net, image.shape)[0].jump, stride))
+        each = [summary(net, shape).totals.macs for shape in shifted(x.shape, net_field(net, image.shape)[0].jump, stride)]
+        macs = None if None in each else sum(each)
         console.print(comparison(weights, x, stride, passes, macs), soft_wrap=True)
     draw(options.out, image, found, weights.class_names)
     console.print(f"map: {options.out}", soft_wrap=True)
@@ -99,8 +101,8 @@ def shifted(shape: Shape, jump: int, stride: int) -> list[Shape]:
     return [(shape[0] - i, shape[1] - j, shape[2]) for i in range(0, jump, stride) for j in range(0, jump, stride)]
 
 
-def comparison(weights: Weights, x: jax.Array, stride: int, passes: Callable[[], jax.Array], macs: int) -> str:
-    """What the dense passes, of so many multiply-adds, cost against the crops at the same positions, and how far the scores differ."""
+def comparison(weights: Weights, x: jax.Array, stride: int, passes: Callable[[], jax.Array], macs: int | None) -> str:
+    """What the dense passes, of so many multiply-adds (None: unknown), cost against crops at the same positions, and how scores differ."""
     (height, width, _), size = weights.in_shape, passes().shape
     rows, columns = (min(n, (a - b) // stride + 1) for n, a, b in zip(size, x.shape, (height, width), strict=False))
     corners = [(i * stride, j * stride) for i in range(rows) for j in range(columns)]
@@ -111,12 +113,15 @@ def comparison(weights: Weights, x: jax.Array, stride: int, passes: Callable[[],
     scores, expected = passes()[:rows, :columns].reshape(len(crops), -1), single()
     seconds = [[timed(way) for way in (passes, single)] for _ in range(3)]  # in turn, so that both meet the same machine
     dense, alone = (min(column) for column in zip(*seconds, strict=True))
-    whole = len(crops) * summary(weights.net, weights.in_shape).totals.macs
+    one = summary(weights.net, weights.in_shape).totals.macs
+    whole = one and len(crops) * one
+    count = lambda n: UNKNOWN if n is None else f"{n:,}"
+    fewer = f"{whole / macs:.2f} times fewer and " if whole and macs else ""
     apart = float(jnp.abs(scores - expected).max() / jnp.abs(expected).max())
     return "\n".join(
         [
-            f"dense: {macs:,} multiply-adds, {dense:.4g} s; {len(crops)} crops: {whole:,}, {alone:.4g} s",
-            f"that is {whole / macs:.2f} times fewer and {alone / dense:.2f} times faster; scores differ by {apart:.1e} of the largest"
+            f"dense: {count(macs)} multiply-adds, {dense:.4g} s; {len(crops)} crops: {count(whole)}, {alone:.4g} s",
+            f"that is {fewer}{alone / dense:.2f} times faster; scores differ by {apart:.1e} of the largest"
             + ("" if apart < 1e-3 else ", as padding shows a crop zeros where the image goes on"),
         ]
     )

@@ -33,7 +33,7 @@ from jconv.geometry import Shape
 from jconv.models import build
 from jconv.models.remarks import REMARKS
 from jconv.network.memory import CACHES, GIB, MIB
-from jconv.network.table import NUMBERS
+from jconv.network.table import NUMBERS, UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def table(title: str, s: Summary, fields: bool) -> Table:
 def plan(net: Layer, in_shape: Shape, options: Options) -> str:
     """What training and testing take, in a few lines."""
     b = budget(net, in_shape, options.batch, optimizer=options.optimizer, dtype=options.dtype)
-    mib = lambda size: f"{size / MIB:12,.2f} MiB"
+    mib = lambda size: f"{UNKNOWN:>12}" if size is None else f"{size / MIB:12,.2f} MiB"
     values = summary(net, in_shape).totals.values * jnp.dtype(options.dtype).itemsize
     caches = {arrays: ", ".join(name for name, n in CACHES.items() if n == arrays) for arrays in sorted(set(CACHES.values()))}
     lines = [

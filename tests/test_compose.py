@@ -147,7 +147,11 @@ def test_every_key_follows_from_the_name():
     [
         (lambda: Sequential(), ValueError, r"^Sequential: no layers given, at least one was expected; Identity\(\) is the layer that does"),
         (lambda: Concat(), ValueError, "^Concat: no layers given"),
-        (lambda: Sequential(**{"a/b": Relu()}), ValueError, "^Sequential: the name 'a/b' may not be empty or hold '/', which separates"),
+        (
+            lambda: Sequential(**{"a/b": Relu()}),
+            ValueError,
+            "^Sequential: the name 'a/b' may not be empty or hold '/' or '#', which separate",
+        ),
         (lambda: Concat(**{"": Relu()}), ValueError, "^Concat: the name '' may not be empty"),
         (
             lambda: Sequential(a=Relu(), b=max),
@@ -234,7 +238,7 @@ BRANCHES = Concat(a=MaxPool(2, rounding="ceil"), b=AvgPool(2))
         (
             NET,
             shaped(7, 5, 3),
-            r"^stage2/block1/body/conv1: x of shape \(7, 5, 3\) for a kernel of shape \(3, 3, 3, 4\): .*lacks the batch axis",
+            r"^stage2/block1/body/conv1: x of shape \(7, 5, 3\) for the kernel of shape \(3, 3, 3, 4\): .*lacks the batch axis",
         ),
         (
             NET,
@@ -244,9 +248,9 @@ BRANCHES = Concat(a=MaxPool(2, rounding="ceil"), b=AvgPool(2))
         (
             NET,
             shaped(2, 7, 5, 4),
-            r"^stage2/block1/body/conv1: x of shape \(2, 7, 5, 4\) has 4 channels, but .* reads 3; initialise for this",
+            r"^stage2/block1/body/conv1: x of shape \(2, 7, 5, 4\) for the kernel .*: Conv declares \(3, 3, 4, 4\) for it; initialise for this",
         ),
-        (NET, shaped(2, 3, 7, 5), r"^stage2/block1/body/conv1: .* has 5 channels, but .* reads 3.*; axis 1 has 3: if x is channels-first"),
+        (NET, shaped(2, 3, 7, 5), r"^stage2/block1/body/conv1: .*: Conv declares .*; x is channels-first, it seems: give jnp.moveaxis"),
         (
             NET,
             shaped(2, 7, 5, 3, dtype=jnp.uint8),
@@ -266,9 +270,13 @@ BRANCHES = Concat(a=MaxPool(2, rounding="ceil"), b=AvgPool(2))
         (
             Sequential(bn=BatchNorm()),
             shaped(2, 7, 5, 1),
-            r"^bn: x of shape \(2, 7, 5, 1\) has 1 channels, but init was given a shape with 3",
+            r"^bn: x of shape \(2, 7, 5, 1\) for the scale of shape \(3,\): BatchNorm declares \(1,\) for it; initialise for this input",
         ),
-        (Sequential(s=Sequential(s=Scale())), shaped(2, 7, 5, 4), r"^s/s: x of shape \(2, 7, 5, 4\) has 4 channels, but init was given"),
+        (
+            Sequential(s=Sequential(s=Scale())),
+            shaped(2, 7, 5, 4),
+            r"^s/s: x of shape \(2, 7, 5, 4\) for the scale of shape \(3,\): Scale declares",
+        ),
     ],
 )
 @pytest.mark.parametrize("train", [False, True])
@@ -312,10 +320,14 @@ def test_a_missing_key_in_training_names_the_layer(filled, rng):
         (
             {},
             {},
-            r"^a/bn: 'mean' was looked up and is not there: for this layer params holds nothing and state holds nothing; pass what init",
+            r"^a/bn: 'mean' is missing: BatchNorm declares it, and state holds nothing; pass what init",
         ),
-        ({"a": {"bn": {}}}, {"a": {"bn": {"mean": np.zeros(3)}}}, "^a/bn: 'var' .* params holds nothing and state holds mean; pass what"),
-        ({"b": {}}, {"a": {"bn": {"mean": np.zeros(3), "var": np.ones(3)}}}, "^b: 'kernel' was looked up and is not there"),
+        (
+            {"a": {"bn": {}}},
+            {"a": {"bn": {"mean": np.zeros(3)}}},
+            "^a/bn: 'var' is missing: BatchNorm declares it, and state holds mean; pass what",
+        ),
+        ({"b": {}}, {"a": {"bn": {"mean": np.zeros(3), "var": np.ones(3)}}}, "^b: 'kernel' is missing: Conv declares it"),
     ],
 )
 def test_trees_of_another_net_name_the_layer_and_what_is_missing(params, state, words):

@@ -14,6 +14,7 @@ from jconv import (
     AdaptiveAvgPool,
     AvgPool,
     BatchNorm,
+    Composite,
     Concat,
     ContrastNorm,
     Conv,
@@ -41,8 +42,10 @@ from jconv import (
     Normalize,
     PadChannels,
     Parameter,
+    Pointwise,
     Rbf,
     Relu,
+    Repeat,
     Residual,
     Scale,
     Sequential,
@@ -122,6 +125,8 @@ LAYERS = [
     (Maxout(3), IMAGE),
     (Lambda(operator.neg), IMAGE),
     (Sequential(conv=Conv(4, 3), bn=BatchNorm(), relu=Relu(), drop=Dropout(), flatten=Flatten(), fc=Dense(3)), IMAGE),
+    (Repeat(Sequential(conv=Conv(6, 3, padding=1), bn=BatchNorm()), 2), IMAGE),
+    (Repeat(Conv(6, 3, padding=1), 2, shared=True, unroll=True), IMAGE),
     (Residual(Sequential(conv=Conv(4, 3, stride=2, padding=1), bn=BatchNorm()), shortcut=Conv(4, 1, stride=2)), IMAGE),
     (Concat(a=Conv(4, 1), b=MaxPool(3, 1, padding=1)), IMAGE),
     (Tap("seen", BatchNorm()), IMAGE),
@@ -142,7 +147,7 @@ def abstract(layer: Layer, in_shape, dtype=jnp.float32, train=False):
 
 
 def test_the_list_holds_every_public_layer():
-    public = {c for c in vars(jconv).values() if isinstance(c, type) and issubclass(c, Layer) and c is not Layer}
+    public = {c for c in vars(jconv).values() if isinstance(c, type) and issubclass(c, Layer) and c not in (Layer, Composite, Pointwise)}
     assert {type(layer) for layer, _ in LAYERS} == public
 
 

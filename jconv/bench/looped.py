@@ -8,70 +8,45 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from ..compose import Repeat
 from ..geometry import Shape
-from ..layer import Layer, Params, State, child_key, map_layers
+from ..layer import Layer, Params, State, map_layers, with_method
+from ..ops.methods import Choice
 
 
 @dataclass(frozen=True)
-class Looped(Layer):
-    """What they share: the layer, and whether each time stands in the program by itself."""
+class Held:
+    """A layer that another one computes with, and is no child of it: what it does to a batch is not `run` but arithmetic of its own."""
 
     layer: Layer
-    written_out: bool = False
-
-    @property
-    def children(self):
-        return (("layer", self.layer),)
-
-    def with_children(self, children):
-        return replace(self, layer=children["layer"])
 
 
 @dataclass(frozen=True)
-class Scanned(Looped):
-    """y = layer(...layer(x)), `times` times, each with parameters of its own: by lax.scan, or written out.
-
-    Shapes: as the layer, which must keep them. Params: the layer's, with a leading axis of `times`.
-    """
-
-    times: int = 4
-
-    def out_shape(self, in_shape: Shape) -> Shape:
-        return self.layer.out_shape(in_shape)
-
-    def steps(self, in_shape: Shape):
-        return iter([("layer", self.layer, in_shape)] * self.times)
-
-    def init(self, key: jax.Array, in_shape: Shape) -> tuple[Params, State]:
-        keys = jnp.stack([child_key(key, str(i)) for i in range(self.times)])
-        return jax.vmap(lambda key: self.layer.init(key, in_shape)[0])(keys), {}
-
-    def apply(self, params, state, x, *, train=False, key=None) -> tuple[Any, State]:
-        once = lambda x, params: self.layer.apply(params, {}, x, train=train)[0]
-        if not self.written_out:
-            return jax.lax.scan(lambda x, params: (once(x, params), None), x, params)[0], state
-        for i in range(self.times):
-            x = once(x, jax.tree.map(lambda a: a[i], params))  # noqa: B023 (used before i moves on)
-        return x, state
-
-
-@dataclass(frozen=True)
-class InTurn(Looped):
-    """y = the sum of layer(x) over the `parts` of a batch, one after another: by lax.scan, or written out.
+class InTurn(Layer):
+    """y = the sum of layer(x) over the `parts` of a batch, one after another: by lax.scan, or with `unroll` written out.
 
     With `gradient`, y is the sum of the gradient of sum(layer(x)^2) in x instead, plus the sum of that in the parameters, so that both
     are computed inside the scan. Shapes: (N, *in_shape) -> (N / parts, *out_shape), or *in_shape; the parts must divide the batch, and
     are at most its images. Params: the layer's.
     """
 
+    method_per_operation = True
+
+    held: Held
+    unroll: bool = False
     gradient: bool = False
     parts: int = 4
+    method: Choice = "auto"
+
+    @property
+    def layer(self) -> Layer:
+        return with_method(self.held.layer, self.method)
 
     def out_shape(self, in_shape: Shape) -> Shape:
         return in_shape if self.gradient else self.layer.out_shape(in_shape)
 
-    def steps(self, in_shape: Shape):
-        return iter([("layer", self.layer, in_shape)])
+    def macs(self, in_shape: Shape) -> int | None:
+        return self.layer.macs(in_shape)
 
     def init(self, key: jax.Array, in_shape: Shape) -> tuple[Params, State]:
         return self.layer.init(key, in_shape)
@@ -86,7 +61,7 @@ class InTurn(Looped):
         once = gradients if self.gradient else forward
         parts = x.reshape(min(self.parts, len(x)), -1, *x.shape[1:])
         total = jnp.zeros((parts.shape[1], *self.out_shape(x.shape[1:])), x.dtype)
-        if not self.written_out:
+        if not self.unroll:
             return jax.lax.scan(lambda total, part: (total + once(params, part), None), total, parts)[0], state
         for part in parts:
             total = total + once(params, part)
@@ -95,4 +70,4 @@ class InTurn(Looped):
 
 def written_out(net: Layer) -> Layer:
     """The net without its scans."""
-    return map_layers(net, lambda _, layer: replace(layer, written_out=True) if isinstance(layer, Looped) else layer)
+    return map_layers(net, lambda _, layer: replace(layer, unroll=True) if isinstance(layer, (Repeat, InTurn)) else layer)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ..compose import Sequential
+from ..compose import Repeat, Sequential
 from ..layer import Layer
 from ..layers import AvgPool, BatchNorm, Conv, ConvTranspose, LocalResponseNorm, MaxPool
 from .case import Case
-from .looped import InTurn, Scanned
+from .looped import Held, InTurn
 
 
 def conv(features: int, kernel: int, **settings) -> Layer:
@@ -68,11 +68,11 @@ _REPEATED = {  # each keeps the shape of its input
     "depthwise 3x3 64": conv(64, 3, padding=1, groups=64),
     "stride 2 and back 64": Sequential(down=conv(64, 3, stride=2, padding=1), up=transposed(64, 4, stride=2, padding=1)),
 }
-SCANS = tuple(op(f"4 times {name} at 32, scanned", Scanned(layer), (32, 32, 64), 32) for name, layer in _REPEATED.items())
+SCANS = tuple(op(f"4 times {name} at 32, scanned", Repeat(layer, 4), (32, 32, 64), 32) for name, layer in _REPEATED.items())
 IN_TURN = tuple(
     op(
         f"4 batches of {batch}: {'gradients of ' * gradient}{name} at {size}",
-        InTurn(layer, gradient=gradient),
+        InTurn(Held(layer), gradient=gradient),
         (size, size, channels),
         4 * batch,
     )

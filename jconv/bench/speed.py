@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from jax.errors import JaxRuntimeError
 
-from ..layer import walk
+from ..network import summary
 from ..network.exhausted import advice, is_exhausted
 from ..timing import PAIRS, Ratio, Timing, measure, ratio
 from .case import Case, What
@@ -48,7 +48,7 @@ Note = Callable[[str], Any]
 def measure_speed(suite: str, case: Case, what: What, names: Sequence[str], settings: Settings, note: Note = str) -> Row:
     """Time the contestants on a case. `note` is told what is going on."""
     gc.collect()  # the case before may have left gigabytes
-    flops = 2 * PASSES[what] * case.batch * sum(visit.layer.macs(visit.in_shape) for visit in walk(case.net, case.in_shape))
+    flops = 2 * PASSES[what] * case.batch * (summary(case.net, case.in_shape).totals.macs or 0)
     row = Row(suite, case.name, what, case.batch, case.dtype, flops=flops)
     tasks = made(row, case, what, names, note)
     runs = {name: task.run for name, task in tasks.items()}

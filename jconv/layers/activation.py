@@ -10,10 +10,10 @@ import jax.numpy as jnp
 
 from ..errors import ShapeError
 from ..geometry import Shape, check_settings, volume
-from ..layer import Layer, Saved
+from ..layer import Layer, Pointwise, Saved
 
 
-class Activation(Layer):
+class Activation(Pointwise):
     """A layer that is a function of x alone."""
 
     in_place = True
@@ -28,6 +28,9 @@ class Activation(Layer):
 @dataclass(frozen=True)
 class Identity(Activation):
     """y = x"""
+
+    def saves(self, in_shape: Shape) -> Saved:
+        return Saved()
 
     def function(self, x):
         return x
@@ -50,9 +53,6 @@ class LeakyRelu(Activation):
 
     slope: float = 0.01
 
-    def saves(self, in_shape: Shape) -> Saved:
-        return Saved(bytes=volume(in_shape))
-
     def function(self, x):
         return jax.nn.leaky_relu(x, self.slope)
 
@@ -62,9 +62,6 @@ class Elu(Activation):
     """y = x where x > 0, else alpha * (exp(x) - 1)"""
 
     alpha: float = 1.0
-
-    def saves(self, in_shape: Shape) -> Saved:
-        return Saved(values=2 * volume(in_shape), bytes=2 * volume(in_shape))
 
     def function(self, x):
         return jax.nn.elu(x, self.alpha)
@@ -76,9 +73,6 @@ class Gelu(Activation):
 
     approximate: bool = False
 
-    def saves(self, in_shape: Shape) -> Saved:
-        return Saved(values=3 * volume(in_shape))
-
     def function(self, x):
         return jax.nn.gelu(x, self.approximate)
 
@@ -87,9 +81,6 @@ class Gelu(Activation):
 class Silu(Activation):
     """y = x * sigmoid(x)"""
 
-    def saves(self, in_shape: Shape) -> Saved:
-        return Saved(input=True, values=2 * volume(in_shape))
-
     def function(self, x):
         return jax.nn.silu(x)
 
@@ -97,9 +88,6 @@ class Silu(Activation):
 @dataclass(frozen=True)
 class Sigmoid(Activation):
     """y = 1 / (1 + exp(-x))"""
-
-    def saves(self, in_shape: Shape) -> Saved:
-        return Saved(values=volume(in_shape))
 
     def function(self, x):
         return jax.nn.sigmoid(x)
@@ -112,10 +100,6 @@ class Tanh(Activation):
     scale: float = 1.0
     slope: float = 1.0
 
-    def saves(self, in_shape: Shape) -> Saved:
-        arrays = 1 if jax.__version_info__ >= (0, 11) else 2  # jax 0.10 keeps 1 - y as well
-        return Saved(values=arrays * volume(in_shape))
-
     def function(self, x):
         return self.scale * jnp.tanh(self.slope * x)
 
@@ -124,9 +108,6 @@ class Tanh(Activation):
 class Softplus(Activation):
     """y = log(1 + exp(x))"""
 
-    def saves(self, in_shape: Shape) -> Saved:
-        return Saved(values=2 * volume(in_shape))
-
     def function(self, x):
         return jax.nn.softplus(x)
 
@@ -134,9 +115,6 @@ class Softplus(Activation):
 @dataclass(frozen=True)
 class Softmax(Activation):
     """y = exp(x) / sum over channels of exp(x). Losses take scores before it."""
-
-    def saves(self, in_shape: Shape) -> Saved:
-        return Saved(values=volume(in_shape) + 2 * volume(in_shape[:-1]))
 
     def function(self, x):
         return jax.nn.softmax(x, axis=-1)
@@ -161,22 +139,18 @@ class Maxout(Activation):
             raise ShapeError(f"{self.pieces} pieces do not divide {in_shape[-1]} channels; use a divisor of {in_shape[-1]}")
         return (*in_shape[:-1], in_shape[-1] // self.pieces)
 
-    def saves(self, in_shape: Shape) -> Saved:
-        return Saved(values=volume(in_shape) + volume(self.out_shape(in_shape)))
-
     def function(self, x):
         return x.reshape(*x.shape[:-1], -1, self.pieces).max(axis=-1)
 
 
 @dataclass(frozen=True)
-class Lambda(Activation):
+class Lambda(Layer):
     """y = f(x), f a pure function of a batch. It compares by its function and refuses to be saved."""
 
     f: Callable
-    in_place = False
 
     def out_shape(self, in_shape: Shape) -> Shape:
         return jax.eval_shape(self.f, jax.ShapeDtypeStruct((1, *in_shape), jnp.float32)).shape[1:]
 
-    def function(self, x):
-        return self.f(x)
+    def apply(self, params, state, x, *, train=False, key=None):
+        return self.f(x), state

@@ -13,7 +13,7 @@ from ..geometry import Padding, Shape, Window, check_settings, volume, window
 from ..layer import Layer, Parameter, Saved, like
 from ..ops.methods import Choice, check_method
 from .initializer import Initializer, he_normal, zeros
-from .kernel import add_bias, bias_parameter, check_groups, check_rank, check_spatial
+from .kernel import add_bias, bias_parameter, check_groups, check_spatial
 
 Mask = tuple[tuple[int, ...], ...]
 
@@ -84,12 +84,11 @@ class Conv(Layer):
         return volume(self.over(in_shape).out_sizes) * volume(self.parameters(in_shape)["kernel"].shape)
 
     def saves(self, in_shape: Shape) -> Saved:
-        return Saved(input=True)
+        return Saved(input=True, fixed=volume(self.over(in_shape).size) * in_shape[-1] * self.features if self.mask else 0)
 
     def apply(self, params, state, x, *, train=False, key=None):
         (kernel,) = like(x, params["kernel"])
         kernel = self.full_kernel(kernel, x.shape[-1])
-        check_rank(x, kernel)
         y = ops.conv(
             x,
             kernel,

@@ -10,7 +10,7 @@ from ..geometry import Padding, Shape, Window, check_settings, per_axis, transpo
 from ..layer import Layer, Parameter, Saved, like
 from ..ops.methods import Choice, check_method
 from .initializer import Initializer, he_normal, zeros
-from .kernel import add_bias, bias_parameter, check_groups, check_rank, check_spatial
+from .kernel import add_bias, bias_parameter, check_groups, check_spatial
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,6 @@ class ConvTranspose(Layer):
 
     def apply(self, params, state, x, *, train=False, key=None):
         (kernel,) = like(x, params["kernel"])
-        check_rank(x, kernel)
         y = ops.conv_transpose(
             x,
             kernel,

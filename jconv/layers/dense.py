@@ -8,11 +8,11 @@ import jax.numpy as jnp
 
 from .. import ops
 from ..errors import FeaturesError, ShapeError
-from ..geometry import Shape, Window, volume, window
-from ..layer import Layer, Parameter, Saved, like
+from ..geometry import Shape, Window, pointwise, volume, window
+from ..layer import Layer, Parameter, Pointwise, Saved, like
 from ..ops.methods import check_whole
 from .initializer import Initializer, he_normal, zeros
-from .kernel import add_bias, bias_parameter, check_rank
+from .kernel import add_bias, bias_parameter
 
 
 @dataclass(frozen=True)
@@ -47,19 +47,24 @@ class Dense(Layer):
         kernel = Parameter((*in_shape, self.features), self.kernel_init, fan_in=in_shape[0], fan_out=self.features)
         return {"kernel": kernel} | bias_parameter(self, (self.features,))
 
+    def over(self, in_shape: Shape) -> Window:
+        return pointwise(in_shape[:-1])
+
     def macs(self, in_shape: Shape) -> int:
         return in_shape[0] * self.features
 
     def saves(self, in_shape: Shape) -> Saved:
         return Saved(input=True)
 
+    def misfit(self, name: str, shape: Shape, declared: Shape, x_shape: Shape) -> ShapeError:
+        other_kernel = len(shape) != 2 or shape[1] != self.features or shape[::-1] == declared
+        if name != "kernel" or len(x_shape) != 2 or other_kernel:
+            return super().misfit(name, shape, declared, x_shape)
+        message = f"x of shape {x_shape} for a kernel of shape {shape}: {x_shape[1]:,} features came, {shape[0]:,} were expected"
+        return FeaturesError(message, features=shape[0])
+
     def apply(self, params, state, x, *, train=False, key=None):
         (kernel,) = like(x, params["kernel"])
-        check_rank(x, kernel)
-        if x.shape[1] != kernel.shape[0]:
-            came, expected = x.shape[1], kernel.shape[0]
-            message = f"x of shape {x.shape} for a kernel of shape {kernel.shape}: {came:,} features came, {expected:,} were expected"
-            raise FeaturesError(message, features=expected)
         return add_bias(params, ops.dense(x, kernel, method=self.method, precision=self.precision)), state
 
 
@@ -74,7 +79,13 @@ class Flatten(Layer):
 
     def over(self, in_shape: Shape) -> Window | None:
         """All of the input is one window."""
-        return window(in_shape[:-1], in_shape[:-1]) if 2 <= len(in_shape) <= 4 else None
+        return window(in_shape[:-1], in_shape[:-1]) if 2 <= len(in_shape) <= 4 else pointwise(in_shape[:-1])
+
+    def macs(self, in_shape: Shape) -> int:
+        return 0
+
+    def saves(self, in_shape: Shape) -> Saved:
+        return Saved()
 
     def out_shape(self, in_shape: Shape) -> Shape:
         return (volume(in_shape),)
@@ -84,7 +95,7 @@ class Flatten(Layer):
 
 
 @dataclass(frozen=True)
-class PadChannels(Layer):
+class PadChannels(Pointwise):
     """y = x with channels of zeros appended until there are `channels`: ResNet's shortcut A, after AvgPool(1, stride) (facts B8).
 
     Shapes: (*S, C) -> (*S, channels). Raises ShapeError when x has more.

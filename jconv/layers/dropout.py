@@ -8,11 +8,11 @@ import jax
 import jax.numpy as jnp
 
 from ..errors import LayerError
-from ..geometry import Shape, volume
-from ..layer import Layer, Saved
+from ..geometry import Shape
+from ..layer import Pointwise
 
 
-class _Drop(Layer):
+class _Drop(Pointwise):
     """What they share: `rate` is the fraction dropped, and `mask_shape` says what is dropped as one."""
 
     rate: float
@@ -26,16 +26,13 @@ class _Drop(Layer):
     def mask_shape(self, x_shape: Shape) -> Shape:
         raise NotImplementedError
 
-    def saves(self, in_shape: Shape) -> Saved:
-        return Saved(values=volume(in_shape))
-
     def apply(self, params, state, x, *, train=False, key=None):
         if not train or self.rate == 0:
             return x, state
         if key is None:
             raise LayerError(f"{type(self).__name__} draws in training and got no key; call apply(..., train=True, key=jax.random.key(0))")
         keep = jax.random.bernoulli(key, 1 - self.rate, self.mask_shape(x.shape))
-        return jnp.where(keep, x / (1 - self.rate), jnp.zeros_like(x)), state
+        return jnp.where(keep, x * (1 / (1 - self.rate)), 0), state
 
 
 @dataclass(frozen=True)

@@ -7,18 +7,6 @@ from ..geometry import Shape
 from ..layer import Parameter, like
 
 
-def rank_error(x, kernel) -> ShapeError:
-    return ShapeError(
-        f"x of shape {x.shape} for a kernel of shape {kernel.shape}: their ranks disagree; either x lacks the batch axis, "
-        "or init was given a shape with the batch axis, where one example's shape was expected"
-    )
-
-
-def check_rank(x, kernel) -> None:
-    if x.ndim != kernel.ndim:
-        raise rank_error(x, kernel)
-
-
 def check_spatial(in_shape: Shape) -> None:
     """Refuse a shape that is not (*sizes, channels) with 1 to 3 sizes."""
     if not 2 <= len(in_shape) <= 4:

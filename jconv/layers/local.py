@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from .. import ops
 from ..geometry import Padding, Shape, Window, check_settings, volume, window
-from ..layer import Layer, Parameter, Saved, like
+from ..layer import Layer, Parameter, like
 from ..ops.methods import check_whole
 from .initializer import Initializer, he_normal, zeros
-from .kernel import add_bias, bias_parameter, check_spatial, rank_error
+from .kernel import add_bias, bias_parameter, check_spatial
 
 
 @dataclass(frozen=True)
@@ -58,13 +58,8 @@ class Local(Layer):
     def macs(self, in_shape: Shape) -> int:
         return volume(self.parameters(in_shape)["kernel"].shape)
 
-    def saves(self, in_shape: Shape) -> Saved:
-        return Saved(values=volume(self.over(in_shape).out_sizes) * volume(self.over(in_shape).size) * in_shape[-1])  # im2col's columns
-
     def apply(self, params, state, x, *, train=False, key=None):
         (kernel,) = like(x, params["kernel"])
-        if kernel.ndim != 2 * x.ndim - 2:
-            raise rank_error(x, kernel)
         y = ops.local_conv(
             x, kernel, size=self.kernel, stride=self.stride, padding=self.padding, method=self.method, precision=self.precision
         )

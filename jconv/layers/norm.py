@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from .. import ops
 from ..errors import ShapeError
 from ..geometry import Shape, check_settings, volume
-from ..layer import Layer, Parameter, Saved, like
+from ..layer import Parameter, Pointwise, Saved, like
 from ..ops.widening import wide
 from .initializer import ones, zeros
 
@@ -28,17 +28,8 @@ def affine(params, y):
 
 
 def per_channel(a, y):
-    """a (C,) as an array that multiplies y (N, *S, C), in y's dtype. Raises ShapeError."""
-    check_channels(a, y)
+    """a (C,) as an array that multiplies y (N, *S, C), in y's dtype."""
     return a.astype(y.dtype).reshape((1,) * (y.ndim - 1) + a.shape)
-
-
-def check_channels(a, x) -> None:
-    """Refuse an x of other channels than `a` was initialised for: a single one would broadcast."""
-    if a.shape != x.shape[-1:]:
-        raise ShapeError(
-            f"x of shape {x.shape} has {x.shape[-1]} channels, but init was given a shape with {a.shape[0]}; initialise for this input"
-        )
 
 
 def floating(x):
@@ -48,7 +39,7 @@ def floating(x):
 
 
 @dataclass(frozen=True)
-class Scale(Layer):
+class Scale(Pointwise):
     """y = scale[c] * x + bias[c]
 
     Shapes: (*S, C) -> the same. Params: scale (C,), bias (C,). Source: Caffe's Scale.
@@ -60,15 +51,12 @@ class Scale(Layer):
     def parameters(self, in_shape: Shape) -> dict[str, Parameter]:
         return affine_parameters(self, in_shape[-1])
 
-    def saves(self, in_shape: Shape) -> Saved:
-        return Saved(input=self.scale)
-
     def apply(self, params, state, x, *, train=False, key=None):
         return affine(params, floating(x)).astype(x.dtype), state
 
 
 @dataclass(frozen=True)
-class BatchNorm(Layer):
+class BatchNorm(Pointwise):
     """y = scale * (x - mean) / sqrt(var + eps) + bias, each channel apart, over the batch and all positions.
 
     In training mean and var are the batch's, var biased (1/m) and computed in a second pass, and the state follows them:
@@ -95,7 +83,6 @@ class BatchNorm(Layer):
         return Saved(wide=volume(in_shape))
 
     def apply(self, params, state, x, *, train=False, key=None):
-        check_channels(state["mean"], x)
         wx = floating(x)
         if not train:
             mean, var = state["mean"], state["var"]
@@ -112,7 +99,7 @@ class BatchNorm(Layer):
 
 
 @dataclass(frozen=True)
-class GroupNorm(Layer):
+class GroupNorm(Pointwise):
     """y = scale * (x - mean) / sqrt(var + eps) + bias, over the positions and the channels of one of `groups`, each example apart.
 
     Shapes: (*S, C) -> the same. Params: scale, bias (C,). Raises ShapeError unless groups divides C. Source: Wu and He 2018.
@@ -135,15 +122,12 @@ class GroupNorm(Layer):
     def parameters(self, in_shape: Shape) -> dict[str, Parameter]:
         return affine_parameters(self, in_shape[-1])
 
-    def saves(self, in_shape: Shape) -> Saved:
-        return Saved(wide=(2 + self.scale) * volume(in_shape) + 2 * self.groups)
-
     def apply(self, params, state, x, *, train=False, key=None):
         return affine(params, ops.group_norm(floating(x), self.groups, self.eps)).astype(x.dtype), state
 
 
 @dataclass(frozen=True)
-class LayerNorm(Layer):
+class LayerNorm(Pointwise):
     """y = scale * (x - mean) / sqrt(var + eps) + bias, over the channels of each position.
 
     Shapes: (*S, C) -> the same. Params: scale, bias (C,). Source: Ba et al. 2016.
@@ -156,9 +140,6 @@ class LayerNorm(Layer):
     def parameters(self, in_shape: Shape) -> dict[str, Parameter]:
         return affine_parameters(self, in_shape[-1])
 
-    def saves(self, in_shape: Shape) -> Saved:
-        return Saved(wide=(2 + self.scale) * volume(in_shape) + 2 * volume(in_shape[:-1]))
-
     def apply(self, params, state, x, *, train=False, key=None):
         wx = floating(x)
         mean, var = ops.moments(wx, (x.ndim - 1,), keepdims=True)
@@ -166,7 +147,7 @@ class LayerNorm(Layer):
 
 
 @dataclass(frozen=True)
-class Normalize(Layer):
+class Normalize(Pointwise):
     """y = (x - mean) / std by fixed numbers, one for all channels or one a channel; integer images become float32.
 
     Shapes: (*S, C) -> the same. Raises ShapeError when the numbers and the channels disagree.

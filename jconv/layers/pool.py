@@ -37,6 +37,9 @@ class _Pool(Layer):
     def out_shape(self, in_shape: Shape) -> Shape:
         return (*self.over(in_shape).out_sizes, in_shape[-1])
 
+    def macs(self, in_shape: Shape) -> int:
+        return 0
+
 
 @dataclass(frozen=True)
 class MaxPool(_Pool):
@@ -60,6 +63,9 @@ class AvgPool(_Pool):
     """
 
     count_padding: bool = True
+
+    def saves(self, in_shape: Shape) -> Saved:
+        return Saved()
 
     def apply(self, params, state, x, *, train=False, key=None):
         like(x)
@@ -89,9 +95,6 @@ class LpPool(_Pool):
         if self.p < 1:
             raise ValueError(f"LpPool: p={self.p}, at least 1 was expected")
 
-    def saves(self, in_shape: Shape) -> Saved:
-        return Saved(values=volume(in_shape) + 3 * volume(self.out_shape(in_shape)), bytes=volume(self.out_shape(in_shape)))
-
     def apply(self, params, state, x, *, train=False, key=None):
         like(x)
         y = ops.lp_pool(x, self.window, p=self.p, stride=self.stride, padding=self.padding, rounding=self.rounding, method=self.method)
@@ -115,6 +118,20 @@ class AdaptiveAvgPool(Layer):
         check_spatial(in_shape)
         return (*per_axis(self.sizes, len(in_shape) - 1, "sizes"), in_shape[-1])
 
+    def over(self, in_shape: Shape) -> Window | None:
+        """The window where all bins are alike."""
+        sizes, out = in_shape[:-1], self.out_shape(in_shape)[:-1]
+        if any(size % n for size, n in zip(sizes, out, strict=True)):
+            return None
+        bins = tuple(size // n for size, n in zip(sizes, out, strict=True))
+        return window(sizes, bins, stride=bins)
+
+    def macs(self, in_shape: Shape) -> int:
+        return 0
+
+    def saves(self, in_shape: Shape) -> Saved:
+        return Saved()
+
     def apply(self, params, state, x, *, train=False, key=None):
         like(x)
         return ops.adaptive_avg_pool(x, self.out_shape(x.shape[1:])[:-1]), state
@@ -132,10 +149,16 @@ class _Global(Layer):
         check_spatial(in_shape)
         return in_shape[-1:]
 
+    def macs(self, in_shape: Shape) -> int:
+        return 0
+
 
 @dataclass(frozen=True)
 class GlobalAvgPool(_Global):
     """y = the mean over all positions. Shapes: (*S, C) -> (C,)"""
+
+    def saves(self, in_shape: Shape) -> Saved:
+        return Saved()
 
     def apply(self, params, state, x, *, train=False, key=None):
         return ops.global_avg_pool(x), state
@@ -144,9 +167,6 @@ class GlobalAvgPool(_Global):
 @dataclass(frozen=True)
 class GlobalMaxPool(_Global):
     """y = the largest over all positions. Shapes: (*S, C) -> (C,)"""
-
-    def saves(self, in_shape: Shape) -> Saved:
-        return Saved(bytes=4 * in_shape[-1])
 
     def apply(self, params, state, x, *, train=False, key=None):
         return ops.global_max_pool(x), state
@@ -179,9 +199,6 @@ class Subsampling(Layer):
     def parameters(self, in_shape: Shape) -> dict[str, Parameter]:
         mean = constant(1 / volume(self.over(in_shape).size))  # it begins as average pooling
         return {"scale": Parameter(in_shape[-1:], mean), "bias": Parameter(in_shape[-1:], zeros)}
-
-    def saves(self, in_shape: Shape) -> Saved:
-        return Saved(values=volume(self.out_shape(in_shape)))
 
     def apply(self, params, state, x, *, train=False, key=None):
         scale, bias = (a.reshape((1,) * (x.ndim - 1) + a.shape) for a in like(x, params["scale"], params["bias"]))

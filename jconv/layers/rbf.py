@@ -9,11 +9,11 @@ import jax.numpy as jnp
 
 from ..errors import ShapeError
 from ..geometry import Shape, check_settings, volume
-from ..layer import Layer, Parameter, Saved, like
+from ..layer import Parameter, Pointwise, like
 
 
 @dataclass(frozen=True)
-class Rbf(Layer):
+class Rbf(Pointwise):
     """y_k = -sum over j of (x_j - codes[j, k])^2: minus the squared distance to a class's code of signs, so the nearest scores highest.
 
     Shapes: (in,) -> (features,), or with `positions`, everywhere in a map, (*S, in) -> (*S, features). No parameters: the codes
@@ -39,9 +39,6 @@ class Rbf(Layer):
 
     def macs(self, in_shape: Shape) -> int:
         return volume(in_shape) * self.features
-
-    def saves(self, in_shape: Shape) -> Saved:
-        return Saved(values=volume(in_shape) * self.features)
 
     def apply(self, params, state, x, *, train=False, key=None):
         (codes,) = like(x, state["codes"])

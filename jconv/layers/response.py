@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from .. import ops
 from ..errors import unknown
-from ..geometry import Shape, Window, check_settings, volume
-from ..layer import Layer, Saved, like
+from ..geometry import Shape, Window, check_settings, pointwise
+from ..layer import Layer, like
 from ..ops.methods import check_whole
 from ..ops.normalization import LRN_CONVENTIONS, around
 
@@ -38,12 +38,12 @@ class LocalResponseNorm(Layer):
         if self.convention == "caffe" and self.size % 2 == 0 and not self.within:
             raise ValueError(f'LocalResponseNorm: size={self.size} is even; Caffe\'s has a middle: use an odd size, or convention="torch"')
 
-    def over(self, in_shape: Shape) -> Window | None:
-        """The window a response is made of; across channels there is none."""
-        return around(in_shape[:-1], self.size) if self.within else None
+    def over(self, in_shape: Shape) -> Window:
+        """The window a response is made of; across channels it is a position."""
+        return around(in_shape[:-1], self.size) if self.within else pointwise(in_shape[:-1])
 
-    def saves(self, in_shape: Shape) -> Saved:
-        return Saved(input=True, wide=3 * volume(in_shape))
+    def macs(self, in_shape: Shape) -> int:
+        return 0
 
     def apply(self, params, state, x, *, train=False, key=None):
         s = self
@@ -77,8 +77,8 @@ class ContrastNorm(Layer):
         """The window a response is made of: windows of means, in a window of squares."""
         return around(in_shape[:-1], 2 * self.size - 1)
 
-    def saves(self, in_shape: Shape) -> Saved:
-        return Saved(input=True, wide=3 * volume(in_shape))
+    def macs(self, in_shape: Shape) -> int:
+        return 0
 
     def apply(self, params, state, x, *, train=False, key=None):
         like(x)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from ..composite import Composite, Placeholder, Visit, Walk, walk
 from ..errors import LayerError, ShapeError, located
 from ..geometry import Shape, volume
-from ..layer import Layer, Params, State, Visit, map_layers, walk
+from ..layer import Layer, Params, State, map_layers
 from ..layers import AdaptiveAvgPool, AvgPool, Conv, Dense, Flatten, GlobalAvgPool, GlobalMaxPool, Identity, MaxPool, Rbf
 from ..tap import Tap
 from .field import net_field
@@ -23,16 +24,19 @@ def convolutionalize(net: Layer, params: Params, in_shape: Shape) -> tuple[Layer
 
     Flatten becomes Identity and the Dense after it a Conv whose window is all it saw; a Dense after that a 1x1 Conv; global pools
     become pools of the size they had. Every array keeps its path; kernels are reshaped, (H*W*C, K) -> (H, W, C, K). Heads that rest
-    at test time (a Tap's, `train_only`) stay as they are.
-    Raises LayerError for a Dense that nothing spatial comes before. Source: facts S62-S66.
+    at test time (a Tap's, `train_only`) stay as they are, and so does what is inside a layer that makes an image of an image, such as
+    squeeze-and-excitation: it is no head, and sees the whole of a larger image too.
+    Raises LayerError for a Dense that nothing spatial comes before, or that is gone through twice with different windows.
+    Source: facts S62-S66.
     """
     edits: dict[str, Layer] = {}
     kernels: dict[str, Shape] = {}
+    ranks: dict[str, int] = {}
     window: Shape | None = None
-    resting = _resting(net)
+    stays = (*_resting(net), *_image_to_image(net, in_shape))
     for visit in walk(net, in_shape):
         layer, sizes = visit.layer, visit.in_shape[:-1]
-        if visit.path.startswith(resting):
+        if visit.path.startswith(stays):
             continue
         if isinstance(layer, Flatten):
             window = sizes
@@ -47,10 +51,13 @@ def convolutionalize(net: Layer, params: Params, in_shape: Shape) -> tuple[Layer
         elif isinstance(layer, Dense):
             if window is None:
                 raise LayerError("a Dense with no Flatten or global pool before it has no image to slide over", visit.path)
-            edits[visit.path] = _as_conv(layer, window)
+            conv = _as_conv(layer, window)
+            if edits.setdefault(visit.path, conv) != conv:
+                raise LayerError("this Dense is gone through twice, with windows that differ: no one Conv does both", visit.path)
             kernels[visit.path] = (*window, visit.in_shape[0] // volume(window), layer.features)
+            ranks[visit.path] = 2
             window = (1,) * len(window)
-    return map_layers(net, lambda path, layer: edits.get(path, layer)), _reshaped(params, kernels)
+    return map_layers(net, lambda path, layer: edits.get(path, layer)), _reshaped(params, kernels, ranks)
 
 
 def fully_connect(net: Layer, params: Params, in_shape: Shape) -> tuple[Layer, Params]:
@@ -61,6 +68,7 @@ def fully_connect(net: Layer, params: Params, in_shape: Shape) -> tuple[Layer, P
     """
     edits: dict[str, Layer] = {}
     kernels: dict[str, Shape] = {}
+    ranks: dict[str, int] = {}
     before: Visit | None = None
     stays = None  # the first such Conv without a place for a Flatten
     for visit in walk(net, in_shape):
@@ -71,6 +79,7 @@ def fully_connect(net: Layer, params: Params, in_shape: Shape) -> tuple[Layer, P
             if edits:
                 edits[visit.path] = _as_dense(conv)
                 kernels[visit.path] = (volume(visit.in_shape), conv.features)
+                ranks[visit.path] = len(visit.in_shape) + 1
             else:
                 stays = visit.path if stays is None else stays
         elif kernels and isinstance(visit.layer, Rbf):
@@ -84,7 +93,7 @@ def fully_connect(net: Layer, params: Params, in_shape: Shape) -> tuple[Layer, P
         raise LayerError("there is no Identity before this Conv to take the Flatten's place; put one there", stays)
     if not kernels:
         raise LayerError(f"no Conv sees all of its input for images of {in_shape}; nothing to turn into a Dense")
-    return map_layers(net, lambda path, layer: edits.get(path, layer)), _reshaped(params, kernels)
+    return map_layers(net, lambda path, layer: edits.get(path, layer)), _reshaped(params, kernels, ranks)
 
 
 def dense_scores(net: Layer, params: Params, state: State, image: jax.Array) -> jax.Array:
@@ -108,6 +117,8 @@ def shift_and_stitch(net: Layer, params: Params, state: State, image: jax.Array,
     Raises ShapeError unless `stride` divides the net's total stride.
     """
     jumps = [axis.jump for axis in net_field(net, image.shape)]
+    if not all(jumps):
+        raise ShapeError("every position of the net's output sees the whole image, so shifting it gives no positions between")
     if any(jump % stride for jump in jumps):
         raise ShapeError(f"stride={stride} does not divide the net's total stride {tuple(jumps)}; use a divisor")
     passes = {
@@ -134,6 +145,27 @@ def _resting(net: Layer) -> tuple[str, ...]:
 
     map_layers(net, note)
     return tuple(found)
+
+
+def _image_to_image(net: Layer, in_shape: Shape) -> tuple[str, ...]:
+    """The composites that make an image of an image: the beginnings of their layers' paths."""
+    call = _Images()
+    call.follow("", net, Placeholder(tuple(in_shape)))
+    return tuple(call.found)
+
+
+@dataclass
+class _Images(Walk):
+    found: list = field(default_factory=list)
+
+    def follow(self, path: str, layer: Layer, x: Placeholder) -> Placeholder:
+        y = super().follow(path, layer, x)
+        if path and isinstance(layer, Composite) and not isinstance(layer, Tap) and len(x.shape) > 1 and len(y.shape) > 1:
+            self.found.append(f"{path}/")
+        return y
+
+    def leaf(self, path: str, layer: Layer, x: Placeholder) -> Placeholder:
+        return Placeholder(located(path, layer.out_shape, x.shape))
 
 
 def _only(axis: int, shift: int, rank: int) -> Shape:
@@ -167,11 +199,11 @@ def _as_dense(conv: Conv) -> Dense:
     return Dense(conv.features, bias=conv.bias, precision=conv.precision, kernel_init=conv.kernel_init, bias_init=conv.bias_init)
 
 
-def _reshaped(params: Params, shapes: dict[str, Shape], path: str = "") -> Params:
+def _reshaped(params: Params, shapes: dict[str, Shape], ranks: dict[str, int], path: str = "") -> Params:
     return {
-        name: _reshaped(value, shapes, f"{path}/{name}" if path else name)
+        name: _reshaped(value, shapes, ranks, f"{path}/{name}" if path else name)
         if isinstance(value, dict)
-        else value.reshape(shapes[path])
+        else value.reshape(*value.shape[: value.ndim - ranks[path]], *shapes[path])  # behind the axes of loops
         if name == "kernel" and path in shapes
         else value
         for name, value in params.items()

@@ -11,7 +11,7 @@ from jax.errors import JaxRuntimeError
 from ..errors import InputError
 from ..geometry import Shape
 from ..layer import Layer
-from .memory import MIB, budget, largest_batch
+from .memory import MIB, budget, largest_batch, unmeasured
 
 
 def is_exhausted(error: Exception) -> bool:
@@ -28,6 +28,9 @@ def advice(net: Layer, in_shape: Shape, batch: int, *, optimizer: str = "momentu
     """The line, of a training step. `budget` counts neither workspaces nor what else the device holds, so where by its count the
     batch fits, half of it is advised."""
     size, need = device_bytes(), budget(net, in_shape, batch, optimizer=optimizer, dtype=dtype).total
+    if need is None:
+        where = unmeasured(net, in_shape, dtype)
+        return f"out of memory: what training keeps of {where} is unknown; try {max(1, batch // 2):,} images"
     line = f"out of memory: a training step of {batch:,} images needs {need / MIB:,.1f} MiB at least"
     if size is None:
         return f"{line}; try {max(1, batch // 2):,} images"

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from ..compose import Concat, Residual
+from ..composite import Composite, Visit, walk
 from ..geometry import Shape, Window, volume
 from ..grammar.fitting import arithmetic, changes, inexact, nearest, sizes_that_fit
-from ..layer import Layer, Visit, walk
+from ..layer import Layer
 from ..layers import AvgPool, Conv, Local, LpPool, MaxPool, Subsampling
 from ..tap import Tap
 
@@ -68,7 +69,7 @@ def _strides(net: Layer, in_shape: Shape) -> Shape:
     w = net.over(in_shape)
     strides = w.stride if w and w.out_sizes != (1,) * w.rank else (1,) * (len(in_shape) - 1)
     skipped = ("shortcut",) if isinstance(net, Residual) else [n for n, _ in net.children[1:]] if isinstance(net, Concat) else ()
-    for name, child, shape in net.steps(in_shape):
+    for name, child, shape, *_ in net.steps(in_shape) if isinstance(net, Composite) else ():
         if name not in skipped and not isinstance(net, Tap) and len(shape) == len(in_shape):
             strides = tuple(a * b for a, b in zip(strides, _strides(child, shape), strict=True))
     return strides

@@ -1,18 +1,22 @@
 """Memory: what a forward pass holds at its peak, what training keeps for the backward pass, and which batch fits.
 
-Sizes are bytes; 1 MiB is 2^20 of them, 1 GiB 2^30. All by integer arithmetic. Source: facts S84, S94-S104.
+Sizes are bytes; 1 MiB is 2^20 of them, 1 GiB 2^30. By integer arithmetic for what layers declare, and from the trace of those that do
+not (measure.py); where that cannot be, sizes are None, which tables write "unknown". Source: facts S84, S94-S104.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import jax.numpy as jnp
 
+from ..composite import walk
 from ..errors import InputError, unknown
 from ..geometry import Shape, volume
-from ..layer import Layer, walk
-from .trace import operations
+from ..layer import Layer
+from .measure import Kept, kept_by, kept_by_join, parameters_of
+from .trace import Operation, operations
 
 CACHES = {"sgd": 0, "momentum": 1, "nesterov": 1, "adagrad": 1, "rmsprop": 1, "adam": 2, "adamw": 2}  # arrays like the parameters
 MIB, GIB = 2**20, 2**30
@@ -26,7 +30,7 @@ class Budget(NamedTuple):
     optimizer: int
     statistics: int  # batch norm's running mean and variance
     images: int
-    saved: int  # what the layers keep for the backward pass
+    saved: int | None  # what the layers keep for the backward pass; None where a layer's gradient cannot be traced
 
     @property
     def fixed(self) -> int:
@@ -34,8 +38,8 @@ class Budget(NamedTuple):
         return self.parameters + self.gradients + self.optimizer + self.statistics
 
     @property
-    def total(self) -> int:
-        return self.fixed + self.images + self.saved
+    def total(self) -> int | None:
+        return None if self.saved is None else self.fixed + self.images + self.saved
 
 
 def budget(net: Layer, in_shape: Shape, batch: int, *, optimizer: str = "momentum", dtype: str = "float32") -> Budget:
@@ -47,40 +51,71 @@ def budget(net: Layer, in_shape: Shape, batch: int, *, optimizer: str = "momentu
     """
     if optimizer not in CACHES:
         raise InputError(unknown("optimizer", optimizer, tuple(CACHES)))
-    visits = list(walk(net, in_shape))
-    trained = 4 * sum(p.size for v in visits for p in v.layer.parameters(v.in_shape).values())
-    kept = 4 * sum(p.size for v in visits for p in v.layer.statistics(v.in_shape).values())
-    item = jnp.dtype(dtype).itemsize
-    saved = batch * saved_bytes(net, in_shape, item)
-    return Budget(trained, trained, CACHES[optimizer] * trained, kept, batch * volume(in_shape) * item, saved)
+    each = [(v.copies * size for size in parameters_of(v.layer, v.in_shape)) for v in walk(net, in_shape) if v.turn == 1]
+    trained, statistics = (4 * sum(sizes) for sizes in zip(*each, strict=True))
+    kept = saved(net, in_shape, dtype)
+    images = batch * volume(in_shape) * jnp.dtype(dtype).itemsize
+    return Budget(trained, trained, CACHES[optimizer] * trained, statistics, images, kept and batch * kept.each + kept.fixed)
 
 
 def largest_batch(net: Layer, in_shape: Shape, size: int, *, optimizer: str = "momentum", dtype: str = "float32") -> int:
     """The largest batch whose `budget` fits in `size` bytes. Raises InputError when not even one image does, saying what there is."""
-    one = budget(net, in_shape, 1, optimizer=optimizer, dtype=dtype)
-    batch = (size - one.fixed) // (one.images + one.saved)
+    one, two = (budget(net, in_shape, batch, optimizer=optimizer, dtype=dtype) for batch in (1, 2))
+    if one.total is None or two.total is None:
+        raise InputError(f"what training keeps is unknown: the gradient of {unmeasured(net, in_shape, dtype)} cannot be traced")
+    image = two.total - one.total
+    batch = (size - one.total + image) // image
     if batch < 1:
+        fixed = one.total - image
         raise InputError(
-            f"{size / MIB:,.1f} MiB hold no training: parameters, gradients and {optimizer}'s cache take {one.fixed / MIB:,.1f} MiB "
-            f"and every image {(one.images + one.saved) / MIB:,.1f} MiB; use at least {one.total / MIB:,.1f} MiB"
+            f"{size / MIB:,.1f} MiB hold no training: parameters, gradients and {optimizer}'s cache take {fixed / MIB:,.1f} MiB "
+            f"and every image {image / MIB:,.1f} MiB; use at least {one.total / MIB:,.1f} MiB"
         )
     return batch
 
 
-def saved_bytes(net: Layer, in_shape: Shape, item: int = 4) -> int:
-    """What one example's forward pass keeps for the backward pass, beside its own image; `item` bytes a value.
+def saved_bytes(net: Layer, in_shape: Shape, dtype: str = "float32") -> int | None:
+    """What one example's forward pass keeps for the backward pass, beside its own image: bytes, of images in `dtype`.
 
-    Every layer says what it keeps (`Layer.saves`); an input that several layers keep is kept once.
+    Every layer says what it keeps (`Layer.saves`), or else it is measured; an array that several layers keep is kept once. None where
+    the gradient of a layer cannot be traced.
     """
-    inputs: dict[int, Shape] = {}
-    extra = 0
+    kept = saved(net, in_shape, dtype)
+    return kept and kept.each
+
+
+def saved(net: Layer, in_shape: Shape, dtype: str = "float32") -> Kept | None:
+    """The same, with what is kept once, however many examples there are."""
+    shared: dict[int, Shape] = {}  # arrays between layers, each kept once
+    each = fixed = 0
+    for operation, kept in _kept(net, in_shape, dtype):
+        if kept is None:
+            return None
+        given = (operation.loop.input,) if operation.loop else operation.inputs
+        shared |= {x.number: x.shape for x, is_kept in zip(given, kept.inputs, strict=True) if is_kept and x.number}
+        shared |= {operation.output.number: operation.output.shape} if kept.output else {}
+        each, fixed = each + kept.each, fixed + kept.fixed
+    return Kept((), False, each + jnp.dtype(dtype).itemsize * sum(map(volume, shared.values())), fixed)
+
+
+def unmeasured(net: Layer, in_shape: Shape, dtype: str = "float32") -> str:
+    """Where the first layer is whose saved arrays are unknown."""
+    first = next(operation for operation, kept in _kept(net, in_shape, dtype) if kept is None)
+    return (first.loop.path if first.loop else first.path) or "the net"
+
+
+def _kept(net: Layer, in_shape: Shape, dtype: str) -> Iterator[tuple[Operation, Kept | None]]:
+    """Every operation with what it keeps; a loop once, as a whole."""
+    loops = set()
     for operation in operations(net, in_shape):
-        x = operation.inputs[0]
-        saved = operation.layer.saves(x.shape)
-        if saved.input and x.number:
-            inputs[x.number] = x.shape
-        extra += saved.values * item + saved.wide * max(item, 4) + saved.bytes
-    return extra + item * sum(map(volume, inputs.values()))
+        if loop := operation.loop:
+            if id(loop) not in loops:
+                yield operation, kept_by(loop.layer, loop.input.shape, dtype)
+            loops.add(id(loop))
+        elif operation.is_layer:
+            yield operation, kept_by(operation.layer, operation.inputs[0].shape, dtype)
+        else:
+            yield operation, kept_by_join(operation.layer, tuple(x.shape for x in operation.inputs), dtype)
 
 
 def streaming_peak(net: Layer, in_shape: Shape) -> int:
@@ -95,7 +130,7 @@ def streaming_peak(net: Layer, in_shape: Shape) -> int:
     alive, peak = {0}, volume(in_shape)
     for i, operation in enumerate(done):
         x, y = operation.inputs[0].number, operation.output.number
-        if operation.layer.in_place and last_read[x] == i:
+        if operation.in_place and last_read[x] == i:
             buffer[y] = buffer[x]
         else:
             buffer[y], size[y] = y, volume(operation.output.shape)

@@ -10,6 +10,7 @@ from ..layer import Layer
 from ..layers import Conv, ConvTranspose
 from ..ops.direct import Geometry
 from ..ops.plan import Job
+from .measure import parameters_of
 from .trace import operations
 
 INPUT = "input gradient"
@@ -45,9 +46,9 @@ def passes(net: Layer, in_shape: Shape, batch: int) -> list[Pass]:
     """
     found: dict[tuple, list[str]] = {}
     trained: set[int] = set()  # the values that depend on parameters
-    for path, layer, inputs, output in operations(net, in_shape):
+    for path, layer, inputs, output, *_ in operations(net, in_shape):
         behind = any(value.number in trained for value in inputs)
-        if behind or layer.parameters(inputs[0].shape):
+        if behind or (isinstance(layer, Layer) and parameters_of(layer, inputs[0].shape)[0]):
             trained.add(output.number)
         if isinstance(layer, (Conv, ConvTranspose)):
             for name, job in _jobs(layer, inputs[0].shape, batch):

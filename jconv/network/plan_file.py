@@ -120,7 +120,7 @@ FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
 
 def _check_methods(net: Layer, in_shape: Shape) -> None:
     """Raises ShapeError, with the path, for a method that cannot do its convolution; such a word would else be found out while training."""
-    for path, layer, inputs, _ in operations(net, in_shape):
+    for path, layer, inputs, *_ in operations(net, in_shape):
         if isinstance(layer, (Conv, ConvTranspose)) and layer.method not in WHOLE:
             located(path, check_serves, layer.method, *convolution(layer, inputs[0].shape))
 

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass, field, replace
 
 import jax
+import jax.numpy as jnp
 
 from ..compose import Sequential
-from ..composite import Arrays, Composite
+from ..composite import Arrays, Composite, path_to, turn_name
 from ..errors import LayerError, located
 from ..layer import Layer, Params, State
 
 
 def activations(net: Layer, params: Params, state: State, x: jax.Array) -> dict[str, jax.Array]:
-    """What every layer gives for a batch, at test time, by path and in the order of `walk`. Under jit, what is unused costs nothing."""
+    """What every layer gives for a batch, at test time, by path and in the order of `walk`. Under jit, what is unused costs nothing.
+
+    What a layer gives when it is gone through again, with shared weights or in a loop, is under its path and "#2", "#3", ...
+    """
     if not isinstance(net, Composite):
         return {"": net.apply(params, state, x)[0]}
-    call = Recorder(params, state, False, None, "", {})
-    net.run(call, x)
+    call = Recorder(params, state, False, None)
+    net.run(call, jnp.asarray(x))
     return call.found
 
 
@@ -26,12 +31,23 @@ class Recorder(Arrays):
     """An apply that keeps every output that is no composite's."""
 
     found: dict[str, jax.Array] = field(default_factory=dict)
+    seen: Counter = field(default_factory=Counter)  # how often each layer, by path
 
     def child(self, name: str, layer: Layer, x):
-        y = super().child(name, layer, x)
+        y, path = super().child(name, layer, x), path_to(self.path, name)
         if not isinstance(layer, Composite):
-            self.found[self.inside(name).path] = y
+            self.seen[path] += 1
+            self.found[turn_name(path, self.seen[path])] = y
         return y
+
+    def repeat(self, name, layer, x, times, *, shared=False, unroll=False):
+        """Written out: what is computed inside a lax.scan cannot be kept."""
+        for i in range(times):
+            given = self.params.get(name, {}), self.state.get(name, {})
+            params, state = given if shared else jax.tree.map(lambda a, i=i: a[i], given)
+            one = replace(self, params={name: params}, state={name: state}, changed={}, turns=Counter(), recorded=set())
+            x = one.child(name, layer, x)
+        return x
 
 
 def features(net: Layer, upto: str) -> Layer:

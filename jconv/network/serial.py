@@ -12,9 +12,11 @@ from ..errors import LayerError
 from ..layer import Layer
 from ..layers import Initializer, Lambda
 
+CLASS = "class"  # the key of a class's name: a word that no setting can have
+
 
 def to_json(net: Layer, indent: int | None = None) -> str:
-    """The net as JSON text: every layer an object of its class under "layer" and its settings.
+    """The net as JSON text: every layer an object of its class under "class" and its settings.
 
     Raises LayerError, with the path, for what JSON cannot hold, such as a Lambda's function.
     """
@@ -34,10 +36,10 @@ def from_json(text: str, own: Sequence[type[Layer]] = ()) -> Layer:
         c.__name__: c
         for c in (*vars(layers).values(), *vars(compose).values(), tap.Tap, *own)
         if isinstance(c, type) and issubclass(c, Layer)
-    }
+    } | {Initializer.__name__: Initializer}
     net = _decode(data, known, "")
     if not isinstance(net, Layer):
-        raise ValueError(f'the JSON of a net is an object with a "layer", got {type(net).__name__}')
+        raise ValueError(f'the JSON of a net is an object with a "class", got {type(net).__name__}')
     return net
 
 
@@ -46,13 +48,10 @@ def _encode(value: Any, path: str) -> Any:
         raise LayerError("a Lambda holds a function and cannot be saved; write a Layer of your own instead", path)
     inside = f"{path}/" if path else ""
     if isinstance(value, compose.Named):
-        return {"layer": type(value).__name__, "layers": {name: _encode(child, inside + name) for name, child in value.layers}}
+        return {CLASS: type(value).__name__, "layers": {name: _encode(child, inside + name) for name, child in value.layers}}
     if isinstance(value, (Layer, Initializer)):
-        kind = "layer" if isinstance(value, Layer) else "initializer"
         settings = {f.name: _encode(getattr(value, f.name), inside + f.name) for f in dataclasses.fields(value)}
-        if taken := settings.keys() & {"layer", "initializer"}:
-            raise LayerError(f"{type(value).__name__} has a setting called {taken.pop()!r}, the key of a class in JSON; rename it", path)
-        return {kind: type(value).__name__, **settings}
+        return {CLASS: type(value).__name__, **settings}
     if isinstance(value, tuple):
         return [_encode(v, path) for v in value]
     if value is None or isinstance(value, (bool, int, float, str)):
@@ -68,11 +67,11 @@ def _decode(value: Any, known: dict[str, type[Layer]], path: str) -> Any:
         return tuple(_decode(v, known, path) for v in value)
     if not isinstance(value, dict):
         return value
-    kind = value.get("layer", value.get("initializer"))
-    cls = Initializer if "initializer" in value else known.get(str(kind))
+    kind = value.get(CLASS)
+    cls = known.get(str(kind))
     if cls is None:
         raise ValueError(f"{path or 'the net'}: unknown layer {kind!r}; give its class in from_json(text, own=[...]) if it is yours")
-    settings = {name: v for name, v in value.items() if name not in ("layer", "initializer")}
+    settings = {name: v for name, v in value.items() if name != CLASS}
     if issubclass(cls, compose.Named):
         settings = settings.get("layers")
         if not isinstance(settings, dict):

@@ -7,7 +7,7 @@ import math
 
 from ..errors import LayerError, located, unknown
 from ..layer import Layer, map_layers
-from ..layers import Conv, ConvTranspose, Dense, GroupNorm, Local, PadChannels
+from ..layers import GroupNorm, PadChannels
 from ..tap import Tap
 
 PRECISIONS = (None, "default", "high", "highest")
@@ -35,7 +35,8 @@ def with_precision(net: Layer, precision: str | None) -> Layer:
 
 def thin(net: Layer, factor: float) -> Layer:
     """The net with `factor` times the channels everywhere (at least 4, rounded up to an even number): the same architecture at a
-    size for tests. The last dense or conv layer of the net, and of each Tap (an auxiliary head), is kept.
+    size for tests. Every layer with a setting `features` is made narrower, but for the last of the net, and of each Tap (an auxiliary
+    head).
 
     Groups shrink along; a connection mask keeps the rows and the inputs that remain.
     """
@@ -46,14 +47,14 @@ def thin(net: Layer, factor: float) -> Layer:
             return PadChannels(_fewer(layer.channels, factor))
         if isinstance(layer, GroupNorm):
             return dataclasses.replace(layer, groups=math.gcd(layer.groups, 2))  # the channels are even now
-        if not isinstance(layer, (Conv, ConvTranspose, Dense, Local)) or path in last:
+        if not hasattr(layer, "features") or path in last:
             return layer
         features = _fewer(layer.features, factor)
-        if isinstance(layer, (Conv, ConvTranspose)) and layer.groups > 1:
+        if getattr(layer, "groups", 1) > 1:
             groups = max(2, math.gcd(_fewer(layer.groups, factor), features))
             layer = dataclasses.replace(layer, groups=1, features=features)
             return dataclasses.replace(layer, groups=groups)
-        if isinstance(layer, Conv) and layer.mask:
+        if getattr(layer, "mask", None):
             return dataclasses.replace(layer, features=features, mask=_sliced(layer.mask, features, factor))
         return dataclasses.replace(layer, features=features)
 

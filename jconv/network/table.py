@@ -9,20 +9,21 @@ import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ..errors import LayerError, ShapeError
+from ..composite import Visit, walk
 from ..geometry import ReceptiveField, Shape, Window, volume
-from ..layer import Layer, Visit, walk
-from ..layers import Initializer
-from .field import receptive_fields
+from ..layer import Layer
+from .field import Field, fields
+from .measure import macs_of, parameters_of
 from .text import aligned
 
+UNKNOWN = "unknown"
 NUMBERS = (4, 5, 6)  # the columns of numbers, flush right
 
 
 class Row(NamedTuple):
     """One layer: `params` trained values, `macs` multiply-adds and `values` activations (none in place) for one example.
 
-    `fields` are its receptive fields, one an axis of the input; none where no one size is right.
+    `macs` is None where they are unknown. `fields` are its receptive fields, one per axis of the input; none where `no_field` says why.
     """
 
     path: str
@@ -30,17 +31,18 @@ class Row(NamedTuple):
     settings: str
     out_shape: Shape
     params: int
-    macs: int
+    macs: int | None
     values: int
     note: str
     fields: tuple[ReceptiveField, ...] = ()
+    no_field: str = ""
 
 
 class Totals(NamedTuple):
-    """Sums over the layers; `values` counts the input too."""
+    """Sums over the layers; `values` counts the input too. `macs` is None where those of a layer are unknown."""
 
     params: int
-    macs: int
+    macs: int | None
     values: int
 
 
@@ -66,12 +68,20 @@ class Summary:
 
         A field is its size, "/jump" where neighbours lie more than a pixel apart, and "@start", the first one's first pixel.
         """
-        seen = lambda axes: (_field(axes),) if fields else ()
+        seen = lambda axes, why="": (_field(axes) or (UNKNOWN if why else ""),) if fields else ()
         return [
             ("layer", "kind", "settings", "output", "params", "multiply-adds", "values", *(("field",) if fields else ()), ""),
             ("input", "", "", _times(self.in_shape), "0", "0", _number(self.in_values), *seen(()), ""),
             *(
-                (r.path, r.kind, r.settings, _times(r.out_shape), *map(_number, (r.params, r.macs, r.values)), *seen(r.fields), r.note)
+                (
+                    r.path,
+                    r.kind,
+                    r.settings,
+                    _times(r.out_shape),
+                    *map(_number, (r.params, r.macs, r.values)),
+                    *seen(r.fields, r.no_field),
+                    r.note,
+                )
                 for r in self.rows
             ),
             ("total", "", "", "", *map(_number, self.totals), *seen(()), ""),
@@ -89,21 +99,24 @@ class Summary:
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(("layer", "kind", "settings", "output", "params", "macs", "values", "field", "jump", "start", "note"))
         for r in self.rows:
-            field = r.fields[0] if r.fields else ("", "", "")
-            writer.writerow((r.path, r.kind, r.settings, _times(r.out_shape), r.params, r.macs, r.values, *field, r.note))
+            field = r.fields[0] if r.fields else ((UNKNOWN,) * 3 if r.no_field else ("", "", ""))
+            macs = UNKNOWN if r.macs is None else r.macs
+            writer.writerow((r.path, r.kind, r.settings, _times(r.out_shape), r.params, macs, r.values, *field, r.note))
         return out.getvalue()
 
     def json(self) -> str:
-        """Everything as JSON."""
+        """Everything as JSON; what is unknown is null."""
         rows = [r._asdict() | {"fields": [f._asdict() for f in r.fields]} for r in self.rows]
         return json.dumps({"in_shape": self.in_shape, "rows": rows, "totals": self.totals._asdict()}, indent=2)
 
 
 def summary(net: Layer, in_shape: Shape) -> Summary:
-    """The net's table for one example of `in_shape`. Nothing is allocated. Raises ShapeError with the path of the layer.
+    """The net's table for one example of `in_shape`. Raises ShapeError with the path of the layer.
 
     Parameters are the trained values (a batch norm's scale and bias, not its running statistics). Multiply-adds are those of
-    convolutions and matrix products. Pixels that a window leaves out at the far border are noted.
+    convolutions and matrix products. Pixels that a window leaves out at the far border are noted, and so are parameters that an earlier
+    row has, and how often a loop goes through a layer, whose costs the row then has in all. All of it is arithmetic on what layers
+    declare; what a layer does not declare is measured (measure.py), or "unknown", in its row and in the totals.
 
     Three 3x3 convolutions see what one 7x7 sees, with fewer weights and two activations more between them (facts S76, S77):
 
@@ -115,30 +128,32 @@ def summary(net: Layer, in_shape: Shape) -> Summary:
     >>> [summary(net, (56, 56, 64)).totals.params for net in (three, one)]
     [110592, 200704]
     """
-    try:
-        fields = [field.axes for field in receptive_fields(net, in_shape)]
-        rows = tuple(_row(visit, axes) for visit, axes in zip(walk(net, in_shape), fields, strict=True))
-    except ShapeError:
-        raise
-    except LayerError:  # a layer without one size of field
-        rows = tuple(_row(visit, ()) for visit in walk(net, in_shape))
-    totals = Totals(sum(r.params for r in rows), sum(r.macs for r in rows), volume(in_shape) + sum(r.values for r in rows))
+    in_shape = tuple(in_shape)
+    rows = tuple(_row(visit, seen) for visit, seen in zip(walk(net, in_shape), fields(net, in_shape), strict=True))
+    macs = [r.macs for r in rows]
+    totals = Totals(
+        sum(r.params for r in rows), None if None in macs else sum(m for m in macs if m), volume(in_shape) + sum(r.values for r in rows)
+    )
     return Summary(in_shape, rows, totals)
 
 
-def _row(visit: Visit, fields: tuple[ReceptiveField, ...]) -> Row:
+def _row(visit: Visit, seen: Field) -> Row:
     layer, in_shape = visit.layer, visit.in_shape
-    params = sum(p.size for p in layer.parameters(in_shape).values())
+    macs = macs_of(layer, in_shape)
+    notes = [f"{visit.times} times"] if visit.times > 1 else []
+    notes += ["the same parameters again"] if visit.turn > 1 else []
+    border = _border(layer.over(in_shape))
     return Row(
-        visit.path or type(layer).__name__.lower(),
+        visit.name or type(layer).__name__.lower(),
         type(layer).__name__,
         _settings(layer),
         visit.out_shape,
-        params,
-        layer.macs(in_shape),
-        0 if layer.in_place else volume(visit.out_shape),
-        _border(layer.over(in_shape)),
-        fields,
+        parameters_of(layer, in_shape)[0] * visit.copies if visit.turn == 1 else 0,
+        macs if macs is None else macs * visit.times,
+        0 if layer.in_place else volume(visit.out_shape) * visit.times,
+        ", ".join([*notes, *([border] if border else [])]),
+        seen.axes,
+        seen.why,
     )
 
 
@@ -147,7 +162,7 @@ def _settings(layer: Layer) -> str:
     parts = []
     for field in dataclasses.fields(layer):
         value = getattr(layer, field.name)
-        if isinstance(value, Initializer):
+        if callable(value) and not isinstance(value, Layer):  # initializers, and functions, whose names say little
             continue
         if field.default is dataclasses.MISSING:
             parts.append(_short(value))
@@ -183,5 +198,5 @@ def _times(shape: Sequence[int]) -> str:
     return "x".join(map(str, shape))
 
 
-def _number(n: int) -> str:
-    return f"{n:,}"
+def _number(n: int | None) -> str:
+    return UNKNOWN if n is None else f"{n:,}"

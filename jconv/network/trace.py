@@ -2,62 +2,78 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from ..composite import Call, Composite
+from ..compose import Repeat
+from ..composite import Following, Placeholder, path_to
 from ..errors import located
 from ..geometry import Shape
 from ..layer import Layer
 from ..layers import Identity
 
 
-class Value(NamedTuple):
+class Value(Placeholder):
     """What stands for an array: a number of its own, and the shape of one example. The input is number 0."""
 
-    number: int
-    shape: Shape
+    def __init__(self, number: int, shape: Shape):
+        super().__init__(shape)
+        self.number = number
+
+
+class Loop(NamedTuple):
+    """A layer gone through several times: where, and the array that goes in."""
+
+    path: str
+    layer: Repeat
+    input: Value
 
 
 class Operation(NamedTuple):
-    """One layer, or one meeting of branches, at `path`."""
+    """One layer, or one meeting of branches, at `path`; of a loop, the outermost it is in, which lists what is inside once."""
 
     path: str
-    layer: Layer
+    layer: Layer | Callable
     inputs: tuple[Value, ...]
     output: Value
+    in_place: bool
+    loop: Loop | None = None
+
+    @property
+    def is_layer(self) -> bool:
+        """Or else a function of several arrays, where branches meet."""
+        return isinstance(self.layer, Layer)
 
 
 def operations(net: Layer, in_shape: Shape, train: bool = True) -> tuple[Operation, ...]:
     """What an apply does, in order; an Identity does nothing. Raises ShapeError with the path of the layer."""
-    trace = Trace("", [], train)
-    trace.follow("", net, Value(0, in_shape))
+    trace = Trace(train=train)
+    trace.follow("", net, Value(0, tuple(in_shape)))
     return tuple(trace.done)
 
 
 @dataclass
-class Trace(Call):
+class Trace(Following):
     """Follows values through a network and writes down what happens to them."""
 
-    path: str
-    done: list[Operation]
-    train: bool
+    train: bool = True
+    done: list[Operation] = field(default_factory=list)
+    loop: Loop | None = None
 
-    def child(self, name: str, layer: Layer, x: Value) -> Value:
-        return self.follow(f"{self.path}/{name}" if self.path else name, layer, x)
-
-    def follow(self, path: str, layer: Layer, x: Value) -> Value:
-        if isinstance(layer, Composite):
-            return layer.run(replace(self, path=path), x)
+    def leaf(self, path: str, layer: Layer, x: Value) -> Value:
         if isinstance(layer, Identity):
             return x
-        return self._do(path, layer, (x,), located(path, layer.out_shape, x.shape))
+        return self._do(path, layer, (x,), located(path, layer.out_shape, x.shape), layer.in_place)
 
-    def join(self, layer: Composite, parts: dict[str, Value]) -> Value:
-        shape = located(self.path, layer.join_shapes, {name: value.shape for name, value in parts.items()})
-        return self._do(self.path, layer, tuple(parts.values()), shape)
+    def join(self, f, *parts, shapes=None, pointwise=False, in_place=False) -> Value:
+        return self._do(self.path, f, parts, self.joined(f, shapes, parts), in_place)
 
-    def _do(self, path: str, layer: Layer, inputs: tuple[Value, ...], shape: Shape) -> Value:
+    def repeat(self, name, layer, x, times, *, shared=False, unroll=False) -> Value:
+        loop = self.loop or Loop(path_to(self.path, name), Repeat(layer, times, shared=shared, unroll=unroll), x)
+        return Following.repeat(replace(self, loop=loop), name, layer, x, times)
+
+    def _do(self, path: str, layer: Layer | Callable, inputs: tuple[Value, ...], shape: Shape, in_place: bool) -> Value:
         output = Value(len(self.done) + 1, shape)
-        self.done.append(Operation(path, layer, inputs, output))
+        self.done.append(Operation(path, layer, inputs, output, in_place, self.loop))
         return output

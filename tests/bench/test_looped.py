@@ -4,26 +4,14 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from jconv import Conv, Sequential, with_method
+from jconv import Conv, Repeat, Sequential, with_method
 from jconv.bench.case import Case, draw
-from jconv.bench.looped import InTurn, Scanned, written_out
+from jconv.bench.looped import Held, InTurn, written_out
 
 
-@pytest.mark.parametrize("written_out", [False, True])
-def test_scanned_is_the_layers_one_after_another(written_out, close):
-    layer = Scanned(Conv(3, 3, padding=1, bias=False), written_out=written_out)
-    case = Case("scan", layer, (5, 7, 3), 2)
-    given = draw(case)
-    assert given.params["kernel"].shape == (4, 3, 3, 3, 3)
-    expected = given.images
-    for kernel in given.params["kernel"]:
-        expected = layer.layer.apply({"kernel": kernel}, {}, jnp.asarray(expected))[0]
-    close(layer.apply(given.params, {}, jnp.asarray(given.images))[0], expected, 1e-6)
-
-
-@pytest.mark.parametrize("written_out", [False, True])
-def test_in_turn_sums_over_the_parts_of_the_batch(written_out, close):
-    layer = InTurn(Conv(4, 3, stride=2, padding=1), parts=3, written_out=written_out)
+@pytest.mark.parametrize("unroll", [False, True])
+def test_in_turn_sums_over_the_parts_of_the_batch(unroll, close):
+    layer = InTurn(Held(Conv(4, 3, stride=2, padding=1)), parts=3, unroll=unroll)
     given = draw(Case("parts", layer, (5, 7, 2), 6))
     once = lambda params, x: layer.layer.apply(params, {}, x)[0]
     x = jnp.asarray(given.images)
@@ -39,7 +27,7 @@ def test_in_turn_sums_over_the_parts_of_the_batch(written_out, close):
     assert gradients.out_shape((5, 7, 2)) == found.shape[1:]
 
 
-@pytest.mark.parametrize("layer", [Scanned(Conv(3, 3, padding=1)), InTurn(Conv(3, 3)), InTurn(Conv(3, 3), gradient=True)])
+@pytest.mark.parametrize("layer", [Repeat(Conv(3, 3, padding=1), 4), InTurn(Held(Conv(3, 3))), InTurn(Held(Conv(3, 3)), gradient=True)])
 def test_written_out_holds_no_loop(layer):
     net = Sequential(inner=layer)
     given = draw(Case("scan", net, (5, 7, 3), 4))
@@ -47,6 +35,7 @@ def test_written_out_holds_no_loop(layer):
     assert (loops(net), loops(written_out(net))) == (1, 0)
 
 
-def test_scanned_takes_a_method_like_any_layer():
-    net = Sequential(scan=Scanned(Conv(3, 3, padding=1)))
-    assert with_method(net, "lax")["scan"].layer.method == "lax"
+def test_they_take_a_method_like_any_layer():
+    net = Sequential(scan=Repeat(Conv(3, 3, padding=1), 4), parts=InTurn(Held(Conv(3, 3))))
+    changed = with_method(net, "lax")
+    assert changed["scan"].layer.method == changed["parts"].layer.method == "lax"

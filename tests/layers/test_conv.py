@@ -255,7 +255,7 @@ def test_inputs_that_cannot_be(layer, in_shape, words):
 def test_a_batch_of_another_rank_names_both_causes(filled):
     params, _ = filled(Conv(4, 3), (7, 5, 3))
     words = (
-        "x of shape (7, 5, 3) for a kernel of shape (3, 3, 3, 4): their ranks disagree; either x lacks the batch axis, "
+        "x of shape (7, 5, 3) for the kernel of shape (3, 3, 3, 4): their ranks disagree; either x lacks the batch axis, "
         "or init was given a shape with the batch axis, where one example's shape was expected"
     )
     with pytest.raises(ShapeError, match=f"^{re.escape(words)}$"):

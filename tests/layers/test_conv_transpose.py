@@ -93,8 +93,10 @@ def test_settings_that_cannot_be(build, words):
 def test_errors_of_a_batch(filled):
     params, _ = filled(ConvTranspose(4, 3), (5, 5, 3))
     with pytest.raises(
-        ShapeError, match=r"^x of shape \(5, 5, 3\) for a kernel of shape \(3, 3, 4, 3\): their ranks disagree; either x lacks"
+        ShapeError, match=r"^x of shape \(5, 5, 3\) for the kernel of shape \(3, 3, 4, 3\): their ranks disagree; either x lacks"
     ):
         ConvTranspose(4, 3).apply(params, {}, jnp.zeros((5, 5, 3)))
-    with pytest.raises(ShapeError, match=r"of shape \(1, 5, 5, 2\) has 2 channels, but the kernel of shape \(3, 3, 4, 3\) reads 3"):
+    with pytest.raises(
+        ShapeError, match=r"of shape \(1, 5, 5, 2\) for the kernel of shape \(3, 3, 4, 3\): ConvTranspose declares \(3, 3, 4, 2\)"
+    ):
         ConvTranspose(4, 3).apply(params, {}, jnp.zeros((1, 5, 5, 2)))

@@ -77,8 +77,8 @@ def test_settings_and_inputs_that_cannot_be(build, words):
 @pytest.mark.parametrize(
     ("shape", "words"),
     [
-        ((5,), "x of shape (5,) for a kernel of shape (5, 3): their ranks disagree; either x lacks the batch axis"),
-        ((2, 7, 5), "x of shape (2, 7, 5) for a kernel of shape (5, 3): their ranks disagree"),
+        ((5,), "x of shape (5,) lacks the batch axis"),
+        ((2, 7, 5), "x of shape (2, 7, 5) for the kernel of shape (5, 3): their ranks disagree"),
         ((2, 6), "x of shape (2, 6) for a kernel of shape (5, 3): 6 features came, 5 were expected; initialise for this input"),
     ],
 )

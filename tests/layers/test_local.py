@@ -94,12 +94,15 @@ def test_settings_that_cannot_be(build, words):
 @pytest.mark.parametrize(
     ("shape", "words"),
     [
-        ((7, 5, 3), "x of shape (7, 5, 3) for a kernel of shape (5, 3, 3, 3, 3, 4): their ranks disagree; either x lacks the batch axis"),
+        ((7, 5, 3), "x of shape (7, 5, 3) for the kernel of shape (5, 3, 3, 3, 3, 4): their ranks disagree; either x lacks the batch axis"),
         (
             (1, 8, 5, 3),
-            "kernel of shape (5, 3, 3, 3, 3, 4) for one example of shape (8, 5, 3): (6, 3, 3, 3, 3) and the features were expected; initialise",
+            "x of shape (1, 8, 5, 3) for the kernel of shape (5, 3, 3, 3, 3, 4): Local declares (6, 3, 3, 3, 3, 4) for it; initialise",
         ),
-        ((1, 7, 5, 2), "kernel of shape (5, 3, 3, 3, 3, 4) for one example of shape (7, 5, 2): (5, 3, 3, 3, 2) and the features were"),
+        (
+            (1, 7, 5, 2),
+            "x of shape (1, 7, 5, 2) for the kernel of shape (5, 3, 3, 3, 3, 4): Local declares (5, 3, 3, 3, 2, 4) for it; initialise",
+        ),
     ],
 )
 def test_a_batch_of_another_shape_than_inits(shape, words, filled):

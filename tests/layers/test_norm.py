@@ -132,6 +132,7 @@ def test_settings_that_cannot_be(build, words):
 def test_a_batch_of_other_channels_is_not_broadcast(layer, channels, train, filled):
     params, state = filled(layer, SHAPE)
     with pytest.raises(
-        ShapeError, match=rf"^x of shape .* has {channels} channels, but init was given a shape with 6; initialise for this"
+        ShapeError,
+        match=rf"^x of shape .* for the (scale|mean) of shape \(6,\): {type(layer).__name__} declares \({channels},\) for it; initialise for this",
     ):
         jax.eval_shape(lambda x: layer.apply(params, state, x, train=train)[0], jax.ShapeDtypeStruct((2, 7, 5, channels), jnp.float32))

@@ -48,7 +48,7 @@ def test_the_codes_are_signs_and_state():
         (
             lambda: Rbf(3).apply({}, {"codes": jnp.ones((7, 3))}, jnp.ones((2, 5))),
             ShapeError,
-            "x of shape (2, 5) for codes of shape (7, 3): features disagree; initialise for this input",
+            "x of shape (2, 5) for the codes of shape (7, 3): Rbf declares (5, 3) for it; initialise for this input",
         ),
         (lambda: Rbf(3).apply({}, {"codes": jnp.ones((7, 3))}, jnp.ones((2, 7), int)), LayerError, "the input has dtype int32"),
     ],

@@ -125,8 +125,8 @@ def test_a_missing_field_is_named(plan, name):
         ({"net": "lenet5"}, 'net is "lenet5", the JSON of a net was expected'),
         ({"measurements": {}}, "measurements is {}, a list of objects was expected"),
         ({"measurements": [1]}, "measurements is [1], a list of objects was expected"),
-        ({"net": {"layer": "Conf"}}, "net: the net: unknown layer 'Conf'"),
-        ({"net": {"layer": "Conv", "features": 3}}, "net: the net: Conv does not take these settings"),
+        ({"net": {"class": "Conf"}}, "net: the net: unknown layer 'Conf'"),
+        ({"net": {"class": "Conv", "features": 3}}, "net: the net: Conv does not take these settings"),
         ({"in_shape": [5, 5, 5, 5, 3]}, "net: conv1: "),
     ],
 )

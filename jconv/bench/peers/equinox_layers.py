@@ -26,7 +26,7 @@ def build(layer: Layer, in_shape: Shape, params: Params) -> Any:
 
 
 def children(layer: Layer, in_shape: Shape, params: Params) -> dict[str, Any]:
-    return {name: build(child, shape, params.get(name, {})) for name, child, shape in layer.steps(in_shape)}
+    return {name: build(child, shape, params.get(name, {})) for name, child, shape, *_ in layer.steps(in_shape)}
 
 
 def filled(make: Callable[[], Any], weight: Any, bias: Any) -> Any:

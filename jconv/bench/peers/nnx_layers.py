@@ -26,7 +26,7 @@ def build(layer: Layer, in_shape: Shape, params: Params, dtype: Any) -> Callable
 
 
 def children(layer: Layer, in_shape: Shape, params: Params, dtype: Any) -> dict[str, Callable]:
-    return {name: build(child, shape, params.get(name, {}), dtype) for name, child, shape in layer.steps(in_shape)}
+    return {name: build(child, shape, params.get(name, {}), dtype) for name, child, shape, *_ in layer.steps(in_shape)}
 
 
 def given(params: Params, *names: str) -> dict[str, Callable]:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ...compose import Concat, Residual, Sequential
+from ...compose import Concat, Repeat, Residual, Sequential
 from ...geometry import Shape, per_axis
 from ...layer import Layer, Params
 from ...layers import (
@@ -27,7 +27,6 @@ from ...layers import (
     PadChannels,
     Relu,
 )
-from ..looped import Scanned
 from ..task import Unable
 from .pytorch_modules import Added, Function, Joined
 
@@ -52,7 +51,7 @@ class Builder:
         return BUILD[type(layer)](self, layer, in_shape, params, path)
 
     def children(self, layer: Layer, in_shape: Shape, params: Params, path: str) -> dict[str, nn.Module]:
-        return {name: self.build(child, shape, params.get(name, {}), f"{path}{name}/") for name, child, shape in layer.steps(in_shape)}
+        return {name: self.build(child, shape, params.get(name, {}), f"{path}{name}/") for name, child, shape, *_ in layer.steps(in_shape)}
 
     def place(self, path: str, parameter: nn.Parameter, value: np.ndarray, axes: tuple[int, ...] = ()) -> None:
         axes = axes or tuple(range(value.ndim))
@@ -121,9 +120,9 @@ def _sequential(builder: Builder, s: Sequential, in_shape: Shape, params: Params
     return nn.Sequential(*builder.children(s, in_shape, params, path).values())
 
 
-def _scanned(builder: Builder, s: Scanned, in_shape: Shape, params: Params, path: str) -> nn.Module:
+def _repeated(builder: Builder, s: Repeat, in_shape: Shape, params: Params, path: str) -> nn.Module:
     part = lambda tree, i: {k: part(v, i) if isinstance(v, dict) else v[i] for k, v in tree.items()}
-    return nn.Sequential(*(builder.build(s.layer, in_shape, part(params, i), path) for i in range(s.times)))
+    return nn.Sequential(*(builder.build(s.layer, in_shape, part(params["layer"], i), path) for i in range(s.times)))
 
 
 def _symmetric(padding: tuple[tuple[int, int], ...]) -> tuple[int, ...]:
@@ -142,7 +141,7 @@ BUILD: dict[type, Callable[..., nn.Module]] = {
     LocalResponseNorm: _lrn,
     PadChannels: _pad,
     Sequential: _sequential,
-    Scanned: _scanned,
+    Repeat: _repeated,
     Residual: lambda *a: Added(**Builder.children(*a)),
     Concat: lambda *a: Joined(*Builder.children(*a).values()),
     Relu: lambda *_: nn.ReLU(inplace=True),

@@ -20,12 +20,12 @@ from jconv import (
     MaxPool,
     PadChannels,
     Relu,
+    Repeat,
     Residual,
     Sequential,
 )  # fmt: skip
 from jconv.bench.case import Case, toy
 from jconv.bench.contestants import PEERS, maker
-from jconv.bench.looped import Scanned
 from jconv.bench.nets import LARGE, SMALL, TABLE
 from jconv.bench.ours import task as ours
 from jconv.bench.task import Unable, largest_error, wait
@@ -86,8 +86,8 @@ OPERATIONS = {
     "average pool": (AvgPool(3, 2, padding=1), (7, 6, 2)),
     "LRN": (LocalResponseNorm(5, alpha=0.3), (3, 4, 7)),
     "batch norm": (BatchNorm(), (5, 4, 3)),
-    "scan": (Scanned(Conv(3, 3, padding=1)), (5, 4, 3)),
-    "scan of two": (Scanned(Sequential(a=Conv(3, 3, padding=1), b=Conv(3, 1))), (5, 4, 3)),
+    "scan": (Repeat(Conv(3, 3, padding=1), 4), (5, 4, 3)),
+    "scan of two": (Repeat(Sequential(a=Conv(3, 3, padding=1), b=Conv(3, 1)), 4), (5, 4, 3)),
 }
 
 
