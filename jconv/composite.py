@@ -95,18 +95,8 @@ class Composite(Layer):
 
     def followed(self, in_shape: Shape) -> tuple[Shape, list[Step]]:
         """The shape that `run` gives, and its steps. Raises ShapeError, and LayerError for a layer in `run` that is not a child."""
-        call, own = Shapes(), dict(self.children)
-        y = self.run(call, Placeholder(tuple(in_shape)))
-        for step in call.steps:
-            if own.get(step.name) != step.layer:
-                kind, there = type(self).__name__, ", ".join(own) or "none"
-                raise LayerError(
-                    f"{kind}.run goes through {step.name!r}, {type(step.layer).__name__}, which is not what is set under that name; the "
-                    f"children of {kind} are {there}: make it a setting, and name it so in call.child"
-                )
-        if not isinstance(y, Placeholder):
-            raise LayerError(f"{type(self).__name__}.run returns {type(y).__name__}; what call.child or call.join gave was expected")
-        return y.shape, call.steps
+        call = Shapes(self)
+        return passed_on(self, call, Placeholder(tuple(in_shape))).shape, call.steps
 
     def init(self, key: jax.Array, in_shape: Shape) -> tuple[Params, State]:
         params, state = {}, {}
@@ -194,8 +184,34 @@ def _refuse(self, *_):
     raise LayerError(PASS_ON)
 
 
-for _name in "add radd sub rsub mul rmul truediv rtruediv pow matmul neg getitem iter len float array jax_array lt gt".split():
+for _name in "add radd sub rsub mul rmul truediv rtruediv pow matmul neg getitem iter len float array lt gt".split():
     setattr(Placeholder, f"__{_name}__", _refuse)
+
+
+def passed_on(layer: Composite, call: Call, x: Placeholder) -> Placeholder:
+    """What a composite's `run` makes of x. Raises LayerError where it does more than pass it on."""
+    try:
+        y = layer.run(call, x)
+    except TypeError as error:  # jax says that it takes no such thing
+        if not any(f"{kind.__name__}'" in str(error) for kind in (Placeholder, *Placeholder.__subclasses__())):
+            raise
+        raise LayerError(PASS_ON) from None
+    if not isinstance(y, Placeholder):
+        raise LayerError(f"{type(layer).__name__}.run returns {type(y).__name__}; what call.child or call.join gave was expected")
+    return y
+
+
+def check_child(composite: Composite | None, name: str, layer: Layer) -> None:
+    """Refuse a layer in `run` that is not the child of that name: no edit would reach it. Raises LayerError."""
+    if composite is None:
+        return
+    own = dict(composite.children)
+    if own.get(name) is not layer and own.get(name) != layer:
+        kind, there = type(composite).__name__, ", ".join(own) or "none"
+        raise LayerError(
+            f"{kind}.run goes through {name!r}, {type(layer).__name__}, which is not what is set under that name; the children of {kind} are "
+            f"{there}: make it a setting, and name it so in call.child"
+        )
 
 
 class Call:
@@ -233,10 +249,12 @@ class Call:
 class Shapes(Call):
     """Follows shapes through one composite, and lists its steps."""
 
+    inside: Composite
     steps: list[Step] = field(default_factory=list)
     train = True
 
     def child(self, name: str, layer: Layer, x: Placeholder) -> Placeholder:
+        check_child(self.inside, name, layer)
         self.steps.append(Step(name, layer, x.shape))
         return Placeholder(located(name, layer.out_shape, x.shape))
 
@@ -244,6 +262,7 @@ class Shapes(Call):
         return Placeholder(joined_shape(f, shapes, *(part.shape for part in parts)))
 
     def repeat(self, name, layer, x, times, *, shared=False, unroll=False) -> Placeholder:
+        check_child(self.inside, name, layer)
         self.steps.append(Step(name, layer, x.shape, times, shared))
         return Placeholder(located(name, kept_shape, layer, x.shape, times))
 
@@ -256,16 +275,18 @@ class Following(Call):
     """
 
     path: str = ""
+    inside: Composite | None = None
     train = True
 
     def child(self, name: str, layer: Layer, x):
+        check_child(self.inside, name, layer)
         return self.follow(path_to(self.path, name), layer, x)
 
     def follow(self, path: str, layer: Layer, x):
         if not isinstance(layer, Composite):
             return self.leaf(path, layer, x)
         try:
-            return layer.run(replace(self, path=path), x)
+            return passed_on(layer, replace(self, path=path, inside=layer), x)
         except LayerError as error:  # of `run` itself: those of the layers inside know their paths
             raise (error if error.path or not path else error.under(path)) from None
 

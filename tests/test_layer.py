@@ -161,7 +161,7 @@ def test_out_shape_and_parameters_agree_with_what_runs(layer, in_shape, train):
         assert shapes(params) == {name: p.shape for name, p in layer.parameters(in_shape).items()}
         assert shapes(state) == {name: p.shape for name, p in layer.statistics(in_shape).items()}
         assert shapes(new) == shapes(state)
-    declared = sum(p.size for visit in walk(layer, in_shape) for p in visit.layer.parameters(visit.in_shape).values())
+    declared = sum(v.copies * p.size for v in walk(layer, in_shape) for p in v.layer.parameters(v.in_shape).values() if v.turn == 1)
     assert sum(a.size for a in jax.tree.leaves(params)) == declared
 
 

@@ -96,7 +96,7 @@ def test_two_taps_of_one_name_are_refused(x):
         (lambda: Tap("body"), ValueError, '^Tap: the name "body" is taken by its own child; choose another$'),
         (lambda: Tap("a/b"), ValueError, "^Tap: the name 'a/b' may not be empty or hold '/'"),
         (lambda: Tap(""), ValueError, "^Tap: the name '' may not be empty"),
-        (lambda: Tap("a", 3), TypeError, "^Tap: a is 3, a layer was expected"),
+        (lambda: Tap("a", 3), TypeError, "^Tap: body is 3, a layer was expected"),
     ],
 )
 def test_names_and_bodies_that_cannot_be(build, error, words):

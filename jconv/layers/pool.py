@@ -196,6 +196,9 @@ class Subsampling(Layer):
     def out_shape(self, in_shape: Shape) -> Shape:
         return (*self.over(in_shape).out_sizes, in_shape[-1])
 
+    def macs(self, in_shape: Shape) -> int:
+        return 0
+
     def parameters(self, in_shape: Shape) -> dict[str, Parameter]:
         mean = constant(1 / volume(self.over(in_shape).size))  # it begins as average pooling
         return {"scale": Parameter(in_shape[-1:], mean), "bias": Parameter(in_shape[-1:], zeros)}

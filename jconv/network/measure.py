@@ -210,7 +210,7 @@ def _varying(jaxpr: Any) -> set[Any]:
 PROBES = 6  # positions at either end of an axis, and in its middle
 DRAWS = 256  # values drawn for every position: a maximum must win once at each edge of its window
 LARGEST = 2**24  # values in a probe
-WIDER = (1, 2, 3)  # times the image, where its own size leaves more than one window possible
+WIDER = (1, 2, 4, 8)  # times the image, where its own size leaves more than one window possible
 
 
 @lru_cache(maxsize=CACHED)
@@ -236,11 +236,13 @@ def _window(arrays_for: Callable, run: Callable, part: int, shapes: tuple[Shape,
     seen = []
     for wider in WIDER:
         sizes = tuple((*(n * wider for n in shape[:-1]), shape[-1]) for shape in shapes)
+        if wider > 1 and max(map(volume, sizes)) > LARGEST:
+            break
         try:
             seen.append(_support(arrays_for(sizes), run, part, sizes))
         except Exception:  # no gradient; or another size does not fit, and what is known must do
             break
-        found = _fit(seen[-1], last=wider == WIDER[-1])
+        found = _fit(seen[-1], last=False)
         if found is not None:
             return _over(found, seen[0])
     return _over(_fit(seen[0], last=True), seen[0]) if seen else None
@@ -326,12 +328,10 @@ def _fit_axis(spans: dict[int, tuple[int, int]], size: int, last: bool) -> tuple
         return (
             (end - begin + 1, 0, -begin) if last or begins or ends else None
         )  # all outputs see the same, or an image is too small to tell
-    if len(spans) == 1 and size == 1:
-        return (1, 1, 0)
     for free in (begins, ends):
         if len(free) > 1:
             (i, a), (j, b) = min(free.items()), max(free.items())
-            if (b - a) % (j - i) or b == a:
+            if (b - a) % (j - i) or b <= a:
                 return None
             stride = (b - a) // (j - i)
             break
