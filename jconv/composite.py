@@ -209,8 +209,8 @@ def check_child(composite: Composite | None, name: str, layer: Layer) -> None:
     if own.get(name) is not layer and own.get(name) != layer:
         kind, there = type(composite).__name__, ", ".join(own) or "none"
         raise LayerError(
-            f"{kind}.run goes through {name!r}, {type(layer).__name__}, which is not what is set under that name; the children of {kind} are "
-            f"{there}: make it a setting, and name it so in call.child"
+            f"{kind}.run goes through {name!r}, {type(layer).__name__}, which is not what is set under that name; the children of {kind} "
+            f"are {there}: make it a setting, and name it so in call.child"
         )
 
 
@@ -282,7 +282,7 @@ class Following(Call):
         check_child(self.inside, name, layer)
         return self.follow(path_to(self.path, name), layer, x)
 
-    def follow(self, path: str, layer: Layer, x):
+    def follow(self, path: str, layer: Layer, x) -> Any:
         if not isinstance(layer, Composite):
             return self.leaf(path, layer, x)
         try:
@@ -290,7 +290,7 @@ class Following(Call):
         except LayerError as error:  # of `run` itself: those of the layers inside know their paths
             raise (error if error.path or not path else error.under(path)) from None
 
-    def leaf(self, path: str, layer: Layer, x):
+    def leaf(self, path: str, layer: Layer, x) -> Any:
         """What a layer that holds no other makes of x."""
         raise NotImplementedError
 

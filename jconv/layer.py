@@ -27,6 +27,7 @@ from typing import Any, NamedTuple, Protocol
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from .errors import LayerError, ShapeError
 from .geometry import Shape, Window, pointwise
@@ -161,7 +162,7 @@ def checked(apply: Callable) -> Callable:
     Raises LayerError for x that is no array and for `train` given as a traced value; ShapeError, with both shapes, for parameters and
     statistics that are not those of `parameters` and `statistics` for this x. All of it is arithmetic on shapes, at trace time.
     """
-    if hasattr(apply, "is_checked"):
+    if getattr(apply, "_checked", False):
         return apply
 
     @wraps(apply)
@@ -174,7 +175,7 @@ def checked(apply: Callable) -> Callable:
             _check_arrays(self, params, state, x)
         return apply(self, params, state, x, train=bool(train), key=key)
 
-    outermost.is_checked = True
+    setattr(outermost, "_checked", True)  # noqa: B010 (pyright knows no attributes of functions)
     return outermost
 
 
@@ -191,7 +192,7 @@ def _as_array(layer: Layer, x: Any) -> jax.Array:
 
 
 def _check_train(layer: Layer, train: Any) -> None:
-    if isinstance(train, jax.core.Tracer):
+    if isinstance(train, Tracer):
         raise LayerError(
             f"{type(layer).__name__}: train is traced, but it decides what is computed and is static; give it as static_argnames='train', "
             "or as functools.partial(net.apply, train=True)"

@@ -98,6 +98,7 @@ class Fields(Following):
 
     def repeat(self, name, layer, x, times, *, shared=False, unroll=False) -> Seen:
         located(path_to(self.path, name), kept_shape, layer, x.shape, times)
+        last = self
         for _ in range(times):
             last = replace(self, found=[])
             x = last.child(name, layer, x)

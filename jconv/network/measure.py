@@ -39,10 +39,11 @@ class Kept(NamedTuple):
 def parameters_of(layer: Layer, in_shape: Shape) -> tuple[int, int]:
     """How many trained values a layer that holds no other has, and how many that training updates outside the gradient."""
     if type(layer).init is Layer.init:
-        sizes = (layer.parameters(in_shape), layer.statistics(in_shape))
-        return tuple(sum(p.size for p in arrays.values()) for arrays in sizes)
+        size = lambda arrays: sum(p.size for p in arrays.values())
+        return size(layer.parameters(in_shape)), size(layer.statistics(in_shape))
+    size = lambda tree: sum(math.prod(a.shape) for a in jax.tree.leaves(tree))
     params, state = _arrays(layer, in_shape)
-    return tuple(sum(math.prod(a.shape) for a in jax.tree.leaves(tree)) for tree in (params, state))
+    return size(params), size(state)
 
 
 def macs_of(layer: Layer, in_shape: Shape) -> int | None:
@@ -219,7 +220,8 @@ def _measured_window(layer: Layer, in_shape: Shape) -> Window | None:
         return None
 
     def run(arrays, x):
-        return layer.apply(*arrays, x)[0]
+        params, state = arrays
+        return layer.apply(params, state, x)[0]
 
     return _window(lambda shapes: _arrays(layer, *shapes), run, 0, (in_shape,))
 

@@ -32,7 +32,7 @@ def from_json(text: str, own: Sequence[type[Layer]] = ()) -> Layer:
         data = json.loads(text)
     except ValueError as error:
         raise ValueError(f"not the JSON of a net: {error}") from None
-    known = {
+    known: dict[str, type] = {
         c.__name__: c
         for c in (*vars(layers).values(), *vars(compose).values(), tap.Tap, *own)
         if isinstance(c, type) and issubclass(c, Layer)
@@ -61,7 +61,7 @@ def _encode(value: Any, path: str) -> Any:
     )
 
 
-def _decode(value: Any, known: dict[str, type[Layer]], path: str) -> Any:
+def _decode(value: Any, known: dict[str, type], path: str) -> Any:
     inside = f"{path}/" if path else ""
     if isinstance(value, list):
         return tuple(_decode(v, known, path) for v in value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Any
 
 from ..errors import LayerError, located, unknown
 from ..layer import Layer, map_layers
@@ -42,7 +43,7 @@ def thin(net: Layer, factor: float) -> Layer:
     """
     last = _last_widths(net)
 
-    def shrink(path: str, layer: Layer) -> Layer:
+    def shrink(path: str, layer: Any) -> Layer:
         if isinstance(layer, PadChannels):
             return PadChannels(_fewer(layer.channels, factor))
         if isinstance(layer, GroupNorm):

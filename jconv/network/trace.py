@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..compose import Repeat
 from ..composite import Following, Placeholder, path_to
@@ -31,10 +31,10 @@ class Loop(NamedTuple):
 
 
 class Operation(NamedTuple):
-    """One layer, or one meeting of branches, at `path`; of a loop, the outermost it is in, which lists what is inside once."""
+    """One layer, or one meeting of branches, at `path`; in a loop, the outermost it is in, which lists what is inside once."""
 
     path: str
-    layer: Layer | Callable
+    layer: Any  # a Layer, or a function of several arrays
     inputs: tuple[Value, ...]
     output: Value
     in_place: bool
@@ -42,7 +42,7 @@ class Operation(NamedTuple):
 
     @property
     def is_layer(self) -> bool:
-        """Or else a function of several arrays, where branches meet."""
+        """Or else branches meet."""
         return isinstance(self.layer, Layer)
 
 
