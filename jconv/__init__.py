@@ -72,6 +72,7 @@ from .network import (
     replace,
     save_plan,
     saved_bytes,
+    servable,
     shift_and_stitch,
     streaming_peak,
     summary,

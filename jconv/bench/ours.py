@@ -13,6 +13,7 @@ import optax
 
 from ..compilation import jit
 from ..layer import Layer, with_method
+from ..network.serving import build_servable
 from .case import MOMENTUM, RATE, Case, What, draw
 from .task import Stepper, Task, loss_shown
 
@@ -42,18 +43,47 @@ def cross_entropy(scores: jax.Array, labels: jax.Array) -> jax.Array:
 
 
 def task(case: Case, what: What, method: str = "auto", options: dict[str, Any] | None = None) -> Task:
-    """Raises ValueError when the method cannot do the case."""
-    made, given = program(case, what, method, plainly if method == "lax" else partial(compiled, options=options)), draw(case)
+    """Raises ValueError when the method cannot do the case.
+
+    The method "auto" is to do every case: where the compiler refuses convolutions of it, the first call leaves their layers to im2col
+    and warns; by a method of one name it fails.
+    """
+    jitted, given = plainly if method == "lax" else partial(compiled, options=options), draw(case)
     arrays = *jax.tree.map(jnp.asarray, (given.params, given.state)), jnp.asarray(given.images, case.dtype), jnp.asarray(given.labels)
+    net = with_method(case.net, method)
+    made = _program(case, net, what, jitted)
     arguments = made.arguments(*arrays)
-    run = Stepper(made.function, *arguments) if what == "train" else partial(made.function, *arguments)
-    return Task(run, made.shown, case.parameters)
+    run = lambda function: Stepper(function, *arguments) if what == "train" else partial(function, *arguments)
+
+    def first(net: Layer) -> tuple[Callable, Any]:
+        served = run(_program(case, net, what, jitted).function)
+        return served, served()
+
+    rescued = FirstCall(lambda: build_servable(first, net, case.in_shape, [case.batch], dtype=case.dtype))
+    return Task(rescued if method == "auto" else run(made.function), made.shown, case.parameters)
+
+
+class FirstCall:
+    """A function that its first call finds: `first()` returns it and its first result."""
+
+    def __init__(self, first: Callable[[], tuple[Callable, Any]]):
+        self.first, self.run = first, None
+
+    def __call__(self) -> Any:
+        if self.run is not None:
+            return self.run()
+        self.run, result = self.first()
+        return result
 
 
 def program(case: Case, what: What, method: str, jitted: Jit) -> Program:
     """What is done with a case. Raises ValueError when the method cannot do it."""
+    return _program(case, with_method(case.net, method), what, jitted)
+
+
+def _program(case: Case, net: Layer, what: What, jitted: Jit) -> Program:
     make = {"forward": _forward, "gradient": _gradient, "train": _train, "per-example": _per_example}[what]
-    return make(case, with_method(case.net, method), jitted)
+    return make(case, net, jitted)
 
 
 def _forward(case: Case, net: Layer, jitted: Jit) -> Program:

@@ -10,6 +10,7 @@ from .plan_file import load_plan, save_plan
 from .precision import PrecisionErrors, precision_errors
 from .recording import activations, features
 from .serial import from_json, to_json
+from .serving import servable
 from .surgery import replace, thin, with_precision
 from .table import Summary, summary
 from .tuned import Measurement, Tuning

@@ -8,6 +8,7 @@ stay float32. The truth is float64 at highest precision.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -19,6 +20,7 @@ from ..geometry import Shape
 from ..layer import Layer, map_layers
 from ..layers import Dropout, DropPath, Identity
 from .differences import Leaves, relative, weighted_sum
+from .serving import build_servable
 from .surgery import with_precision
 from .text import aligned
 
@@ -96,14 +98,15 @@ def numbers(net: Layer, policy: Policy, train: bool, params, images, state, weig
     net = with_precision(net, policy.precision)
     wide = "float64" if policy.dtype == "float64" else "float32"
 
-    def summed(params, images, state, weights):
+    def summed(net, params, images, state, weights):
         y = net.apply(params, state, images.astype(policy.dtype), train=train)[0]
         y = jax.tree.map(lambda a: a.astype(wide), y)
         return weighted_sum(weights, y).astype(wide), y
 
     with jax.enable_x64(policy.dtype == "float64"):
         arrays = jax.tree.map(lambda a: jnp.asarray(a, wide), (params, images, state, weights))
-        (_, y), (slopes, slope) = jit(jax.value_and_grad(summed, (0, 1), has_aux=True))(*arrays)
+        run = lambda net: jit(jax.value_and_grad(partial(summed, net), (0, 1), has_aux=True))(*arrays)
+        (_, y), (slopes, slope) = build_servable(run, net, images.shape[1:], [len(images)], dtype=policy.dtype)
     name = lambda path: jax.tree_util.keystr(path, simple=True, separator="/")
     leaves = {name(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(slopes)} | {"(input)": slope}
     return [np.asarray(a, np.float64) for a in jax.tree.leaves(y)], {name: np.asarray(leaf, np.float64) for name, leaf in leaves.items()}

@@ -85,12 +85,17 @@ def make_test(recipe: Recipe) -> Callable:
         return jnp.stack([scores[0].argmax(1), of_views.argmax(1)])  # (2, N)
 
     def test(carried: Carried, images: jax.Array, labels: jax.Array) -> jax.Array:
-        size = min(TESTED, len(images))
+        size = tested(len(images)) // len(VIEWS)
         filled = jnp.pad(images, ((0, -len(images) % size), (0, 0), (0, 0), (0, 0)))
         found = jax.lax.map(lambda batch: guesses(carried, batch), filled.reshape(-1, size, *images.shape[1:]))
         return (found.swapaxes(0, 1).reshape(2, -1)[:, : len(images)] == labels[None]).sum(1, dtype=jnp.int32)
 
     return test
+
+
+def tested(count: int) -> int:
+    """How many views of images a test of `count` images takes at once."""
+    return len(VIEWS) * min(TESTED, count)
 
 
 def views(x: jax.Array) -> jax.Array:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from jconv import BatchNorm, Conv, Dense, Dropout, Flatten, Layer, Sequential, precision_errors
+from jconv.network import precision
 from jconv.network.precision import POLICIES, TRUTH, Policy, numbers
 
 NET = Sequential(conv1=Conv(4, 3), bn1=BatchNorm(), drop=Dropout(0.5), flatten=Flatten(), fc=Dense(5))
@@ -59,3 +60,16 @@ def test_the_table_says_what_it_is_against():
     assert [line.split("  ")[0] for line in lines[3:6]] == ["float32, highest", "float32, default", "bfloat16, default"]
     assert lines[-1].split() == ["float64,", "highest", "the", "truth"]
     assert str(Policy("float32", "high")) == "float32, high"
+
+
+def test_what_the_compiler_refuses_is_asked_of_the_very_batch_and_dtype(monkeypatch):
+    """A convolution may compile in one dtype and not in another."""
+    asked = []
+
+    def build(run, net, in_shape, batches, *, dtype):
+        asked.append((net["conv1"].precision, in_shape, batches, dtype))
+        return run(net)
+
+    monkeypatch.setattr(precision, "build_servable", build)
+    precision_errors(NET, (7, 5, 3), batch=2, policies=(BFLOAT16,))
+    assert asked == [("highest", (7, 5, 3), [2], "float64"), ("default", (7, 5, 3), [2], "bfloat16")]
