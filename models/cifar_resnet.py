@@ -7,8 +7,7 @@ Parameters with A: 20 269,722   32 464,154   44 658,586   56 853,018   110 1,727
 
 from typing import Literal
 
-from jconv import AvgPool, BatchNorm, Conv, Dense, GlobalAvgPool, Identity, Layer, PadChannels, Relu, Residual, Sequential
-from jconv.errors import InputError
+from jconv import AvgPool, BatchNorm, Conv, Dense, GlobalAvgPool, Identity, InputError, Layer, PadChannels, Relu, Residual, Sequential
 from jconv.layers import he_normal, torch_uniform
 
 from .choice import check_variant

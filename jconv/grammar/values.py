@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from ..errors import LayerError
+from ..errors import JconvError, LayerError
 from ..layers import initializer
 from ..layers.initializer import Initializer
 
@@ -23,7 +23,7 @@ _PIECE = re.compile(r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|->|.""", re.DOTALL) 
 _UNCLOSED = re.compile(r".*?(?=\s*(?:->|\s-\s|\[|\]|$))", re.DOTALL)
 
 
-class BadValue(Exception):
+class BadValue(JconvError):
     """What is wrong with settings at position `at`; they reach to `end`, and `kept` is what can be kept of them, with its brackets."""
 
     def __init__(self, message: str, at: int, end: int, kept: str = ""):
