@@ -95,6 +95,7 @@ LAYERS = [
     LeakyRelu(),
     Elu(),
     Gelu(),
+    Gelu(approximate=False),
     Silu(),
     Sigmoid(),
     Tanh(),
