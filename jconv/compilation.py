@@ -112,9 +112,13 @@ class Jitted:
 
     def clear_cache(self) -> None:
         """Forget what was traced and compiled."""
-        jitted: Any  # jax's types do not tell of the method
+        jitted: Any  # jax's types do not tell of the method, nor of the next
         for jitted in (self._plain, self._outermost):
             jitted.clear_cache()
+
+    def _cache_size(self) -> int:
+        """How many programs were compiled, by the name that jax has for it."""
+        return self._outermost._cache_size()
 
 
 def advice(equations: list[Any]) -> str:

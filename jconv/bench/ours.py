@@ -38,8 +38,8 @@ def plainly(f: Callable, donate: tuple[int, ...] = ()) -> Callable:
     return jax.jit(f, donate_argnums=donate)
 
 
-def cross_entropy(scores: jax.Array, labels: jax.Array) -> jax.Array:
-    return optax.softmax_cross_entropy_with_integer_labels(scores.astype(jnp.float32), labels).mean()
+def cross_entropy(logits: jax.Array, labels: jax.Array) -> jax.Array:
+    return optax.softmax_cross_entropy_with_integer_labels(logits.astype(jnp.float32), labels).mean()
 
 
 def task(case: Case, what: What, method: str = "auto", options: dict[str, Any] | None = None) -> Task:
@@ -108,15 +108,15 @@ def _train(case: Case, net: Layer, jitted: Jit) -> Program:
     optimizer = optax.sgd(RATE, MOMENTUM)
 
     def step(carried, x, labels):
-        params, state, memory = carried
+        params, state, opt_state = carried
 
         def objective(params):
-            scores, after = net.apply(params, state, x, train=True)
-            return cross_entropy(scores, labels), after
+            logits, after = net.apply(params, state, x, train=True)
+            return cross_entropy(logits, labels), after
 
         (loss, state), gradient = jax.value_and_grad(objective, has_aux=True)(params)
-        updates, memory = optimizer.update(gradient, memory)
-        return (optax.apply_updates(params, updates), state, memory), loss
+        updates, opt_state = optimizer.update(gradient, opt_state)
+        return (optax.apply_updates(params, updates), state, opt_state), loss
 
     carried = lambda params, state: (params, state, optimizer.init(params))
     return Program(jitted(step, (0,)), lambda params, state, images, labels: (carried(params, state), images, labels), loss_shown)

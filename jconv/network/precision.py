@@ -1,4 +1,4 @@
-"""What a precision policy costs: how far scores and gradients are from the true ones, on the backend at hand.
+"""What a precision policy costs: how far logits and gradients are from the true ones, on the backend at hand.
 
 A policy is the dtype of images and activations, and the precision of convolutions and matrix products, in jax's words: "highest",
 "high" or "default". On a GPU "default" multiplies float32 as TF32, on a TPU as bfloat16; on a CPU all three are the same. Parameters
@@ -45,7 +45,7 @@ class PolicyError(NamedTuple):
     """max|a - b| / max|b| against the truth: the largest over the outputs, and over the parameter arrays and the input."""
 
     policy: Policy
-    scores: float
+    logits: float
     gradient: float
     worst: str  # which gradient
 
@@ -59,8 +59,8 @@ class PrecisionErrors:
     rows: tuple[PolicyError, ...]
 
     def __str__(self) -> str:
-        head = ("policy", "scores", "gradients", "worst gradient of")
-        rows = [(str(row.policy), f"{row.scores:.1e}", f"{row.gradient:.1e}", row.worst) for row in self.rows]
+        head = ("policy", "logits", "gradients", "worst gradient of")
+        rows = [(str(row.policy), f"{row.logits:.1e}", f"{row.gradient:.1e}", row.worst) for row in self.rows]
         table = aligned(head, rows, (str(TRUTH), "the truth", "", ""), right={1, 2})
         return f"max|a - b| / max|b| on {self.backend}, batch {self.batch}\n{table}"
 
@@ -68,9 +68,9 @@ class PrecisionErrors:
 def precision_errors(
     net: Layer, in_shape: Shape, *, train: bool = True, batch: int = 8, policies: tuple[Policy, ...] = POLICIES, seed: int = 0
 ) -> PrecisionErrors:
-    """The true errors of a net's scores and gradients under each policy, as `jconv.jit` compiles it on this backend.
+    """The true errors of a net's logits and gradients under each policy, as `jconv.jit` compiles it on this backend.
 
-    The gradient is of the scores, summed by fixed random weights, in every parameter array and the input. Parameters and images are
+    The gradient is of the logits, summed by fixed random weights, in every parameter array and the input. Parameters and images are
     random, and without dropout: its draws are not the same in float64. An array whose gradient is zero but for rounding is left out.
     """
     net = map_layers(net, lambda _, layer: Identity() if isinstance(layer, (Dropout, DropPath)) else layer)
@@ -81,7 +81,7 @@ def precision_errors(
     shape = jax.eval_shape(lambda params, x: net.apply(params, state, x, train=train)[0], params, images)
     weights = jax.tree.map(lambda y: rng.standard_normal(y.shape, np.float32), shape)
     given = params, images, state, weights
-    scores, gradient = numbers(net, TRUTH, train, *given)
+    logits, gradient = numbers(net, TRUTH, train, *given)
     least = NOTHING * max(np.abs(g).max() for g in gradient.values())
     gradient = {name: g for name, g in gradient.items() if np.abs(g).max() > least}
     rows = []
@@ -89,7 +89,7 @@ def precision_errors(
         found, slopes = numbers(net, policy, train, *given)
         apart = {name: relative(slopes[name], g) for name, g in gradient.items()}
         worst = max(apart, key=lambda name: apart[name])
-        rows.append(PolicyError(policy, max(relative(a, b) for a, b in zip(found, scores, strict=True)), apart[worst], worst))
+        rows.append(PolicyError(policy, max(relative(a, b) for a, b in zip(found, logits, strict=True)), apart[worst], worst))
     return PrecisionErrors(jax.default_backend(), batch, tuple(rows))
 
 

@@ -50,7 +50,7 @@ class Result(NamedTuple):
     seed: int
     seconds: float  # from its seed to its accuracy, compiling and the way of the images to the device apart
     accuracy: float  # of the test images as they are, 0 to 1
-    accuracy_of_views: float  # of each by the sum of its six views' scores
+    accuracy_of_views: float  # of each by the sum of its six views' logits
     epochs: list[Row]
 
 

@@ -28,15 +28,15 @@ def test_errors_are_of_the_size_of_the_dtypes_rounding(train):
     highest, default, half = found.rows
     assert (highest.policy, default.policy, half.policy) == (FLOAT32, DEFAULT, BFLOAT16)
     for row, rounding in ((highest, 2.0**-24), (default, 2.0**-24), (half, 2.0**-9)):
-        assert rounding / 4 < row.scores < 30 * rounding and rounding / 4 < row.gradient < 100 * rounding, row
-    assert highest.scores <= default.scores < half.scores / 100 and highest.gradient <= default.gradient < half.gradient / 100
+        assert rounding / 4 < row.logits < 30 * rounding and rounding / 4 < row.gradient < 100 * rounding, row
+    assert highest.logits <= default.logits < half.logits / 100 and highest.gradient <= default.gradient < half.gradient / 100
 
 
 def test_a_layer_that_rounds_is_found_out():
     net = Sequential(conv1=Conv(4, 3), careless=Careless(), flatten=Flatten(), fc=Dense(5))
     truth, row = precision_errors(net, (7, 5, 3), policies=(TRUTH, FLOAT32)).rows
-    assert truth.scores == truth.gradient == 0
-    assert row.scores > 2.0**-11 and row.gradient > 2.0**-11 and row.worst != "fc/bias"
+    assert truth.logits == truth.gradient == 0
+    assert row.logits > 2.0**-11 and row.gradient > 2.0**-11 and row.worst != "fc/bias"
 
 
 def test_what_is_zero_but_for_rounding_is_no_error():
