@@ -12,7 +12,8 @@ Compiling           jit, servable
 What a net is       summary and its Summary, budget and its Budget, largest_batch, saved_bytes, streaming_peak, receptive_fields and
                     their ReceptiveField, net_field, lint and its Finding, activations, features, connections, conv_as_dense
 Checking a net      gradcheck and its GradientCheck, precision_errors and its PrecisionErrors
-Editing a net       replace, thin, with_method, with_precision, convolutionalize, fully_connect, shift_and_stitch, dense_scores
+Editing a net       replace, thin, with_method, with_precision, fold_batch_norm, convolutionalize, fully_connect, shift_and_stitch,
+                    dense_scores
 Text and JSON       pattern, describe, to_json, from_json
 Methods, measured   tune and its Tuning and Measurement, save_plan, load_plan
 Errors              JconvError, LayerError, ShapeError, InputError, PatternError
@@ -86,6 +87,7 @@ from .network import (
     convolutionalize,
     dense_scores,
     features,
+    fold_batch_norm,
     from_json,
     fully_connect,
     gradcheck,
@@ -182,6 +184,7 @@ __all__ = [
     "dense_scores",
     "describe",
     "features",
+    "fold_batch_norm",
     "from_json",
     "fully_connect",
     "gradcheck",

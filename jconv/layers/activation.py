@@ -80,7 +80,10 @@ class Gelu(Activation):
     approximate: bool = True
 
     def saves(self, in_shape: Shape) -> Saved:
-        return Saved(values=3 * volume(in_shape))
+        if not self.approximate:
+            return Saved(values=3 * volume(in_shape))
+        arrays = 3 if jax.__version_info__ >= (0, 11) else 4  # jax 0.10 keeps one minus the tanh as well
+        return Saved(input=True, values=arrays * volume(in_shape))
 
     def function(self, x):
         return jax.nn.gelu(x, self.approximate)

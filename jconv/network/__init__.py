@@ -2,6 +2,7 @@
 
 from .dense import convolutionalize, dense_scores, fully_connect, shift_and_stitch
 from .field import net_field, receptive_fields
+from .folding import fold_batch_norm
 from .gradients import GradientCheck, gradcheck
 from .linting import Finding, lint
 from .matrix import connections, conv_as_dense
