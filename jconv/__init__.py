@@ -1,10 +1,37 @@
-"""jconv: convolutional networks as values, on JAX. A net is a tree of settings; everything else is a pure function of it."""
+"""jconv: convolutional networks as values, on JAX. A net is a tree of settings; everything else is a pure function of it.
 
-from . import geometry, layers, ops
+What a layer is     Layer, Parameter, Pointwise, Saved, walk and its Visit, map_layers
+Layers of layers    Sequential, Residual, Concat, Repeat, Tap, split_taps; of your own: Composite and its Call
+Convolutions        Conv, ConvTranspose, Local, Dense, Flatten, PadChannels, Rbf
+Pooling             MaxPool, AvgPool, LpPool, GlobalAvgPool, GlobalMaxPool, AdaptiveAvgPool, Subsampling
+Norms               BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm, ContrastNorm, Normalize, Scale
+Activations         Relu, LeakyRelu, Elu, Gelu, Silu, Sigmoid, Tanh, Softplus, Softmax, Maxout, Lambda, Identity
+In training alone   Dropout, DropPath
+Initializers        Initializer; its words (he_normal, ...) are in jconv.layers, and jax.nn.initializers serve as well
+Compiling           jit, servable
+What a net is       summary and its Summary, budget and its Budget, largest_batch, saved_bytes, streaming_peak, receptive_fields and
+                    their ReceptiveField, net_field, lint and its Finding, activations, features, connections, conv_as_dense
+Checking a net      gradcheck and its GradientCheck, precision_errors and its PrecisionErrors
+Editing a net       replace, thin, with_method, with_precision, fold_batch_norm, convolutionalize, fully_connect, shift_and_stitch,
+                    dense_scores
+Text and JSON       pattern, describe, to_json, from_json
+Methods, measured   tune and its Tuning and Measurement, save_plan, load_plan
+Errors              JconvError, LayerError, ShapeError, InputError, PatternError
+
+Modules, there at once: jconv.errors, geometry, grammar, layers, network, ops, timing.
+Modules, each imported when it is first asked for: jconv.bench, data, models, scripts, train, view, weights.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from . import errors, geometry, grammar, layers, network, ops, timing
 from .compilation import jit
 from .compose import Concat, Repeat, Residual, Sequential
 from .composite import Call, Composite, Visit, walk
-from .errors import LayerError, ShapeError
+from .errors import InputError, JconvError, LayerError, ShapeError
 from .geometry import ReceptiveField
 from .grammar import PatternError, describe, pattern
 from .layer import Layer, Parameter, Pointwise, Saved, map_layers, with_method
@@ -61,6 +88,7 @@ from .network import (
     convolutionalize,
     dense_scores,
     features,
+    fold_batch_norm,
     from_json,
     fully_connect,
     gradcheck,
@@ -73,6 +101,7 @@ from .network import (
     replace,
     save_plan,
     saved_bytes,
+    servable,
     shift_and_stitch,
     streaming_peak,
     summary,
@@ -83,4 +112,120 @@ from .network import (
 )
 from .tap import Tap, split_taps
 
+if TYPE_CHECKING:  # what __getattr__ imports; models and scripts lie outside this folder in a checkout
+    from . import bench, data, models, scripts, train, view, weights  # type: ignore
+
 __version__ = "0.1.0"
+
+_AT_ONCE = ("errors", "geometry", "grammar", "layers", "network", "ops", "timing")
+_ON_DEMAND = ("bench", "data", "models", "scripts", "train", "view", "weights")
+
+__all__ = [
+    "AdaptiveAvgPool",
+    "AvgPool",
+    "BatchNorm",
+    "Budget",
+    "Call",
+    "Composite",
+    "Concat",
+    "ContrastNorm",
+    "Conv",
+    "ConvTranspose",
+    "Dense",
+    "DropPath",
+    "Dropout",
+    "Elu",
+    "Finding",
+    "Flatten",
+    "Gelu",
+    "GlobalAvgPool",
+    "GlobalMaxPool",
+    "GradientCheck",
+    "GroupNorm",
+    "Identity",
+    "Initializer",
+    "InputError",
+    "JconvError",
+    "Lambda",
+    "Layer",
+    "LayerError",
+    "LayerNorm",
+    "LeakyRelu",
+    "Local",
+    "LocalResponseNorm",
+    "LpPool",
+    "MaxPool",
+    "Maxout",
+    "Measurement",
+    "Normalize",
+    "PadChannels",
+    "Parameter",
+    "PatternError",
+    "Pointwise",
+    "PrecisionErrors",
+    "Rbf",
+    "ReceptiveField",
+    "Relu",
+    "Repeat",
+    "Residual",
+    "Saved",
+    "Scale",
+    "Sequential",
+    "ShapeError",
+    "Sigmoid",
+    "Silu",
+    "Softmax",
+    "Softplus",
+    "Subsampling",
+    "Summary",
+    "Tanh",
+    "Tap",
+    "Tuning",
+    "Visit",
+    "activations",
+    "budget",
+    "connections",
+    "conv_as_dense",
+    "convolutionalize",
+    "dense_scores",
+    "describe",
+    "features",
+    "fold_batch_norm",
+    "from_json",
+    "fully_connect",
+    "gradcheck",
+    "jit",
+    "largest_batch",
+    "lint",
+    "load_plan",
+    "map_layers",
+    "net_field",
+    "pattern",
+    "precision_errors",
+    "receptive_fields",
+    "replace",
+    "save_plan",
+    "saved_bytes",
+    "servable",
+    "shift_and_stitch",
+    "split_taps",
+    "streaming_peak",
+    "summary",
+    "thin",
+    "to_json",
+    "tune",
+    "walk",
+    "with_method",
+    "with_precision",
+]
+
+
+def __getattr__(name: str):
+    """A module of _ON_DEMAND, imported: `import jconv` alone should be quick, and train, view or weights need further libraries."""
+    if name in _ON_DEMAND:
+        return import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *_AT_ONCE, *_ON_DEMAND, *(name for name in globals() if name.startswith("__"))})

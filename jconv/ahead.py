@@ -22,7 +22,7 @@ from typing import IO, Any, NamedTuple, Protocol
 
 import jax
 
-from .errors import InputError
+from .errors import InputError, JconvError
 
 TOPOLOGY = "v5e:2x2"
 CHILD = "from jconv.ahead import answer; answer()"
@@ -37,7 +37,7 @@ ALONE = {  # a compiler without a machine: it asks nobody, keeps no log, and oth
 }
 
 
-class NoAnswer(RuntimeError):
+class NoAnswer(JconvError, RuntimeError):
     """The compiler gave no figure; the text, one line, says why."""
 
 

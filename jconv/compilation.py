@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
-from functools import cache, cached_property, partial, wraps
-from typing import Any
+from functools import cache, cached_property, partial, update_wrapper
+from types import MethodType
+from typing import Any, overload
 
 import jax
 from jax.core import Tracer
 from jax.errors import JaxRuntimeError
 
 from .errors import InputError
-from .ops.plan import PINNED, Job
-from .pinning import described, failing, is_convolution_failure
+from .refused import described, is_convolution_failure, refused
 
 # Two cores of an AMD EPYC, jaxlib 0.10.2: by itself XLA's CPU compiler gives single convolutions to YNNPACK, 32x32x32x64 by 3x3 to 64
 # in 11.0 ms against 6.6 of its own code, but matrix products and sums are faster there: 6.5 against 8.1 ms, 0.08 against 1.2.
@@ -32,8 +31,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
 DETERMINISTIC: dict[str, dict[str, Any]] = {"cpu": {}, "gpu": {"xla_gpu_deterministic_ops": True}}
 
 
-def jit(f: Callable, *, deterministic: bool = False, **settings: Any) -> Jitted:
-    """`jax.jit(f, **settings)` with the measured compiler options of the backend.
+@overload
+def jit(f: Callable, /, *, deterministic: bool = False, **settings: Any) -> Jitted: ...
+@overload
+def jit(*, deterministic: bool = False, **settings: Any) -> Callable[[Callable], Jitted]: ...
+def jit(f: Callable | None = None, /, *, deterministic: bool = False, **settings: Any) -> Jitted | Callable[[Callable], Jitted]:
+    """`jax.jit(f, **settings)` with the measured compiler options of the backend; a decorator of functions and methods, like it.
 
     Options act on a whole program, so they belong to the outermost jit, such as a training step: called inside another jit, a
     gradient or a loop this is plain `jax.jit`. What the installed jaxlib does not know is left out. `compiler_options` of your own
@@ -42,41 +45,35 @@ def jit(f: Callable, *, deterministic: bool = False, **settings: Any) -> Jitted:
     `deterministic` makes the program give the same bits in every run on a machine. It is never left out: InputError says so where
     the backend is not known to have it or its compiler does not know the option, and inside another jit, where no option acts.
 
-    Where a compilation fails in cuDNN, each convolution of the program is compiled alone, those that fail are left to the method
-    "im2col" from then on, and a warning says which.
+    Where a call's compilation fails for a convolution, what the compiler said is followed by which one that is. `jconv.servable`
+    is the edit of a network that leaves it to the method "im2col".
     """
+    if f is None:
+        return partial(jit, deterministic=deterministic, **settings)
     return Jitted(f, settings, deterministic)
 
 
 class Jitted:
-    """What `jit` returns: a callable with the methods of what `jax.jit` returns (`lower`, `trace`, `eval_shape`, ...)."""
+    """What `jit` returns: a callable with the methods of what `jax.jit` returns."""
+
+    __wrapped__: Callable
 
     def __init__(self, f: Callable, settings: dict[str, Any], deterministic: bool = False):
-        self._f, self._own = f, settings.pop("compiler_options", None) or {}
-        self._settings, self._deterministic = settings, deterministic
-        self._plain = jax.jit(f, **settings)
-        self._pinned: frozenset[Job] = frozenset()
+        update_wrapper(self, f, updated=())  # without f's attributes, which would be this object's where f is of this class
+        self._own, self._deterministic = settings.get("compiler_options") or {}, deterministic
+        self._settings = {name: value for name, value in settings.items() if name != "compiler_options"}
+        self._plain = jax.jit(f, **self._settings)
 
     @cached_property
     def _outermost(self) -> Any:
         """Made at the first call: before it the user may still choose the backend."""
-        return self._with_options(self._f)
-
-    def _with_options(self, f: Callable) -> Any:
-        backend = jax.default_backend()
+        backend = self._settings.get("backend") or jax.default_backend()
         options = options_of(backend) | self._own | (deterministic_options(backend) if self._deterministic else {})
-        return jax.jit(f, compiler_options=options, **self._settings)
-
-    def _nested(self, *args, **kwargs):
-        """Inside a jit, a gradient or a loop."""
-        if self._deterministic and deterministic_options(jax.default_backend()):
-            raise InputError("deterministic: has no effect inside another jit or transformation; give it to the outermost jconv.jit")
-        return self._plain(*args, **kwargs)
+        return jax.jit(self.__wrapped__, compiler_options=options, **self._settings)
 
     def __call__(self, *args, **kwargs):
         if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves((args, kwargs))):
             return self._nested(*args, **kwargs)
-        token = PINNED.set(self._pinned)
         try:
             return self._outermost(*args, **kwargs)
         except ValueError as error:  # inside a jit or a loop, but of constants
@@ -84,23 +81,50 @@ class Jitted:
                 raise
             return self._nested(*args, **kwargs)
         except JaxRuntimeError as error:
-            self._pin(error, *args, **kwargs)
-            return self(*args, **kwargs)
-        finally:
-            PINNED.reset(token)
+            if not is_convolution_failure(error) or not (found := refused(self.trace(*args, **kwargs).jaxpr)):
+                raise
+            raise JaxRuntimeError(f"{error}\n{advice(found)}") from error
 
-    def _pin(self, error: Exception, *args, **kwargs) -> None:
-        """Leave the convolutions that do not compile by themselves to im2col from now on. Raises the error when it is not theirs."""
-        jobs = failing(self._plain.trace(*args, **kwargs).jaxpr) if is_convolution_failure(error) else []
-        if not set(jobs) - self._pinned:
-            raise error
-        warnings.warn(f"jconv.jit: the backend cannot compile {described(jobs)}; from here on they run as im2col", stacklevel=3)
-        self._pinned |= set(jobs)
-        anew = wraps(self._f)(partial(self._f))  # another function, or what was lowered before would serve
-        self._outermost = self._with_options(anew)
+    def __repr__(self) -> str:
+        return f"<jconv.jit of {self.__wrapped__!r}>"
 
-    def __getattr__(self, name: str):
-        return getattr(self._outermost, name)
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        """A method, where it is looked up on an instance."""
+        return self if instance is None else MethodType(self, instance)
+
+    def _nested(self, *args, **kwargs):
+        """Inside a jit, a gradient or a loop."""
+        if self._deterministic and deterministic_options(jax.default_backend()):
+            raise InputError("deterministic: has no effect inside another jit or transformation; give it to the outermost jconv.jit")
+        return self._plain(*args, **kwargs)
+
+    def lower(self, *args, **kwargs) -> jax.stages.Lowered:
+        """The program for these arguments, or for shapes, ready to compile under the options."""
+        return self._outermost.lower(*args, **kwargs)
+
+    def trace(self, *args, **kwargs) -> jax.stages.Traced:
+        """The jaxpr for these arguments, or for shapes, ready to lower."""
+        return self._outermost.trace(*args, **kwargs)
+
+    def eval_shape(self, *args, **kwargs) -> Any:
+        """The shapes and dtypes of the result."""
+        return self._plain.eval_shape(*args, **kwargs)
+
+    def clear_cache(self) -> None:
+        """Forget what was traced and compiled."""
+        jitted: Any  # jax's types do not tell of the method, nor of the next
+        for jitted in (self._plain, self._outermost):
+            jitted.clear_cache()
+
+    def _cache_size(self) -> int:
+        """How many programs were compiled, by the name that jax has for it."""
+        return self._outermost._cache_size()
+
+
+def advice(equations: list[Any]) -> str:
+    """What to do about convolutions that do not compile."""
+    edit = "leave the layers that have it to im2col by net = jconv.servable(net, in_shape, batch)"
+    return f'jconv.jit: the compiler refuses {described(equations)}; {edit}, or call ops.conv with method="im2col"'
 
 
 @cache

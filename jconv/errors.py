@@ -1,11 +1,19 @@
-"""The errors users meet. Their text is "path of the layer: what came, what was expected, the fix"."""
+"""The errors users meet, one family: `except JconvError` catches all that jconv raises of its own.
+
+The text of a LayerError is "path of the layer: what came, what was expected, the fix"; that of an InputError names the file or the
+argument. A setting of a wrong kind or value, such as Conv(features=0), is a plain TypeError or ValueError, as in Python itself.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
 
-class LayerError(ValueError):
+class JconvError(Exception):
+    """Base of every error that is jconv's own."""
+
+
+class LayerError(JconvError, ValueError):
     """An error that knows which layer it comes from."""
 
     def __init__(self, message: str, path: str = ""):
@@ -29,7 +37,7 @@ class FeaturesError(ShapeError):
 
     def __init__(self, message: str, path: str = "", features: int = 0):
         super().__init__(message, path)
-        self.features = features
+        self.args, self.features = (message, path, features), features  # args: what it is made of again when it comes out of a pickle
 
     def under(self, name: str) -> FeaturesError:
         return FeaturesError(self.message, f"{name}/{self.path}" if self.path else name, self.features)
@@ -52,5 +60,5 @@ def unknown(what: str, value, known: Sequence[str], other: str = "") -> str:
     return f"unknown {what} {value!r}; use {words}{f', or {other}' if other else ''}"
 
 
-class InputError(ValueError):
+class InputError(JconvError, ValueError):
     """Something from outside is wrong: a file, a folder, an option. A script prints the text and ends with exit code 2."""

@@ -38,13 +38,20 @@ State = dict[str, Any]
 
 
 class Draw(Protocol):
-    """What `Parameter.draw` is: an Initializer, or any function of this form."""
+    """What `Parameter.draw` is: an Initializer, one of jax.nn.initializers, or any function of this form.
 
-    def __call__(self, key: jax.Array, shape: Shape, fan_in: int, fan_out: int) -> jax.Array: ...
+    One that has a method `for_fans(fan_in, fan_out)`, as an Initializer has, is asked for the function to draw with, and so knows the
+    fans that the layer counted; others see the shape alone.
+    """
+
+    def __call__(self, key: jax.Array, shape: Shape, dtype: Any, /) -> jax.Array: ...
 
 
 class Parameter(NamedTuple):
-    """One declared array: its shape, what draws it, and the fans an initializer scales by (sums a unit takes part in)."""
+    """One declared array: its shape, what draws it, and the fans an initializer scales by.
+
+    They count the terms that a unit sums (`fan_in`) and the sums that an input takes part in (`fan_out`).
+    """
 
     shape: Shape
     draw: Draw
@@ -54,6 +61,12 @@ class Parameter(NamedTuple):
     @property
     def size(self) -> int:
         return int(np.prod(self.shape, dtype=np.int64))
+
+    def drawn(self, key: jax.Array) -> jax.Array:
+        """The array, float32."""
+        for_fans = getattr(self.draw, "for_fans", None)
+        draw = for_fans(self.fan_in, self.fan_out) if for_fans else self.draw
+        return draw(key, self.shape, jnp.float32)
 
 
 class Saved(NamedTuple):
@@ -122,7 +135,7 @@ class Layer:
         """Draw the parameters and the initial state. Every array's key follows from its name alone."""
         in_shape = tuple(in_shape)
         self.out_shape(in_shape)
-        draw = lambda name, p: p.draw(child_key(key, name), p.shape, p.fan_in, p.fan_out)
+        draw = lambda name, p: p.drawn(child_key(key, name))
         params = {name: draw(name, p) for name, p in self.parameters(in_shape).items()}
         return params, {name: draw(name, p) for name, p in self.statistics(in_shape).items()}
 

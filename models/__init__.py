@@ -8,8 +8,7 @@ from functools import partial
 from inspect import signature
 from typing import NamedTuple
 
-from jconv import Layer
-from jconv.errors import InputError
+from jconv import InputError, Layer
 from jconv.geometry import Shape
 
 from . import (

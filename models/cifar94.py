@@ -9,18 +9,19 @@ from jconv import BatchNorm, Conv, Dense, Flatten, Gelu, Layer, MaxPool, Normali
 from jconv.layers import partial_identity, torch_uniform
 
 INPUT = (32, 32, 3)
+GELU = Gelu(approximate=False)
 
 
 def block(features: int) -> Layer:
     conv = lambda: Conv(features, 3, padding=1, bias=False, kernel_init=partial_identity())
     norm = lambda: BatchNorm(decay=0.6, eps=1e-12, scale=False)
-    return Sequential(conv1=conv(), pool=MaxPool(2), bn1=norm(), gelu1=Gelu(), conv2=conv(), bn2=norm(), gelu2=Gelu())
+    return Sequential(conv1=conv(), pool=MaxPool(2), bn1=norm(), gelu1=GELU, conv2=conv(), bn2=norm(), gelu2=GELU)
 
 
 def cifar94(classes: int = 10) -> Layer:
     return Sequential(
         whiten=Conv(24, 2),  # 31x31x24
-        gelu=Gelu(),
+        gelu=GELU,
         block1=block(64),  # 15x15x64
         block2=block(256),  # 7x7x256
         block3=block(256),  # 3x3x256

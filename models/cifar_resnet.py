@@ -7,9 +7,8 @@ Parameters with A: 20 269,722   32 464,154   44 658,586   56 853,018   110 1,727
 
 from typing import Literal
 
-from jconv import AvgPool, BatchNorm, Conv, Dense, GlobalAvgPool, Identity, Layer, PadChannels, Relu, Residual, Sequential
-from jconv.errors import InputError
-from jconv.layers import he_normal, torch_uniform
+from jconv import AvgPool, BatchNorm, Conv, Dense, GlobalAvgPool, Identity, InputError, Layer, PadChannels, Relu, Residual, Sequential
+from jconv.layers import msra_normal, torch_uniform
 
 from .choice import check_variant
 
@@ -19,7 +18,7 @@ DEPTHS = (20, 32, 44, 56, 110, 1202)  # the published ones; any 6n + 2 can be bu
 
 
 def conv(features: int, kernel: int, stride: int = 1) -> Layer:
-    return Conv(features, kernel, stride=stride, padding=kernel // 2, bias=False, kernel_init=he_normal(fan="out"))
+    return Conv(features, kernel, stride=stride, padding=kernel // 2, bias=False, kernel_init=msra_normal(fan="out"))
 
 
 def block(width: int, stride: int, variant: Variant) -> Layer:

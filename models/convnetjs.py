@@ -4,13 +4,13 @@ Pixels go in as value/255 - 0.5. Weights are drawn from N(0, 1/sqrt(fan_in)), bi
 """
 
 from jconv import Conv, Dense, Flatten, Layer, MaxPool, Relu, Sequential
-from jconv.layers import constant, lecun_normal
+from jconv.layers import constant, convnetjs_normal
 
 INPUT = (32, 32, 3)
 
 
 def convnetjs(classes: int = 10) -> Layer:
-    conv = lambda features: Conv(features, 5, padding=2, kernel_init=lecun_normal(), bias_init=constant(0.1))
+    conv = lambda features: Conv(features, 5, padding=2, kernel_init=convnetjs_normal(), bias_init=constant(0.1))
     return Sequential(
         conv1=conv(16),  # 32x32x16
         relu1=Relu(),
@@ -22,5 +22,5 @@ def convnetjs(classes: int = 10) -> Layer:
         relu3=Relu(),
         pool3=MaxPool(2),  # 4x4x20
         flatten=Flatten(),
-        fc=Dense(classes, kernel_init=lecun_normal()),
+        fc=Dense(classes, kernel_init=convnetjs_normal()),
     )

@@ -8,7 +8,7 @@ local response norm and biases, dropout 0.2, a 2x2 last pool and, by mistake, 3x
 from typing import Literal
 
 from jconv import AvgPool, BatchNorm, Concat, Conv, Dense, Dropout, Flatten, GlobalAvgPool, Layer, MaxPool, Relu, Sequential, Tap
-from jconv.layers import AdaptiveAvgPool, LocalResponseNorm, constant, gaussian, xavier
+from jconv.layers import AdaptiveAvgPool, LocalResponseNorm, caffe_xavier, constant, gaussian
 
 from .choice import check_variant
 
@@ -30,7 +30,7 @@ INCEPTION = {  # 1x1 | 3x3 reduce, 3x3 | 5x5 reduce, 5x5 | pool projection
 def googlenet(classes: int = 1000, variant: Variant = "caffe") -> Layer:
     check_variant(variant, Variant)
     caffe = variant == "caffe"
-    init, pool = xavier() if caffe else gaussian(0.01), MaxPool(3, 2, rounding="ceil")
+    init, pool = caffe_xavier() if caffe else gaussian(0.01), MaxPool(3, 2, rounding="ceil")
     lifted = constant(0.2 if caffe else 0.0)
     norm = lambda name: {name: LocalResponseNorm(5, alpha=1e-4, beta=0.75)} if caffe else {}
 

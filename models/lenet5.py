@@ -7,7 +7,7 @@ Here they are drawn at random; the paper draws each digit as a 7x12 picture. Sou
 """
 
 from jconv import Conv, Dense, Flatten, Layer, MaxPool, Rbf, Relu, Sequential, Subsampling, Tanh
-from jconv.layers import lecun_normal
+from jconv.layers import convnetjs_normal
 
 INPUT = (32, 32, 1)
 
@@ -37,7 +37,7 @@ def lenet5(classes: int = 10) -> Layer:
 
 
 def lenet5_original(classes: int = 10) -> Layer:
-    init, squash = lecun_normal(), Tanh(1.7159, 2 / 3)
+    init, squash = convnetjs_normal(), Tanh(1.7159, 2 / 3)
     return Sequential(
         c1=Conv(6, 5, kernel_init=init),  # 28x28x6
         squash1=squash,

@@ -9,7 +9,7 @@ them in the stem. A bottleneck's stride is on its 3x3. Parameters:
 from collections.abc import Callable, Sequence
 
 from jconv import BatchNorm, Conv, Dense, GlobalAvgPool, Identity, Layer, MaxPool, Relu, Residual, Sequential
-from jconv.layers import he_normal, torch_uniform
+from jconv.layers import msra_normal, torch_uniform
 
 from .choice import check_known
 
@@ -19,7 +19,7 @@ SAME = Identity()
 
 
 def conv(features: int, kernel: int, stride: int = 1) -> Layer:
-    return Conv(features, kernel, stride=stride, padding=kernel // 2, bias=False, kernel_init=he_normal(fan="out"))
+    return Conv(features, kernel, stride=stride, padding=kernel // 2, bias=False, kernel_init=msra_normal(fan="out"))
 
 
 def basic(out: int, stride: int) -> list[Layer]:

@@ -10,7 +10,7 @@ F15), and its ResNet-50 alone has a bias in conv1: 25,557,096 (fact F16).
 from typing import Literal
 
 from jconv import BatchNorm, Conv, Dense, GlobalAvgPool, Identity, Layer, MaxPool, Relu, Residual, Sequential
-from jconv.layers import he_normal, torch_uniform
+from jconv.layers import msra_normal, torch_uniform
 
 from .choice import check_known, check_variant
 
@@ -20,7 +20,7 @@ BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 
 
 
 def conv(features: int, kernel: int, stride: int = 1, bias: bool = False) -> Layer:
-    return Conv(features, kernel, stride=stride, padding=kernel // 2, bias=bias, kernel_init=he_normal(fan="out"))
+    return Conv(features, kernel, stride=stride, padding=kernel // 2, bias=bias, kernel_init=msra_normal(fan="out"))
 
 
 def basic(width: int, stride: int) -> Layer:

@@ -10,7 +10,7 @@ Deviation: the paper starts deeper nets from its trained A; the initializers are
 from typing import Literal, get_args
 
 from jconv import BatchNorm, Conv, Dense, Dropout, Flatten, Layer, LocalResponseNorm, MaxPool, Relu, Sequential
-from jconv.layers import gaussian, he_normal
+from jconv.layers import gaussian, msra_normal
 
 from .choice import check_known
 
@@ -33,7 +33,7 @@ def vgg(configuration: str, norm: Norm = "none", classes: int = 1000) -> Layer:
     for stage, (width, count) in enumerate(zip(WIDTHS, CONVOLUTIONS[configuration], strict=True), 1):
         for i in range(1, count + 1):
             kernel = 1 if configuration == "C" and i == 3 else 3
-            layers[f"conv{stage}_{i}"] = Conv(width, kernel, padding=kernel // 2, kernel_init=he_normal(fan="out"))
+            layers[f"conv{stage}_{i}"] = Conv(width, kernel, padding=kernel // 2, kernel_init=msra_normal(fan="out"))
             if norm == "batch":
                 layers[f"bn{stage}_{i}"] = BatchNorm()
             layers[f"relu{stage}_{i}"] = Relu()

@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     console = Console(highlight=False)
     console.print(f"{len(split.labels):,} {options.split} images: {trained.loss} loss {result.loss:.4f}, accuracy {result.accuracy:.2%}")
     console.print(f"parameters: SHA-256 {fingerprint(weights.params, weights.state)}", soft_wrap=True)
-    console.print(_table(result.scores.argmax(axis=1), split.labels, weights.class_names))
+    console.print(_table(result.logits.argmax(axis=1), split.labels, weights.class_names))
     return 0
 
 

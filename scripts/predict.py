@@ -25,7 +25,7 @@ from jconv.backend import Backend, use_backend
 from jconv.command import command
 from jconv.data.image import read_image
 from jconv.errors import InputError
-from jconv.train import all_scores, make_predict, probabilities
+from jconv.train import all_logits, make_predict, probabilities
 from jconv.train.run import open_run
 from jconv.weights import load_weights
 
@@ -51,10 +51,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not options.images:
         raise InputError("no images given; name some after the run folder: jconv predict RUN IMAGE...")
     images = np.stack([read_image(path, weights.in_shape) for path in options.images])
-    scores = all_scores(make_predict(weights.net), weights.params, weights.state, images, min(BATCH, len(images)))
+    logits = all_logits(make_predict(weights.net), weights.params, weights.state, images, min(BATCH, len(images)))
     table = Table("image", "class", box=box.SIMPLE_HEAD)
     table.add_column("probability", justify="right")
-    for path, row in zip(options.images, probabilities(scores), strict=True):
+    for path, row in zip(options.images, probabilities(logits), strict=True):
         for rank, label in enumerate(np.argsort(-row)[:TOP]):
             last = rank == min(TOP, len(row)) - 1
             table.add_row("" if rank else escape(str(path)), escape(weights.class_names[label]), f"{row[label]:.2%}", end_section=last)

@@ -148,7 +148,7 @@ def _write_results(job: Job, run: Run, state: TrainState, net: Layer, in_shape: 
         filters=_first_filters(net, in_shape, state.params),
         images=test.images.astype(np.float32) / 255,
         labels=test.labels,
-        probabilities=probabilities(result.scores),
+        probabilities=probabilities(result.logits),
         class_names=class_names,
     )
     return result.accuracy

@@ -1,6 +1,9 @@
 """jconv.jit: the measured compiler options on whole programs, and none where it is nested."""
 
+from functools import partial
+
 import jax
+import jax.export
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -129,33 +132,113 @@ def test_determinism_is_never_left_out_quietly(monkeypatch, x):
         jconv.jit(jnp.sin, deterministic=True).lower(x)
 
 
-def cannot(*_, **__):
-    raise JaxRuntimeError("UNKNOWN: Failed to determine best cudnn convolution algorithm for: ...")
+class Refusing:
+    """What stands for `jax.jit` where the library refuses kernel gradients of 3x3 windows: a whole program fails, with no name in it."""
+
+    def __init__(self, f, message="UNKNOWN: Failed to determine best cudnn convolution algorithm for: ..."):
+        self.trace, self.message = jax.jit(f).trace, message
+
+    def __call__(self, *args):
+        raise JaxRuntimeError(self.message)
 
 
-def test_a_convolution_that_does_not_compile_is_left_to_im2col(monkeypatch, rng, close):
-    """The library refuses the kernel gradient of 3x3 windows: neither the whole program nor that one alone compiles."""
+def alone(equation):
+    return equation.primitive.name != "jconv_kernel_gradient" or equation.params["geometry"].window.size == (1, 1)
+
+
+def test_a_refused_convolution_is_named_with_what_to_do_about_it(monkeypatch, rng):
     x, k = (jnp.asarray(rng.standard_normal(s), jnp.float32) for s in ((2, 7, 5, 3), (3, 3, 3, 4)))
     point = jnp.asarray(rng.standard_normal((1, 1, 4, 2)), jnp.float32)
-    f = lambda k, point: jnp.sin(ops.conv(ops.conv(x, k), point)).sum()
-    expected = jax.grad(f, (0, 1))(k, point)
-    g = jconv.jit(jax.grad(f, (0, 1)))
-    g._outermost = cannot
-    alone = lambda equation: equation.primitive.name != "jconv_kernel_gradient" or equation.params["geometry"].window.size == (1, 1)
-    monkeypatch.setattr("jconv.pinning.compiles_alone", alone)
-    with pytest.warns(UserWarning, match=r"cannot compile the kernel gradient of 2x7x5x3 by 3x3x3x4; from here on they run as im2col"):
-        actual = g(k, point)
-    close(actual, expected, 1e-5)
-    (job,) = g._pinned
-    assert (job.operation, job.k) == ("kernel_gradient", (3, 3, 3, 4))
-    close(g(k, point), expected, 1e-5)
+    gradient = jax.grad(lambda k, point: jnp.sin(ops.conv(ops.conv(x, k), point)).sum(), (0, 1))
+    g = jconv.jit(gradient)
+    monkeypatch.setattr(g, "_outermost", Refusing(gradient))
+    monkeypatch.setattr("jconv.refused.compiles_alone", alone)
+    with pytest.raises(JaxRuntimeError) as raised:
+        g(k, point)
+    first, second = str(raised.value).splitlines()
+    assert first.startswith("UNKNOWN: Failed to determine") and "servable" in second
+    assert second.count(" of ") == second.count("the kernel gradient of 2x7x5x3 by 3x3x3x4") == 1
 
 
-def test_a_failure_of_something_else_is_raised(x):
+def test_a_failure_of_something_else_is_raised_as_it_is(monkeypatch, x):
     f = jconv.jit(lambda x: x + 1)
-    f._outermost = cannot
-    with pytest.raises(JaxRuntimeError, match="Failed to determine"):  # no convolution fails alone
-        f(x)
-    f._outermost = lambda x: (_ for _ in ()).throw(JaxRuntimeError("RESOURCE_EXHAUSTED: out of memory"))
-    with pytest.raises(JaxRuntimeError, match="out of memory"):
-        f(x)
+    for message in ("cudnn: no convolution fails alone", "RESOURCE_EXHAUSTED: out of memory"):
+        monkeypatch.setattr(f, "_outermost", Refusing(lambda x: x + 1, message))
+        with pytest.raises(JaxRuntimeError, match=f"^{message}$"):
+            f(x)
+
+
+def test_it_decorates_with_settings_in_brackets(x, close):
+    @jconv.jit(static_argnames=["power"])
+    def f(x, power):
+        """x to a power."""
+        return x**power
+
+    close(f(x, power=2), x * x, 1e-6)
+    assert (f.__name__, f.__doc__, f.__module__) == ("f", "x to a power.", __name__)
+    assert f.__wrapped__(2, power=3) == 8
+    assert jconv.jit(f).__wrapped__ is f
+
+
+@jax.tree_util.register_static
+class Model:
+    """Its methods take it as a static argument."""
+
+    @jconv.jit
+    def doubled(self, x):
+        return 2 * x
+
+    @partial(jconv.jit, static_argnums=0)
+    def tripled(self, x):
+        return 3 * x
+
+    @staticmethod
+    @jconv.jit
+    def halved(x):
+        return x / 2
+
+
+def test_it_decorates_methods_as_jax_does(x, close):
+    model = Model()
+    close(model.doubled(x), 2 * x, 1e-6)
+    close(model.tripled(x), 3 * x, 1e-6)
+    close(model.halved(x), x / 2, 1e-6)
+    close(jax.vmap(model.doubled)(x), 2 * x, 1e-6)
+    close(Model.doubled(model, x), 2 * x, 1e-6)
+    close(model.doubled.lower(model, x).compile()(model, x), 2 * x, 1e-6)
+    assert Model.doubled.__name__ == "doubled"
+
+
+def test_everything_jax_jit_offers_is_there(x, close):
+    f = jconv.jit(lambda x: jnp.sin(x) @ x.T)
+    public = [name for name in dir(jax.jit(jnp.sin)) if not name.startswith("_")] + ["_cache_size"]
+    assert [name for name in public if not callable(getattr(f, name, None))] == []
+    assert isinstance(f, jax.stages.Wrapped)
+    shape = jax.ShapeDtypeStruct((2, 5), jnp.float32)
+    assert f.eval_shape(shape).shape == f.trace(shape).out_info.shape == (2, 2)
+    close(f.trace(x).lower().compile()(x), f(x), 1e-6)
+    f.clear_cache()
+    close(f(x), jnp.sin(x) @ x.T, 1e-6)
+
+
+def test_it_can_be_exported(x, close):
+    f = jconv.jit(lambda x: jnp.sin(x) @ x.T)
+    rows = jax.export.symbolic_shape("n, 5")
+    exported = jax.export.export(f, platforms=["cpu", "tpu"])(jax.ShapeDtypeStruct(rows, jnp.float32))
+    close(exported.call(x), f(x), 1e-6)
+
+
+def test_what_it_closes_over_may_be_traced(x, close):
+    f = lambda w: jconv.jit(lambda x: (x * w).sum())(x)
+    for transformed in (jax.grad(f), jax.jit(jax.grad(f)), lambda w: jax.jacfwd(f)(w)):
+        close(transformed(2.0), x.sum(), 1e-5)
+    with jax.disable_jit():
+        close(f(2.0), 2 * x.sum(), 1e-5)
+
+
+def test_calling_changes_nothing_but_caches(x):
+    f = jconv.jit(jnp.sin)
+    f(x)
+    before = dict(vars(f))
+    f(x), jax.grad(lambda x: f(x).sum())(x), f.lower(x).compile()
+    assert vars(f) == before

@@ -1,10 +1,16 @@
 """Errors that know where they come from."""
 
 import pickle
+import pkgutil
+import re
+from importlib import import_module
 
 import pytest
 
-from jconv.errors import InputError, LayerError, ShapeError, located, unknown
+import jconv
+from jconv import PatternError
+from jconv.errors import FeaturesError, InputError, JconvError, LayerError, ShapeError, located, unknown
+from jconv.train import Diverged
 
 
 def test_the_text_is_the_path_and_the_message():
@@ -24,11 +30,37 @@ def test_errors_pickle_with_their_path():
     assert (type(error), str(error), error.path) == (LayerError, "drop: no key", "drop")
 
 
-def test_all_are_value_errors():
+def test_what_a_caller_can_get_wrong_is_a_value_error():
     assert issubclass(ShapeError, LayerError)
     assert issubclass(LayerError, ValueError)
     assert issubclass(InputError, ValueError)
     assert not issubclass(InputError, LayerError)
+
+
+def own_errors():
+    """Every exception class of the package, its commands and models, as written."""
+    names = [module.name for module in pkgutil.walk_packages(jconv.__path__, "jconv.") if not re.search("peers|__main__", module.name)]
+    names += [
+        f"jconv.{room}.{module.name}"
+        for room in ("models", "scripts")
+        for module in pkgutil.iter_modules(import_module(f"jconv.{room}").__path__)
+    ]
+    values = [value for name in names for value in vars(import_module(name)).values()]
+    return {v for v in values if isinstance(v, type) and issubclass(v, Exception) and v.__module__.startswith("jconv.")}
+
+
+def test_every_error_of_jconvs_own_is_of_one_family():
+    found = own_errors()
+    assert {"LayerError", "InputError", "PatternError", "Diverged", "NoAnswer", "Unable"} <= {error.__name__ for error in found}
+    assert [error for error in found if not issubclass(error, JconvError)] == []
+
+
+@pytest.mark.parametrize(
+    "error", [FeaturesError("no", "fc", 7), Diverged(3, "the loss is nan"), InputError("a: b"), PatternError("no", 1, 2, "yes")]
+)
+def test_errors_pickle_whole(error):
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
 
 
 def fails(error):

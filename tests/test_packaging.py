@@ -25,6 +25,11 @@ def test_no_folder_with_code_lacks_its_init():
     assert [str(folder) for folder in folders if not (folder / "__init__.py").exists()] == []
 
 
+def test_type_checkers_are_told_that_there_are_types():
+    assert (ROOT / "jconv" / "py.typed").read_text() == ""
+    assert PROJECT["tool"]["setuptools"]["package-data"]["jconv"] == ["py.typed"]
+
+
 def test_the_version_is_told_once():
     import jconv
 

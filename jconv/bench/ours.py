@@ -13,6 +13,7 @@ import optax
 
 from ..compilation import jit
 from ..layer import Layer, with_method
+from ..network.serving import build_servable
 from .case import MOMENTUM, RATE, Case, What, draw
 from .task import Stepper, Task, loss_shown
 
@@ -37,23 +38,52 @@ def plainly(f: Callable, donate: tuple[int, ...] = ()) -> Callable:
     return jax.jit(f, donate_argnums=donate)
 
 
-def cross_entropy(scores: jax.Array, labels: jax.Array) -> jax.Array:
-    return optax.softmax_cross_entropy_with_integer_labels(scores.astype(jnp.float32), labels).mean()
+def cross_entropy(logits: jax.Array, labels: jax.Array) -> jax.Array:
+    return optax.softmax_cross_entropy_with_integer_labels(logits.astype(jnp.float32), labels).mean()
 
 
 def task(case: Case, what: What, method: str = "auto", options: dict[str, Any] | None = None) -> Task:
-    """Raises ValueError when the method cannot do the case."""
-    made, given = program(case, what, method, plainly if method == "lax" else partial(compiled, options=options)), draw(case)
+    """Raises ValueError when the method cannot do the case.
+
+    The method "auto" is to do every case: where the compiler refuses convolutions of it, the first call leaves their layers to im2col
+    and warns; by a method of one name it fails.
+    """
+    jitted, given = plainly if method == "lax" else partial(compiled, options=options), draw(case)
     arrays = *jax.tree.map(jnp.asarray, (given.params, given.state)), jnp.asarray(given.images, case.dtype), jnp.asarray(given.labels)
+    net = with_method(case.net, method)
+    made = _program(case, net, what, jitted)
     arguments = made.arguments(*arrays)
-    run = Stepper(made.function, *arguments) if what == "train" else partial(made.function, *arguments)
-    return Task(run, made.shown, case.parameters)
+    run = lambda function: Stepper(function, *arguments) if what == "train" else partial(function, *arguments)
+
+    def first(net: Layer) -> tuple[Callable, Any]:
+        served = run(_program(case, net, what, jitted).function)
+        return served, served()
+
+    rescued = FirstCall(lambda: build_servable(first, net, case.in_shape, [case.batch], dtype=case.dtype))
+    return Task(rescued if method == "auto" else run(made.function), made.shown, case.parameters)
+
+
+class FirstCall:
+    """A function that its first call finds: `first()` returns it and its first result."""
+
+    def __init__(self, first: Callable[[], tuple[Callable, Any]]):
+        self.first, self.run = first, None
+
+    def __call__(self) -> Any:
+        if self.run is not None:
+            return self.run()
+        self.run, result = self.first()
+        return result
 
 
 def program(case: Case, what: What, method: str, jitted: Jit) -> Program:
     """What is done with a case. Raises ValueError when the method cannot do it."""
+    return _program(case, with_method(case.net, method), what, jitted)
+
+
+def _program(case: Case, net: Layer, what: What, jitted: Jit) -> Program:
     make = {"forward": _forward, "gradient": _gradient, "train": _train, "per-example": _per_example}[what]
-    return make(case, with_method(case.net, method), jitted)
+    return make(case, net, jitted)
 
 
 def _forward(case: Case, net: Layer, jitted: Jit) -> Program:
@@ -78,15 +108,15 @@ def _train(case: Case, net: Layer, jitted: Jit) -> Program:
     optimizer = optax.sgd(RATE, MOMENTUM)
 
     def step(carried, x, labels):
-        params, state, memory = carried
+        params, state, opt_state = carried
 
         def objective(params):
-            scores, after = net.apply(params, state, x, train=True)
-            return cross_entropy(scores, labels), after
+            logits, after = net.apply(params, state, x, train=True)
+            return cross_entropy(logits, labels), after
 
         (loss, state), gradient = jax.value_and_grad(objective, has_aux=True)(params)
-        updates, memory = optimizer.update(gradient, memory)
-        return (optax.apply_updates(params, updates), state, memory), loss
+        updates, opt_state = optimizer.update(gradient, opt_state)
+        return (optax.apply_updates(params, updates), state, opt_state), loss
 
     carried = lambda params, state: (params, state, optimizer.init(params))
     return Program(jitted(step, (0,)), lambda params, state, images, labels: (carried(params, state), images, labels), loss_shown)

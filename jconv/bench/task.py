@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from ..errors import JconvError
 
-class Unable(Exception):
+
+class Unable(JconvError):
     """A contestant cannot do a case; the text says why."""
 
 

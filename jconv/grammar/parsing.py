@@ -11,7 +11,7 @@
     count    = integer | name                     *N repeats as often as pattern(text, N=2) says; 0 leaves out
     word     = letters [ sizes ] [ "-" integer ] [ "/" sizes ] [ "(" setting { "," setting } ")" ]
     sizes    = integer { "x" integer }            3 for every axis, or 3x5 for the first and the second
-    setting  = name "=" value                     a Python literal, or an initializer: xavier(), constant(0.1)
+    setting  = name "=" value                     a Python literal, or an initializer: caffe_xavier(), constant(0.1)
 
 A word is the name of a layer's class, in any case, or POOL for MaxPool, FC for Dense, BN for BatchNorm, LRN for LocalResponseNorm.
 After it come window, features and stride, as in CONV11-96/4; every other setting has the name it has in Python. By default

@@ -1,16 +1,17 @@
-"""What the text of a pattern is made of: words and items, and a fault for what is neither. The grammar is in grammar.py."""
+"""What the text of a pattern is made of: words and items, and a fault for what is neither. The grammar is in parsing.py."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from ..errors import JconvError
 from .values import Settings, settings_text
 
 Sizes = int | tuple[int, ...]
 
 
-class Fault(Exception):
+class Fault(JconvError):
     """What is wrong with a text at position `at`, and an edit that mends it: text[start:end] becomes `new`."""
 
     def __init__(self, message: str, at: int, start: int, end: int, new: str = ""):

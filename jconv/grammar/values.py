@@ -1,4 +1,4 @@
-"""The settings of a word, "(padding=0, kernel_init=xavier())": Python's literals and the initializers, read and written."""
+"""The settings of a word, "(padding=0, kernel_init=caffe_xavier())": Python's literals and the initializers, read and written."""
 
 from __future__ import annotations
 
@@ -9,21 +9,23 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from ..errors import LayerError
+from ..errors import JconvError, LayerError
 from ..layers import initializer
 from ..layers.initializer import Initializer
 
 Settings = tuple[tuple[str | None, Any], ...]
 
-_FUNCTIONS = ("he_normal", "lecun_normal", "glorot_uniform", "xavier", "torch_uniform", "identity", "partial_identity", "bilinear")
-_SCALED = ("gaussian", "uniform", "constant")
+_NORMAL = ("he_normal", "lecun_normal", "msra_normal", "convnetjs_normal")
+_UNIFORM = ("glorot_uniform", "caffe_xavier", "torch_uniform")
+_FUNCTIONS = (*_NORMAL, *_UNIFORM, "identity", "partial_identity", "bilinear")
+_SCALED = ("gaussian", "symmetric_uniform", "constant")
 _CONSTANTS = {"zeros": initializer.zeros, "ones": initializer.ones}
 _INITIALIZERS = {name: getattr(initializer, name) for name in (*_FUNCTIONS, *_SCALED, "Initializer")}
 _PIECE = re.compile(r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|->|.""", re.DOTALL)  # a string is one piece
 _UNCLOSED = re.compile(r".*?(?=\s*(?:->|\s-\s|\[|\]|$))", re.DOTALL)
 
 
-class BadValue(Exception):
+class BadValue(JconvError):
     """What is wrong with settings at position `at`; they reach to `end`, and `kept` is what can be kept of them, with its brackets."""
 
     def __init__(self, message: str, at: int, end: int, kept: str = ""):
@@ -60,7 +62,7 @@ def settings_text(settings: Iterable[tuple[str | None, Any]]) -> str:
 def value_text(value: Any) -> str:
     """A value as `read_settings` reads it. Raises LayerError for one that it does not read."""
     if isinstance(value, Initializer):
-        plain = [*_CONSTANTS, *(f"{name}()" for name in _FUNCTIONS), f'he_normal("{value.fan}")']
+        plain = [*_CONSTANTS, *(f"{name}()" for name in _FUNCTIONS), f'msra_normal("{value.fan}")']
         scaled = [f"{name}({value_text(value.scale)})" for name in _SCALED]
         given = [(f.name, getattr(value, f.name)) for f in dataclasses.fields(value)[1:] if getattr(value, f.name) != f.default]
         whole = f"Initializer{settings_text([(None, value.distribution), *given])}"

@@ -8,17 +8,19 @@ from .dropout import Dropout, DropPath
 from .initializer import (
     Initializer,
     bilinear,
+    caffe_xavier,
     constant,
+    convnetjs_normal,
     gaussian,
     glorot_uniform,
     he_normal,
     identity,
     lecun_normal,
+    msra_normal,
     ones,
     partial_identity,
+    symmetric_uniform,
     torch_uniform,
-    uniform,
-    xavier,
     zeros,
 )
 from .local import Local

@@ -69,9 +69,12 @@ class Elu(Activation):
 
 @dataclass(frozen=True)
 class Gelu(Activation):
-    """y = x * Phi(x), Phi the normal distribution's; `approximate` is the tanh form"""
+    """y = x * Phi(x), Phi the normal distribution's. `approximate`, as in jax: y = x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 * x^3)))
 
-    approximate: bool = False
+    PyTorch's default is the exact form.
+    """
+
+    approximate: bool = True
 
     def function(self, x):
         return jax.nn.gelu(x, self.approximate)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from .. import ops
 from ..errors import ShapeError
 from ..geometry import Padding, Shape, Window, check_settings, volume, window
-from ..layer import Layer, Parameter, Saved, like
+from ..layer import Draw, Layer, Parameter, Saved, like
 from ..ops.methods import Choice, check_method
-from .initializer import Initializer, he_normal, zeros
-from .kernel import add_bias, bias_parameter, check_groups, check_spatial
+from .initializer import msra_normal, zeros
+from .kernel import add_bias, by_shape, check_groups, check_spatial, with_bias
 
 Mask = tuple[tuple[int, ...], ...]
 
@@ -42,8 +45,8 @@ class Conv(Layer):
     mask: Mask | None = None
     method: Choice = "auto"
     precision: str | None = None
-    kernel_init: Initializer = he_normal()
-    bias_init: Initializer = zeros
+    kernel_init: Draw = msra_normal()
+    bias_init: Draw = zeros
 
     def __post_init__(self):
         super().__post_init__()
@@ -77,8 +80,8 @@ class Conv(Layer):
         if self.mask:
             connections = sum(map(len, self.mask))
             c, shape = max(1, connections // self.features), (*size, connections)
-        kernel = Parameter(shape, self.kernel_init, fan_in=taps * c, fan_out=taps * self.features // self.groups)
-        return {"kernel": kernel} | bias_parameter(self, (self.features,))
+        draw = by_shape(self.kernel_init, partial(self._connected, (*size, in_shape[-1], self.features))) if self.mask else self.kernel_init
+        return with_bias(self, Parameter(shape, draw, fan_in=taps * c, fan_out=taps * self.features), (self.features,))
 
     def macs(self, in_shape: Shape) -> int:
         return volume(self.over(in_shape).out_sizes) * volume(self.parameters(in_shape)["kernel"].shape)
@@ -112,7 +115,14 @@ class Conv(Layer):
         if not self.mask:
             return kernel
         self._check_mask(channels)  # an index beyond the channels would be dropped without a word
-        table = [(c, k) for k, row in enumerate(self.mask) for c in row]
-        into, out_of = (np.array(side) for side in zip(*table, strict=True))
         full = jnp.zeros((*kernel.shape[:-1], channels, self.features), kernel.dtype)
-        return full.at[..., into, out_of].set(kernel)
+        return full.at[..., *self._connections()].set(kernel)
+
+    def _connected(self, shape: Shape, key: jax.Array, dtype: Any) -> jax.Array:
+        """The weights that the mask leaves of a kernel drawn for all connections."""
+        return self.kernel_init(key, shape, dtype)[..., *self._connections()]
+
+    def _connections(self) -> tuple[np.ndarray, np.ndarray]:
+        """The input and the output channel of each connection, ordered by output channel."""
+        table = np.array([(c, k) for k, row in enumerate(self.mask or ()) for c in row])
+        return table[:, 0], table[:, 1]

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
 
 from .. import ops
 from ..errors import ShapeError
 from ..geometry import Padding, Shape, Window, check_settings, per_axis, transposed_sizes, volume, window
-from ..layer import Layer, Parameter, Saved, like
+from ..layer import Draw, Layer, Parameter, Saved, like
 from ..ops.methods import Choice, check_method
-from .initializer import Initializer, he_normal, zeros
-from .kernel import add_bias, bias_parameter, check_groups, check_spatial
+from .initializer import msra_normal, zeros
+from .kernel import add_bias, by_shape, check_groups, check_spatial, with_bias
 
 
 @dataclass(frozen=True)
@@ -35,8 +40,8 @@ class ConvTranspose(Layer):
     bias: bool = True
     method: Choice = "auto"
     precision: str | None = None
-    kernel_init: Initializer = he_normal()
-    bias_init: Initializer = zeros
+    kernel_init: Draw = msra_normal()
+    bias_init: Draw = zeros
 
     def __post_init__(self):
         super().__post_init__()
@@ -67,8 +72,16 @@ class ConvTranspose(Layer):
     def parameters(self, in_shape: Shape) -> dict[str, Parameter]:
         size, c = self.transposes(in_shape).size, self.features // self.groups
         taps, channels = volume(size), in_shape[-1]
-        kernel = Parameter((*size, c, channels), self.kernel_init, fan_in=taps * channels // self.groups, fan_out=taps * c)
-        return {"kernel": kernel} | bias_parameter(self, (self.features,))
+        draw = by_shape(self.kernel_init, partial(self._transposed, (*size, channels // self.groups, self.features)))
+        fans = {"fan_in": taps * channels // self.groups, "fan_out": taps * self.features}
+        return with_bias(self, Parameter((*size, c, channels), draw, **fans), (self.features,))
+
+    def _transposed(self, shape: Shape, key: jax.Array, dtype: Any) -> jax.Array:
+        """(*F, K/groups, features) -> (*F, features/groups, K), group by group."""
+        drawn = self.kernel_init(key, shape, dtype)
+        size, inputs = shape[:-2], shape[-2]
+        split = drawn.reshape(*size, inputs, self.groups, self.features // self.groups)
+        return jnp.moveaxis(split, -1, -3).swapaxes(-1, -2).reshape(*size, self.features // self.groups, self.groups * inputs)
 
     def macs(self, in_shape: Shape) -> int:
         return volume(in_shape[:-1]) * volume(self.parameters(in_shape)["kernel"].shape)

@@ -9,10 +9,10 @@ import jax.numpy as jnp
 from .. import ops
 from ..errors import FeaturesError, ShapeError
 from ..geometry import Shape, Window, pointwise, volume, window
-from ..layer import Layer, Parameter, Pointwise, Saved, like
+from ..layer import Draw, Layer, Parameter, Pointwise, Saved, like
 from ..ops.methods import check_whole
-from .initializer import Initializer, he_normal, zeros
-from .kernel import add_bias, bias_parameter
+from .initializer import msra_normal, zeros
+from .kernel import add_bias, with_bias
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Dense(Layer):
     bias: bool = True
     method: str = "auto"  # or "lax", "im2col": the plain product
     precision: str | None = None
-    kernel_init: Initializer = he_normal()
-    bias_init: Initializer = zeros
+    kernel_init: Draw = msra_normal()
+    bias_init: Draw = zeros
 
     def __post_init__(self):
         super().__post_init__()
@@ -45,7 +45,7 @@ class Dense(Layer):
 
     def parameters(self, in_shape: Shape) -> dict[str, Parameter]:
         kernel = Parameter((*in_shape, self.features), self.kernel_init, fan_in=in_shape[0], fan_out=self.features)
-        return {"kernel": kernel} | bias_parameter(self, (self.features,))
+        return with_bias(self, kernel, (self.features,))
 
     def over(self, in_shape: Shape) -> Window:
         return pointwise(in_shape[:-1])

@@ -1,10 +1,15 @@
-"""What the layers with a kernel share: their checks, and their bias."""
+"""What the layers with a kernel share: their checks, how it is drawn, and their bias."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
 from ..errors import ShapeError
 from ..geometry import Shape
-from ..layer import Parameter, like
+from ..layer import Draw, Parameter, like
 
 
 def check_spatial(in_shape: Shape) -> None:
@@ -20,8 +25,19 @@ def check_groups(groups: int, channels: int, what: str = "channels of the input"
         raise ShapeError(f"{groups} groups do not divide the {channels} {what}; use a divisor of {channels}")
 
 
-def bias_parameter(layer, shape: Shape) -> dict[str, Parameter]:
-    return {"bias": Parameter(shape, layer.bias_init)} if layer.bias else {}
+def with_bias(layer, kernel: Parameter, shape: Shape) -> dict[str, Parameter]:
+    """The kernel, and the layer's bias if it has one. A bias is drawn by the fans of its kernel, as PyTorch does."""
+    bias = {"bias": Parameter(shape, layer.bias_init, kernel.fan_in, kernel.fan_out)} if layer.bias else {}
+    return {"kernel": kernel} | bias
+
+
+def by_shape(init: Draw, draw: Callable[[jax.Array, Any], jax.Array]) -> Draw:
+    """What draws a kernel whose axes are not (*F, channels a unit reads, features), which is what jax's initializers count fans by.
+
+    An initializer that is told the fans draws it as it lies; for a function of the shape alone, `draw(key, dtype)` asks `init` for
+    such a kernel and brings it to where it lies.
+    """
+    return init if hasattr(init, "for_fans") else lambda key, _, dtype: draw(key, dtype)
 
 
 def add_bias(params, y):

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
 
 from .. import ops
 from ..geometry import Padding, Shape, Window, check_settings, volume, window
-from ..layer import Layer, Parameter, like
+from ..layer import Draw, Layer, Parameter, like
 from ..ops.methods import check_whole
-from .initializer import Initializer, he_normal, zeros
-from .kernel import add_bias, bias_parameter, check_spatial
+from .initializer import msra_normal, zeros
+from .kernel import add_bias, by_shape, check_spatial, with_bias
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,8 @@ class Local(Layer):
     bias: bool = True
     method: str = "auto"
     precision: str | None = None
-    kernel_init: Initializer = he_normal()
-    bias_init: Initializer = zeros
+    kernel_init: Draw = msra_normal()
+    bias_init: Draw = zeros
 
     def __post_init__(self):
         super().__post_init__()
@@ -51,9 +55,15 @@ class Local(Layer):
 
     def parameters(self, in_shape: Shape) -> dict[str, Parameter]:
         w, c = self.over(in_shape), in_shape[-1]
-        taps = volume(w.size)
-        kernel = Parameter((*w.out_sizes, *w.size, c, self.features), self.kernel_init, fan_in=taps * c, fan_out=taps * self.features)
-        return {"kernel": kernel} | bias_parameter(self, (*w.out_sizes, self.features))
+        taps, one = volume(w.size), (*w.size, c, self.features)
+        draw = by_shape(self.kernel_init, partial(self._everywhere, w.out_sizes, one))
+        kernel = Parameter((*w.out_sizes, *one), draw, fan_in=taps * c, fan_out=taps * self.features)
+        return with_bias(self, kernel, (*w.out_sizes, self.features))
+
+    def _everywhere(self, positions: Shape, shape: Shape, key: jax.Array, dtype: Any) -> jax.Array:
+        """(*S', *F, C, features): a kernel drawn for each position by itself."""
+        keys = jax.random.split(key, volume(positions))
+        return jax.vmap(lambda key: self.kernel_init(key, shape, dtype))(keys).reshape(*positions, *shape)
 
     def macs(self, in_shape: Shape) -> int:
         return volume(self.parameters(in_shape)["kernel"].shape)

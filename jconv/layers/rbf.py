@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -48,5 +49,5 @@ class Rbf(Pointwise):
         return -jnp.square(apart).sum(axis=-2), state
 
 
-def _signs(key: jax.Array, shape: Shape, fan_in: int, fan_out: int) -> jax.Array:
-    return jax.random.rademacher(key, shape, jnp.float32)
+def _signs(key: jax.Array, shape: Shape, dtype: Any) -> jax.Array:
+    return jax.random.rademacher(key, shape, dtype)

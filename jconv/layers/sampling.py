@@ -16,11 +16,17 @@ from jax.core import Tracer
 from ..geometry import Shape, volume
 
 BLOCK = 16384  # values
+TRUNCATED_STD = 0.87962566103423978  # the constant of jax.nn.initializers, too
 
 
 def normal(key: jax.Array, shape: Shape) -> jax.Array:
     """N(0, 1), float32."""
     return _assembled(jax.random.normal, key, shape)
+
+
+def truncated_normal(key: jax.Array, shape: Shape) -> jax.Array:
+    """N(0, 1) without what is beyond 2 of either side, float32. Its standard deviation is sampling.TRUNCATED_STD."""
+    return _assembled(_within_two, key, shape)
 
 
 def uniform(key: jax.Array, shape: Shape) -> jax.Array:
@@ -37,6 +43,10 @@ def _assembled(sample, key: jax.Array, shape: Shape) -> jax.Array:
         return blocks.reshape(-1)[:size].reshape(shape)
     blocks = [_block(sample, key, np.uint32(i)) for i in range(count)]
     return jnp.asarray(np.concatenate([np.asarray(block) for block in blocks] or [np.zeros(0, np.float32)])[:size].reshape(shape))
+
+
+def _within_two(key: jax.Array, shape: Shape, dtype) -> jax.Array:
+    return jax.random.truncated_normal(key, -2, 2, shape, dtype)
 
 
 @partial(jax.jit, static_argnums=0)

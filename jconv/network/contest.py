@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..compilation import jit
+from ..errors import JconvError
 from ..geometry import volume
 from ..ops.bilinear import PRIMITIVES
 from ..ops.direct import y_shape
@@ -26,7 +27,7 @@ HOPELESS = 20  # times the fastest
 COLUMNS = 2**30  # bytes of im2col's columns at most
 
 
-class TooSlow(Exception):
+class TooSlow(JconvError):
     """A method that needs no more samples."""
 
 

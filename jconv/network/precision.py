@@ -1,4 +1,4 @@
-"""What a precision policy costs: how far scores and gradients are from the true ones, on the backend at hand.
+"""What a precision policy costs: how far logits and gradients are from the true ones, on the backend at hand.
 
 A policy is the dtype of images and activations, and the precision of convolutions and matrix products, in jax's words: "highest",
 "high" or "default". On a GPU "default" multiplies float32 as TF32, on a TPU as bfloat16; on a CPU all three are the same. Parameters
@@ -8,6 +8,7 @@ stay float32. The truth is float64 at highest precision.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -19,6 +20,7 @@ from ..geometry import Shape
 from ..layer import Layer, map_layers
 from ..layers import Dropout, DropPath, Identity
 from .differences import Leaves, relative, weighted_sum
+from .serving import build_servable
 from .surgery import with_precision
 from .text import aligned
 
@@ -43,7 +45,7 @@ class PolicyError(NamedTuple):
     """max|a - b| / max|b| against the truth: the largest over the outputs, and over the parameter arrays and the input."""
 
     policy: Policy
-    scores: float
+    logits: float
     gradient: float
     worst: str  # which gradient
 
@@ -57,8 +59,8 @@ class PrecisionErrors:
     rows: tuple[PolicyError, ...]
 
     def __str__(self) -> str:
-        head = ("policy", "scores", "gradients", "worst gradient of")
-        rows = [(str(row.policy), f"{row.scores:.1e}", f"{row.gradient:.1e}", row.worst) for row in self.rows]
+        head = ("policy", "logits", "gradients", "worst gradient of")
+        rows = [(str(row.policy), f"{row.logits:.1e}", f"{row.gradient:.1e}", row.worst) for row in self.rows]
         table = aligned(head, rows, (str(TRUTH), "the truth", "", ""), right={1, 2})
         return f"max|a - b| / max|b| on {self.backend}, batch {self.batch}\n{table}"
 
@@ -66,9 +68,9 @@ class PrecisionErrors:
 def precision_errors(
     net: Layer, in_shape: Shape, *, train: bool = True, batch: int = 8, policies: tuple[Policy, ...] = POLICIES, seed: int = 0
 ) -> PrecisionErrors:
-    """The true errors of a net's scores and gradients under each policy, as `jconv.jit` compiles it on this backend.
+    """The true errors of a net's logits and gradients under each policy, as `jconv.jit` compiles it on this backend.
 
-    The gradient is of the scores, summed by fixed random weights, in every parameter array and the input. Parameters and images are
+    The gradient is of the logits, summed by fixed random weights, in every parameter array and the input. Parameters and images are
     random, and without dropout: its draws are not the same in float64. An array whose gradient is zero but for rounding is left out.
     """
     net = map_layers(net, lambda _, layer: Identity() if isinstance(layer, (Dropout, DropPath)) else layer)
@@ -79,7 +81,7 @@ def precision_errors(
     shape = jax.eval_shape(lambda params, x: net.apply(params, state, x, train=train)[0], params, images)
     weights = jax.tree.map(lambda y: rng.standard_normal(y.shape, np.float32), shape)
     given = params, images, state, weights
-    scores, gradient = numbers(net, TRUTH, train, *given)
+    logits, gradient = numbers(net, TRUTH, train, *given)
     least = NOTHING * max(np.abs(g).max() for g in gradient.values())
     gradient = {name: g for name, g in gradient.items() if np.abs(g).max() > least}
     rows = []
@@ -87,7 +89,7 @@ def precision_errors(
         found, slopes = numbers(net, policy, train, *given)
         apart = {name: relative(slopes[name], g) for name, g in gradient.items()}
         worst = max(apart, key=lambda name: apart[name])
-        rows.append(PolicyError(policy, max(relative(a, b) for a, b in zip(found, scores, strict=True)), apart[worst], worst))
+        rows.append(PolicyError(policy, max(relative(a, b) for a, b in zip(found, logits, strict=True)), apart[worst], worst))
     return PrecisionErrors(jax.default_backend(), batch, tuple(rows))
 
 
@@ -96,14 +98,15 @@ def numbers(net: Layer, policy: Policy, train: bool, params, images, state, weig
     net = with_precision(net, policy.precision)
     wide = "float64" if policy.dtype == "float64" else "float32"
 
-    def summed(params, images, state, weights):
+    def summed(net, params, images, state, weights):
         y = net.apply(params, state, images.astype(policy.dtype), train=train)[0]
         y = jax.tree.map(lambda a: a.astype(wide), y)
         return weighted_sum(weights, y).astype(wide), y
 
     with jax.enable_x64(policy.dtype == "float64"):
         arrays = jax.tree.map(lambda a: jnp.asarray(a, wide), (params, images, state, weights))
-        (_, y), (slopes, slope) = jit(jax.value_and_grad(summed, (0, 1), has_aux=True))(*arrays)
+        run = lambda net: jit(jax.value_and_grad(partial(summed, net), (0, 1), has_aux=True))(*arrays)
+        (_, y), (slopes, slope) = build_servable(run, net, images.shape[1:], [len(images)], dtype=policy.dtype)
     name = lambda path: jax.tree_util.keystr(path, simple=True, separator="/")
     leaves = {name(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(slopes)} | {"(input)": slope}
     return [np.asarray(a, np.float64) for a in jax.tree.leaves(y)], {name: np.asarray(leaf, np.float64) for name, leaf in leaves.items()}

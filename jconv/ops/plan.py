@@ -12,7 +12,6 @@ The rows for "cpu" were measured on two cores of an AMD EPYC with AVX-512, float
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextvars import ContextVar
 from typing import NamedTuple
 
 from ..geometry import Shape, volume
@@ -202,7 +201,6 @@ ROWS = (
 )
 # Elsewhere it is lax's own forms. H100, 128x56x56x128 by 3x3 to 128 with stride 2, input gradient: 0.10 derived, 0.25 direct.
 DEFAULT = {"cpu": "direct"}
-PINNED: ContextVar[frozenset[Job]] = ContextVar("pinned", default=frozenset())  # while a program is lowered: what its backend cannot do
 PLATFORMS = tuple(dict.fromkeys(row.platform for row in ROWS))
 # With nothing in them that could fuse. A dense layer's product could, with the next one's: YNNPACK takes the two for one, and computes
 # the first anew for every output of the next. VGG-A forward, 8 images: 1,010 ms, and 257 apart.
@@ -215,9 +213,7 @@ PLAIN = {
 
 
 def choose(job: Job, platform: str) -> str:
-    """The method for one operation of a convolution; "im2col" where it is pinned."""
-    if job._replace(devices=1, integers=False) in PINNED.get():
-        return "im2col"
+    """The method for one operation of a convolution."""
     rows = (row for row in ROWS if row.platform == platform and job.operation in row.operations)
     default = DEFAULT.get(platform, "derived") if job.geometry.window.rank else "product"
     return next((row.method for row in rows if not METHODS[row.method].serves(job.k, job.geometry) and row.fits(job)), default)

@@ -4,10 +4,10 @@ What writes a run folder needs the extra `train` and is imported from its own mo
 """
 
 from .check import check_examples, count_classes
-from .evaluation import Evaluation, all_scores, evaluate, probabilities
+from .evaluation import Evaluation, all_logits, evaluate, probabilities
 from .lookahead import look
 from .loop import Diverged, EpochMetrics, train_epoch
-from .loss import LOSSES, find_loss, smoothed, softmax, svm
+from .loss import LOSSES, find_loss, smoothed_softmax_cross_entropy, softmax_cross_entropy_with_integer_labels, summed_hinge_loss
 from .optimizer import OPTIMIZERS, make_optimizer
 from .schedule import SCHEDULES, make_schedule, triangle
 from .state import TrainState, initial_state
@@ -22,7 +22,7 @@ __all__ = [
     "Evaluation",
     "Metrics",
     "TrainState",
-    "all_scores",
+    "all_logits",
     "check_examples",
     "count_classes",
     "evaluate",
@@ -34,9 +34,9 @@ __all__ = [
     "make_schedule",
     "make_train_step",
     "probabilities",
-    "smoothed",
-    "softmax",
-    "svm",
+    "smoothed_softmax_cross_entropy",
+    "softmax_cross_entropy_with_integer_labels",
+    "summed_hinge_loss",
     "train_epoch",
     "triangle",
 ]

@@ -10,7 +10,7 @@ from ..layer import Layer
 
 
 def count_classes(net: Layer, in_shape: Shape) -> int:
-    """How many scores the net gives an image. Raises ShapeError when it gives anything but a row of scores."""
+    """How many logits the net gives an image. Raises ShapeError when it gives anything but a row of scores."""
     out = net.out_shape(in_shape)
     if len(out) != 1:
         raise ShapeError(f"the net gives {out}, a row of scores (classes,) was expected; end it with Flatten or GlobalAvgPool")

@@ -52,7 +52,7 @@ def _check(saved: Any, target: TrainState) -> None:
 
 
 def _leaves(tree: Any) -> dict[str, str]:
-    """Shape and dtype by path, such as "optimizer/0/mu/conv1/kernel"."""
+    """Shape and dtype by path, such as "opt_state/0/mu/conv1/kernel"."""
     name = lambda path: jax.tree_util.keystr(path, simple=True, separator="/")
     return {name(path): f"{leaf.dtype}{list(leaf.shape)}" for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
 

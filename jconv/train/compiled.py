@@ -22,7 +22,7 @@ import jax.numpy as jnp
 from ..ahead import TOPOLOGY, Compiled, NoAnswer, compile_ahead, on
 from ..geometry import Shape
 from ..layer import Layer
-from .loss import softmax
+from .loss import softmax_cross_entropy_with_integer_labels
 from .optimizer import make_optimizer
 from .state import TrainState
 from .step import make_train_step
@@ -50,7 +50,9 @@ class StepProgram(NamedTuple):
 
         images = jax.ShapeDtypeStruct((self.batch, *self.in_shape), jnp.dtype(self.dtype))
         labels = jax.ShapeDtypeStruct((self.batch,), jnp.int32)
-        return make_train_step(self.net, softmax, optimizer).lower(*on(chip, (jax.eval_shape(start), images, labels)))
+        return make_train_step(self.net, softmax_cross_entropy_with_integer_labels, optimizer).lower(
+            *on(chip, (jax.eval_shape(start), images, labels))
+        )
 
 
 def compiled_memory(

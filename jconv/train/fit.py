@@ -15,6 +15,7 @@ from ..data import Dataset, steps_per_epoch, train_batches
 from ..geometry import Shape
 from ..layer import Layer
 from ..network.exhausted import advised
+from ..network.serving import build_servable
 from .check import check_examples, count_classes
 from .checkpoint import save_checkpoint
 from .evaluation import evaluate
@@ -44,7 +45,10 @@ class Job(NamedTuple):
 
 
 def prepare(options: TrainOptions, net: Layer, in_shape: Shape, data: Dataset) -> tuple[Job, TrainState]:
-    """Check the images against the net, compile, and draw the first parameters. Raises InputError, for too little memory too."""
+    """Check the images against the net, compile, and draw the first parameters. Raises InputError, for too little memory too.
+
+    Layers whose convolutions the compiler refuses run by im2col, and a warning names them.
+    """
     for split in (data.train, data.test):
         check_examples(split.images, split.labels, in_shape, count_classes(net, in_shape))
     steps = steps_per_epoch(len(data.train.labels), options.batch_size)
@@ -56,10 +60,14 @@ def prepare(options: TrainOptions, net: Layer, in_shape: Shape, data: Dataset) -
     images = jax.ShapeDtypeStruct((options.batch_size, *in_shape), data.train.images.dtype)
     labels = jax.ShapeDtypeStruct((options.batch_size,), data.train.labels.dtype)
     net, how = by_policy(options, net), {"dtype": options.dtype, "deterministic": options.deterministic}
+
+    def compiled(net: Layer) -> tuple[Callable, Callable]:
+        step = make_train_step(net, loss, optimizer, options.seed, **how).lower(state, images, labels).compile()
+        return step, make_predict(net, **how).lower(state.params, state.state, images).compile()
+
     with room():
         state = initial_state(net, in_shape, optimizer, options.seed)
-        step = make_train_step(net, loss, optimizer, options.seed, **how).lower(state, images, labels).compile()
-        predict = make_predict(net, **how).lower(state.params, state.state, images).compile()
+        step, predict = build_servable(compiled, net, in_shape, [options.batch_size], dtype=options.dtype)
     return Job(options, data, steps, rate, loss, step, predict, perf_counter() - start, room), state
 
 

@@ -10,18 +10,22 @@ import jax
 import numpy as np
 
 from ..data.sources import Split
+from ..errors import JconvError
 from .state import TrainState
 from .step import Metrics
 
 LOOK_EVERY = 0.5  # seconds between two looks at the losses; each look waits for the device
 
 
-class Diverged(RuntimeError):
+class Diverged(JconvError, RuntimeError):
     """The loss or the parameters stopped being finite at `step`."""
 
     def __init__(self, step: int, what: str):
-        super().__init__(f"step {step}: {what}")
-        self.step = step
+        super().__init__(step, what)  # what it is made of again when it comes out of a pickle
+        self.step, self.what = step, what
+
+    def __str__(self) -> str:
+        return f"step {self.step}: {self.what}"
 
 
 class EpochMetrics(NamedTuple):

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from ..data import Draws, augmented, channel_statistics, draw_epoch, standardized, steps_per_epoch, whitening_kernel
 from ..layer import Params, State
 from .lookahead import look
-from .loss import smoothed
+from .loss import smoothed_softmax_cross_entropy
 from .recipe import Call, Recipe, calls, make_optimizer
 from .state import TrainState
 from .step import Metrics, make_train_step
@@ -54,7 +54,7 @@ def make_epoch(recipe: Recipe, count: int, call: Call) -> Callable:
     Shapes: images (count, *in_shape) uint8, labels (count,) int32; metrics (steps,).
     """
     each, total = steps_per_epoch(count, recipe.batch_size), sum(c.steps for c in calls(recipe, count))
-    step = make_train_step(recipe.net, smoothed(recipe.smoothing), make_optimizer(recipe, total, call.frozen))
+    step = make_train_step(recipe.net, smoothed_softmax_cross_entropy(recipe.smoothing), make_optimizer(recipe, total, call.frozen))
 
     def epoch(before: Carried, seed: jax.Array, images: jax.Array, labels: jax.Array) -> tuple[Carried, Metrics]:
         number, done = jnp.divmod(before.train.step, each)
@@ -80,17 +80,22 @@ def make_test(recipe: Recipe) -> Callable:
 
     def guesses(carried: Carried, batch: jax.Array) -> jax.Array:
         x = views(standardized(batch, carried.mean, carried.std, recipe.dtype))
-        scores = recipe.net.apply(*carried.slow, x)[0].astype(jnp.float32).reshape(len(VIEWS), len(batch), -1)
-        of_views = (jnp.array(VIEWS)[:, None, None] * scores).sum(0)
-        return jnp.stack([scores[0].argmax(1), of_views.argmax(1)])  # (2, N)
+        logits = recipe.net.apply(*carried.slow, x)[0].astype(jnp.float32).reshape(len(VIEWS), len(batch), -1)
+        of_views = (jnp.array(VIEWS)[:, None, None] * logits).sum(0)
+        return jnp.stack([logits[0].argmax(1), of_views.argmax(1)])  # (2, N)
 
     def test(carried: Carried, images: jax.Array, labels: jax.Array) -> jax.Array:
-        size = min(TESTED, len(images))
+        size = tested(len(images)) // len(VIEWS)
         filled = jnp.pad(images, ((0, -len(images) % size), (0, 0), (0, 0), (0, 0)))
         found = jax.lax.map(lambda batch: guesses(carried, batch), filled.reshape(-1, size, *images.shape[1:]))
         return (found.swapaxes(0, 1).reshape(2, -1)[:, : len(images)] == labels[None]).sum(1, dtype=jnp.int32)
 
     return test
+
+
+def tested(count: int) -> int:
+    """How many views of images a test of `count` images takes at once."""
+    return len(VIEWS) * min(TESTED, count)
 
 
 def views(x: jax.Array) -> jax.Array:

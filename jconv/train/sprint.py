@@ -14,10 +14,12 @@ import numpy as np
 
 from ..compilation import jit
 from ..data import Dataset, Split
+from ..layer import Layer
 from ..network.exhausted import advised
+from ..network.serving import build_servable
 from .check import check_examples, count_classes
 from .loop import Diverged
-from .on_device import make_epoch, make_start, make_test
+from .on_device import make_epoch, make_start, make_test, tested
 from .recipe import Call, Recipe, calls
 from .step import Metrics
 
@@ -48,7 +50,7 @@ class Result(NamedTuple):
     seed: int
     seconds: float  # from its seed to its accuracy, compiling and the way of the images to the device apart
     accuracy: float  # of the test images as they are, 0 to 1
-    accuracy_of_views: float  # of each by the sum of its six views' scores
+    accuracy_of_views: float  # of each by the sum of its six views' logits
     epochs: list[Row]
 
 
@@ -73,16 +75,25 @@ def lower(recipe: Recipe, train: int, test: int, place: jax.sharding.Sharding | 
 
 
 def prepare(recipe: Recipe, data: Dataset, deterministic: bool = False) -> Job:
-    """Check the images, compile, and bring the images to the device. Raises InputError, with a batch that fits where memory does not do."""
+    """Check the images, compile, and bring the images to the device. Raises InputError, with a batch that fits where memory does not do.
+
+    Layers whose convolutions the compiler refuses run by im2col, and a warning names them.
+    """
     for split in (data.train, data.test):
         check_examples(split.images, split.labels, recipe.in_shape, count_classes(recipe.net, recipe.in_shape))
     began = perf_counter()
-    lowered = lower(recipe, len(data.train.labels), len(data.test.labels), deterministic=deterministic)
+    train, test = len(data.train.labels), len(data.test.labels)
+
+    def compiled(net: Layer) -> Programs:
+        lowered = lower(recipe._replace(net=net), train, test, deterministic=deterministic)
+        return jax.tree.map(lambda program: program.compile(), lowered)
+
     with _advised(recipe):
-        programs = jax.tree.map(lambda program: program.compile(), lowered)
+        batches = [recipe.batch_size, tested(test)]
+        programs = build_servable(compiled, recipe.net, recipe.in_shape, batches, dtype=recipe.dtype)
         seconds = perf_counter() - began
-        train, test = jax.block_until_ready(jax.device_put((data.train, data.test)))
-    return Job(recipe, programs, train, test, seconds)
+        on_device = jax.block_until_ready(jax.device_put((data.train, data.test)))
+    return Job(recipe, programs, *on_device, compile_seconds=seconds)
 
 
 def run(job: Job, seed: int, watch: Callable[[Row], None] = lambda row: None) -> Result:

@@ -16,7 +16,7 @@ from ..layer import Layer, Params, State
 class TrainState(NamedTuple):
     params: Params
     state: State  # the net's: batch norm's running statistics
-    optimizer: optax.OptState
+    opt_state: optax.OptState
     step: jax.Array  # () int32, the steps taken
 
 

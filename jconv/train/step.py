@@ -44,22 +44,22 @@ def make_train_step(
         key = jax.random.fold_in(jax.random.key(seed), before.step)
 
         def objective(params):
-            scores, state = net.apply(params, before.state, as_input(images, dtype), train=True, key=key)
+            logits, state = net.apply(params, before.state, as_input(images, dtype), train=True, key=key)
             state, _ = split_taps(net, state)  # what taps recorded is not carried to the next step
-            return loss(scores, labels).mean(), (scores, state)
+            return loss(logits, labels).mean(), (logits, state)
 
-        (value, (scores, state)), gradient = jax.value_and_grad(objective, has_aux=True)(before.params)
+        (value, (logits, state)), gradient = jax.value_and_grad(objective, has_aux=True)(before.params)
         with jax.numpy_dtype_promotion("standard"):  # optax mixes its int32 step count with floats, which "strict" refuses
-            updates, optimizer_state = optimizer.update(gradient, before.optimizer, before.params)
+            updates, opt_state = optimizer.update(gradient, before.opt_state, before.params)
             params = cast(Params, optax.apply_updates(before.params, updates))
-        correct = (scores.argmax(axis=1) == labels).sum(dtype=jnp.int32)
-        return TrainState(params, state, optimizer_state, before.step + 1), Metrics(value, correct)
+        correct = (logits.argmax(axis=1) == labels).sum(dtype=jnp.int32)
+        return TrainState(params, state, opt_state, before.step + 1), Metrics(value, correct)
 
     return step
 
 
 def make_predict(net: Layer, *, dtype: str | None = None, deterministic: bool = False) -> Jitted:
-    """predict(params, state, images) -> scores (N, classes), jitted, in test mode. Images as in `make_train_step`."""
+    """predict(params, state, images) -> logits (N, classes), jitted, in test mode. Images as in `make_train_step`."""
 
     @partial(jit, deterministic=deterministic)
     def predict(params, state, images):

@@ -1,13 +1,16 @@
 """Every form of a case gives the same numbers by "auto" and by "lax", and a training trains."""
 
 import dataclasses
+from functools import partial
 
 import numpy as np
 import pytest
+from jax.errors import JaxRuntimeError
 
 from jconv.bench import ours
 from jconv.bench.case import WHATS
 from jconv.bench.task import largest_error, wait
+from jconv.network.serving import build_servable
 
 
 @pytest.mark.parametrize("what", WHATS)
@@ -43,3 +46,28 @@ def test_images_take_the_dtype_and_losses_stay_float32(small_net):
     (_, loss) = task.run()
     assert loss.dtype == np.float32
     assert ours.task(dataclasses.replace(small_net, dtype="bfloat16"), "forward").run()[0].dtype == "bfloat16"
+
+
+def test_what_the_compiler_refuses_runs_by_im2col_in_auto_alone(small_net, monkeypatch):
+    """The compiler is played: it refuses every program that is not jconv's plain one of im2col, and blames the convolution."""
+    real = ours._program
+
+    def refusing(case, net, what, jitted):
+        made = real(case, net, what, jitted)
+        if net["conv1"].method == "im2col":
+            return made
+
+        def fails(*_):
+            raise JaxRuntimeError("UNKNOWN: Failed to determine best cudnn convolution algorithm for: ...")
+
+        return made._replace(function=fails)
+
+    monkeypatch.setattr(ours, "_program", refusing)
+    only_conv1 = lambda equation: equation.params["geometry"].window.rank == 0
+    monkeypatch.setattr(ours, "build_servable", partial(build_servable, compiles=only_conv1))
+    task = ours.task(small_net, "train")
+    with pytest.warns(UserWarning, match="refuses convolutions of conv1: "):
+        losses = [float(task.shown(task.run())[0]) for _ in range(30)]
+    assert losses[-1] < 0.5 * losses[0]
+    with pytest.raises(JaxRuntimeError):
+        ours.task(small_net, "train", "direct").run()

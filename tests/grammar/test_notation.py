@@ -36,7 +36,18 @@ from jconv import (
 )
 from jconv.grammar.naming import RULES, names
 from jconv.grammar.notation import shortest
-from jconv.layers import Initializer, constant, gaussian, he_normal, identity, torch_uniform, uniform, xavier, zeros
+from jconv.layers import (
+    Initializer,
+    caffe_xavier,
+    constant,
+    gaussian,
+    he_normal,
+    identity,
+    msra_normal,
+    symmetric_uniform,
+    torch_uniform,
+    zeros,
+)
 from jconv.models import MODELS, build
 
 NOTES = [  # S72, S73, S74, and S75 in the words of its shortest form
@@ -75,7 +86,7 @@ def test_VGG_16_in_its_shortest_form():
 
 def replace_inits(net):
     return Sequential(
-        **{name: replace(layer, kernel_init=he_normal()) if hasattr(layer, "kernel_init") else layer for name, layer in net.layers}
+        **{name: replace(layer, kernel_init=msra_normal()) if hasattr(layer, "kernel_init") else layer for name, layer in net.layers}
     )
 
 
@@ -85,8 +96,8 @@ def drawn_layer(draw):
     kernel, size = some([3, 3, 3, 1, 5, 2, (3, 5), (3,), (1, 2, 3)]), some([2, 2, 3, (2, 3), (2,)])
     features, stride = some([12, 64, 10, 100, 7]), some([1, 1, 2, (2, 1)])
     padding = some([1, 1, 0, 2, "SAME", "VALID", (1, 2), ((0, 1), 2), (1,)])
-    init = some([he_normal(), xavier(), he_normal("out"), gaussian(0.01), torch_uniform(), Initializer("uniform", 3.0, "out")])
-    bias = some([zeros, constant(0.1), uniform(0.2)])
+    init = some([he_normal(), caffe_xavier(), msra_normal("out"), gaussian(0.01), torch_uniform(), Initializer("uniform", 3.0, "out")])
+    bias = some([zeros, constant(0.1), symmetric_uniform(0.2)])
     conv = {"stride": stride, "padding": padding, "dilation": some([1, 1, 2, (1, 2)]), "bias": some([True, True, False])}
     return some(
         [

@@ -20,7 +20,7 @@ from jconv import (
     summary,
 )
 from jconv.errors import InputError
-from jconv.layers import Initializer, constant, gaussian, he_normal, ones, xavier
+from jconv.layers import Initializer, caffe_xavier, constant, gaussian, msra_normal, ones
 from jconv.models import build
 from jconv.models.vgg import CONVOLUTIONS, WIDTHS
 
@@ -104,8 +104,8 @@ def test_what_is_optional_stays_unless_told():
         ("CONV3-8(dilation=(2, 3))", Conv(8, 3, padding=(2, 3), dilation=(2, 3))),
         ('CONV3-8(padding="SAME", groups=2, bias=False)', Conv(8, 3, padding="SAME", groups=2, bias=False)),
         ("CONV2-8(padding=((0, 1), 1))", Conv(8, 2, padding=((0, 1), 1))),
-        ("CONV3-8(kernel_init=xavier(), bias_init=ones)", Conv(8, 3, padding=1, kernel_init=xavier(), bias_init=ones)),
-        ('CONV3-8 ( kernel_init=he_normal(fan="out") )', Conv(8, 3, padding=1, kernel_init=he_normal("out"))),
+        ("CONV3-8(kernel_init=caffe_xavier(), bias_init=ones)", Conv(8, 3, padding=1, kernel_init=caffe_xavier(), bias_init=ones)),
+        ('CONV3-8 ( kernel_init=msra_normal(fan="out") )', Conv(8, 3, padding=1, kernel_init=msra_normal("out"))),
         ('CONV(kernel_init=Initializer("uniform", 2.5))', Conv(12, 3, padding=1, kernel_init=Initializer("uniform", 2.5))),
         ("POOL", MaxPool(2)),
         ("POOL3/2", MaxPool(3, 2)),
@@ -150,7 +150,7 @@ def vgg_text(letter, middle="", end=""):
 
 @pytest.mark.parametrize("letter, model", [("A", "vgg11"), ("B", "vgg13"), ("C", "vgg16_c"), ("D", "vgg16"), ("E", "vgg19")])
 def test_VGG(letter, model):
-    text = vgg_text(letter, middle='(kernel_init=he_normal("out"))', end="(kernel_init=gaussian(0.01))")
+    text = vgg_text(letter, middle='(kernel_init=msra_normal("out"))', end="(kernel_init=gaussian(0.01))")
     assert pattern(text) == build(model)[0]
 
 
@@ -237,7 +237,7 @@ ILLEGAL = [  # text, column, words of the message, fix
     ("INPUT -> CONV0-0 -> FC", 10, "whole numbers", "INPUT -> CONV -> FC"),
     ("INPUT -> CONV2-64 -> FC", 10, "(F - 1)/2, and an even window has none", "INPUT -> CONV2-64(padding=0) -> FC"),
     ("INPUT -> CONV3-8(bias=None) -> FC", 10, "bias=None, something like its default True", "INPUT -> CONV3-8 -> FC"),
-    ("INPUT -> FC(kernel_init=3)", 10, "something like its default he_normal()", "INPUT -> FC"),
+    ("INPUT -> FC(kernel_init=3)", 10, "something like its default msra_normal()", "INPUT -> FC"),
     ("INPUT -> FC(kernel_init=xavir())", 25, "kernel_init=xavir(): a number, a word in quotes", "INPUT -> FC"),
     ("INPUT -> FC(bias=__import__('os'))", 18, "bias=__import__('os'): a number", "INPUT -> FC"),
     ("INPUT -> PADCHANNELS -> FC", 10, "needs the setting channels", "INPUT -> PADCHANNELS(channels=1) -> FC"),
@@ -293,7 +293,7 @@ def test_the_error_is_an_input_error_which_scripts_print_and_other_processes_can
 def test_mutilated_texts_get_a_fix_that_can_be_read():
     draw = random.Random(0)
     texts = (
-        'INPUT28x28x1(names="vgg") -> [CONV5-20(kernel_init=xavier(), bias=False) -> RELU]*2 -> POOL3/2(rounding="ceil") -> FC-10',
+        'INPUT28x28x1(names="vgg") -> [CONV5-20(kernel_init=caffe_xavier(), bias=False) -> RELU]*2 -> POOL3/2(rounding="ceil") -> FC-10',
         "INPUT32x32x3 -> [[CONV3-64/2(padding=0) -> RELU]*2 -> POOL?]*2 -> DROPOUT(rate=0.25) -> [FC - RELU]*2 - FC",
     )
     for _ in range(80):

@@ -4,7 +4,21 @@ import pytest
 
 from jconv import LayerError
 from jconv.grammar.values import BadValue, read_settings, settings_text, value_text
-from jconv.layers import Initializer, constant, gaussian, glorot_uniform, he_normal, identity, lecun_normal, ones, uniform, xavier, zeros
+from jconv.layers import (
+    Initializer,
+    caffe_xavier,
+    constant,
+    convnetjs_normal,
+    gaussian,
+    glorot_uniform,
+    he_normal,
+    identity,
+    lecun_normal,
+    msra_normal,
+    ones,
+    symmetric_uniform,
+    zeros,
+)
 
 
 @pytest.mark.parametrize(
@@ -27,13 +41,16 @@ from jconv.layers import Initializer, constant, gaussian, glorot_uniform, he_nor
         (((1, 2), 3), "((1, 2), 3)"),
         (zeros, "zeros"),
         (ones, "ones"),
-        (xavier(), "xavier()"),
+        (caffe_xavier(), "caffe_xavier()"),
         (lecun_normal(), "lecun_normal()"),
+        (msra_normal(), "msra_normal()"),
+        (convnetjs_normal(), "convnetjs_normal()"),
+        (Initializer("truncated_normal", 0.1), 'Initializer("truncated_normal", scale=0.1)'),
         (glorot_uniform(), "glorot_uniform()"),
         (he_normal(), "he_normal()"),
-        (he_normal("average"), 'he_normal("average")'),
+        (msra_normal("average"), 'msra_normal("average")'),
         (gaussian(0.01), "gaussian(0.01)"),
-        (uniform(0.5), "uniform(0.5)"),
+        (symmetric_uniform(0.5), "symmetric_uniform(0.5)"),
         (constant(0.1), "constant(0.1)"),
         (identity(), "identity()"),
         (identity(3, noise=0.5), 'Initializer("identity", groups=3, noise=0.5)'),
@@ -63,7 +80,7 @@ def test_values_that_have_no_text(value):
         ("(a=1, b=x)", "b=x: a number, a word in quotes", 8, "(a=1)"),
         ("(b=f(1), a=1)", "b=f(1): a number, a word in quotes", 3, "(a=1)"),
         ('(a=gaussian("x", 2))', "a=gaussian('x', 2)", 3, ""),
-        ('(a=he_normal("up"))', "unknown fan 'up'; use 'none', 'in'", 3, ""),
+        ('(a=msra_normal("up"))', "unknown fan 'up'; use 'none', 'in'", 3, ""),
         ("(a=1+1)", "a=1 + 1: a number", 3, ""),
         ("(**a)", "a setting=a: a number", 3, ""),
         ("(a 1)", "as Python writes them", 0, ""),

@@ -62,10 +62,10 @@ def test_bias_and_initializers_are_settings():
     assert params["kernel"].shape == (3, 3, 3, 4)
 
 
-@pytest.mark.parametrize(("groups", "fans"), [(1, (3 * 2 * 6, 3 * 2 * 4)), (2, (3 * 2 * 3, 3 * 2 * 2))])
-def test_fans_count_the_sums_a_unit_takes_part_in(groups, fans):
-    kernel = Conv(4, (3, 2), groups=groups).parameters((7, 5, 6))["kernel"]
-    assert (kernel.fan_in, kernel.fan_out) == fans
+@pytest.mark.parametrize(("groups", "fans"), [(1, (3 * 2 * 6, 3 * 2 * 4)), (2, (3 * 2 * 3, 3 * 2 * 4))])
+def test_fans_are_those_of_the_kernels_shape(groups, fans):
+    kernel, bias = Conv(4, (3, 2), groups=groups).parameters((7, 5, 6)).values()
+    assert (kernel.fan_in, kernel.fan_out) == (bias.fan_in, bias.fan_out) == fans
 
 
 # Facts ------------------------------------------------------------------------------------------------------------------------------

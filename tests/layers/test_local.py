@@ -72,8 +72,8 @@ def test_each_position_has_weights_of_its_own(filled):
 
 
 def test_fans_are_the_convs():
-    kernel = Local(4, (3, 2)).parameters((7, 5, 6))["kernel"]
-    assert (kernel.fan_in, kernel.fan_out) == (3 * 2 * 6, 3 * 2 * 4)
+    parameters = Local(4, (3, 2)).parameters((7, 5, 6))
+    assert {(p.fan_in, p.fan_out) for p in parameters.values()} == {(3 * 2 * 6, 3 * 2 * 4)}
 
 
 @pytest.mark.parametrize(

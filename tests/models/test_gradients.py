@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from jconv import BatchNorm, Dropout, Identity, Sequential, Tap, gradcheck, map_layers, walk
-from jconv.layers import constant, lecun_normal
+from jconv.layers import constant, convnetjs_normal
 from jconv.models import build
 
 CASES = [  # name, variant, side
@@ -57,7 +57,7 @@ def awake(_, layer):
     """Drawn so that of four channels hardly any is dead after its ReLU."""
     if not hasattr(layer, "kernel_init"):
         return layer
-    return replace(layer, kernel_init=lecun_normal(), bias_init=constant(1.0))
+    return replace(layer, kernel_init=convnetjs_normal(), bias_init=constant(1.0))
 
 
 def passes(net, in_shape, train=True):

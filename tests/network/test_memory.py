@@ -71,6 +71,7 @@ LAYERS = [
     LeakyRelu(),
     Elu(),
     Gelu(),
+    Gelu(approximate=False),
     Silu(),
     Sigmoid(),
     Tanh(),

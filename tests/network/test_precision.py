@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from jconv import BatchNorm, Conv, Dense, Dropout, Flatten, Layer, Sequential, precision_errors
+from jconv.network import precision
 from jconv.network.precision import POLICIES, TRUTH, Policy, numbers
 
 NET = Sequential(conv1=Conv(4, 3), bn1=BatchNorm(), drop=Dropout(0.5), flatten=Flatten(), fc=Dense(5))
@@ -27,15 +28,15 @@ def test_errors_are_of_the_size_of_the_dtypes_rounding(train):
     highest, default, half = found.rows
     assert (highest.policy, default.policy, half.policy) == (FLOAT32, DEFAULT, BFLOAT16)
     for row, rounding in ((highest, 2.0**-24), (default, 2.0**-24), (half, 2.0**-9)):
-        assert rounding / 4 < row.scores < 30 * rounding and rounding / 4 < row.gradient < 100 * rounding, row
-    assert highest.scores <= default.scores < half.scores / 100 and highest.gradient <= default.gradient < half.gradient / 100
+        assert rounding / 4 < row.logits < 30 * rounding and rounding / 4 < row.gradient < 100 * rounding, row
+    assert highest.logits <= default.logits < half.logits / 100 and highest.gradient <= default.gradient < half.gradient / 100
 
 
 def test_a_layer_that_rounds_is_found_out():
     net = Sequential(conv1=Conv(4, 3), careless=Careless(), flatten=Flatten(), fc=Dense(5))
     truth, row = precision_errors(net, (7, 5, 3), policies=(TRUTH, FLOAT32)).rows
-    assert truth.scores == truth.gradient == 0
-    assert row.scores > 2.0**-11 and row.gradient > 2.0**-11 and row.worst != "fc/bias"
+    assert truth.logits == truth.gradient == 0
+    assert row.logits > 2.0**-11 and row.gradient > 2.0**-11 and row.worst != "fc/bias"
 
 
 def test_what_is_zero_but_for_rounding_is_no_error():
@@ -59,3 +60,16 @@ def test_the_table_says_what_it_is_against():
     assert [line.split("  ")[0] for line in lines[3:6]] == ["float32, highest", "float32, default", "bfloat16, default"]
     assert lines[-1].split() == ["float64,", "highest", "the", "truth"]
     assert str(Policy("float32", "high")) == "float32, high"
+
+
+def test_what_the_compiler_refuses_is_asked_of_the_very_batch_and_dtype(monkeypatch):
+    """A convolution may compile in one dtype and not in another."""
+    asked = []
+
+    def build(run, net, in_shape, batches, *, dtype):
+        asked.append((net["conv1"].precision, in_shape, batches, dtype))
+        return run(net)
+
+    monkeypatch.setattr(precision, "build_servable", build)
+    precision_errors(NET, (7, 5, 3), batch=2, policies=(BFLOAT16,))
+    assert asked == [("highest", (7, 5, 3), [2], "float64"), ("default", (7, 5, 3), [2], "bfloat16")]

@@ -2,6 +2,7 @@ import json
 import re
 from dataclasses import dataclass
 
+import jax
 import pytest
 
 from jconv import Concat, Conv, Dense, Initializer, Lambda, Layer, LayerError, Relu, Residual, Sequential, Tap, from_json, to_json
@@ -68,6 +69,11 @@ class Odd(Layer):
     ("net", "words"),
     [
         (Sequential(a=Sequential(f=Lambda(abs))), "a/f: a Lambda holds a function and cannot be saved; write a Layer of your own instead"),
+        (
+            Sequential(a=Sequential(conv1=Conv(4, 3, kernel_init=jax.nn.initializers.normal()))),
+            "a/conv1/kernel_init: a setting of type function",
+        ),
+        (Sequential(fc=Dense(4, bias_init=jax.nn.initializers.ones)), "fc/bias_init: a setting of type function cannot be saved"),
         (Sequential(a=Odd({1: 2}.keys)), "a/setting: a setting of type builtin_function_or_method cannot be saved; settings are numbers"),
         (Sequential(a=Odd((1, frozenset()))), "a/setting: a setting of type frozenset cannot be saved"),
         (Residual(Odd(1j)), "body/setting: a setting of type complex cannot be saved"),

@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 from jconv.data import Split
-from jconv.train import all_scores, evaluate, make_predict, probabilities, softmax
+from jconv.train import all_logits, evaluate, make_predict, probabilities
+from jconv.train import softmax_cross_entropy_with_integer_labels as cross_entropy
 
 
 @pytest.fixture
@@ -15,23 +16,23 @@ def net(tiny, filled):
 def test_every_example_counts_once_whatever_the_batch(net, data, batch_size, close):
     predict, params, state = net
     whole = np.asarray(predict(params, state, data.test.images))
-    result = evaluate(predict, params, state, data.test, softmax, batch_size)
-    close(result.scores, whole, 1e-5)
+    result = evaluate(predict, params, state, data.test, cross_entropy, batch_size)
+    close(result.logits, whole, 1e-5)
     assert result.accuracy == (whole.argmax(axis=1) == data.test.labels).mean()
-    assert result.loss == pytest.approx(float(softmax(whole, data.test.labels).mean()), rel=1e-5)
+    assert result.loss == pytest.approx(float(cross_entropy(whole, data.test.labels).mean()), rel=1e-5)
 
 
 def test_one_program_serves_all_batches(net, data):
     predict, params, state = net
-    all_scores(predict, params, state, data.train.images, 5)
+    all_logits(predict, params, state, data.train.images, 5)
     assert predict._cache_size() == 1
 
 
 def test_accuracy_of_known_answers(net, data):
     predict, params, state = net
-    found = all_scores(predict, params, state, data.test.images, 4).argmax(axis=1).astype(np.int32)
+    found = all_logits(predict, params, state, data.test.images, 4).argmax(axis=1).astype(np.int32)
     found[:3] = (found[:3] + 1) % 3
-    assert evaluate(predict, params, state, Split(data.test.images, found), softmax, 4).accuracy == 8 / 11
+    assert evaluate(predict, params, state, Split(data.test.images, found), cross_entropy, 4).accuracy == 8 / 11
 
 
 def test_probabilities(rng, close):

@@ -1,11 +1,16 @@
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.errors import JaxRuntimeError
 
-from jconv import Dense
+import jconv.train.fit as fit_module
+from jconv import Dense, walk
 from jconv.data import Split
 from jconv.errors import InputError
+from jconv.network.serving import build_servable
 from jconv.train import Diverged
 from jconv.train.checkpoint import restore_checkpoint, save_checkpoint, saved_steps
 from jconv.train.fit import fit, prepare
@@ -93,3 +98,26 @@ def test_images_are_checked_before_anything_compiles(tiny, data):
         prepare(OPTIONS, tiny.net, tiny.in_shape, data._replace(test=Split(data.test.images, labels)))
     with pytest.raises(InputError, match=r"images have the shape \(7, 5, 2\) .* but the net takes \(2,\)"):
         prepare(OPTIONS, Dense(3), (2,), data)
+
+
+def test_layers_that_the_compiler_refuses_run_by_im2col(tiny, data, monkeypatch):
+    """The compiler is played: it refuses a step until the first layer runs by im2col, and finds that layer at fault alone."""
+    real = fit_module.make_train_step
+    first = next(iter(walk(tiny.net, tiny.in_shape))).path
+
+    class Refusing:
+        def lower(self, *_):
+            return self
+
+        def compile(self):
+            raise JaxRuntimeError("UNKNOWN: Failed to determine best cudnn convolution algorithm for: ...")
+
+    def make(net, *args, **how):
+        return real(net, *args, **how) if dict(net.layers)[first].method == "im2col" else Refusing()
+
+    monkeypatch.setattr(fit_module, "make_train_step", make)
+    only_first = lambda equation: equation.params["geometry"].window.size != (3, 3)
+    monkeypatch.setattr(fit_module, "build_servable", partial(build_servable, compiles=only_first))
+    with pytest.warns(UserWarning, match=f"refuses convolutions of {first}: "):
+        job, state = prepare(OPTIONS, tiny.net, tiny.in_shape, data)
+    assert job.predict(state.params, state.state, data.train.images[:5]).shape == (5, 3)

@@ -5,8 +5,9 @@ import optax
 import pytest
 
 from jconv.data import Split
-from jconv.train import Diverged, Metrics, TrainState, make_train_step, softmax, train_epoch
+from jconv.train import Diverged, Metrics, TrainState, make_train_step, train_epoch
 from jconv.train import loop as loop_module
+from jconv.train import softmax_cross_entropy_with_integer_labels as cross_entropy
 
 
 def batches(count):
@@ -24,7 +25,7 @@ def scripted(losses, params=1.0):
 
 
 def test_an_epoch_is_its_steps(tiny, data, start, close):
-    step = make_train_step(tiny.net, softmax, optax.sgd(0.1))
+    step = make_train_step(tiny.net, cross_entropy, optax.sgd(0.1))
     state = start(optax.sgd(0.1))
     parts = [Split(data.train.images[i : i + 5], data.train.labels[i : i + 5]) for i in (0, 5, 10, 15)]
     by_hand, metrics = jax.tree.map(jnp.copy, state), []

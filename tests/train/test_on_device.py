@@ -7,7 +7,7 @@ import pytest
 
 import jconv
 from jconv.data import augmented, draw_epoch, standardized, whitening_kernel
-from jconv.train import look, make_train_step, smoothed
+from jconv.train import look, make_train_step, smoothed_softmax_cross_entropy
 from jconv.train import on_device as module
 from jconv.train.on_device import make_epoch, make_start, make_test, views
 from jconv.train.recipe import Call, make_optimizer
@@ -59,7 +59,7 @@ def test_the_kernel_is_of_images_spread_over_all(recipe, train, start, monkeypat
 def test_two_epochs_are_their_steps_one_by_one(recipe, train, start, epoch, close):
     """Past the fifth step, after which lookahead looks."""
     before = start(SEED, train.images)
-    step = make_train_step(recipe.net, smoothed(0.2), make_optimizer(recipe, 8, False))
+    step = make_train_step(recipe.net, smoothed_softmax_cross_entropy(0.2), make_optimizer(recipe, 8, False))
     after, slow, losses = before.train, before.slow, []
     for i in range(8):
         drawn = draw_epoch(jax.random.key(SEED), jnp.int32(i // 4), 23, 2)

@@ -1,11 +1,15 @@
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.errors import JaxRuntimeError
 
 from jconv.data import Split
 from jconv.errors import InputError
-from jconv.train import Diverged
+from jconv.network.serving import build_servable
+from jconv.train import Diverged, sprint
 from jconv.train.recipe import Call
 from jconv.train.sprint import lower, prepare, run
 
@@ -61,3 +65,21 @@ def test_images_are_checked_before_anything_compiles(recipe, data):
         prepare(recipe._replace(in_shape=(8, 5, 2)), data)
     with pytest.raises(InputError, match="the batch size is 24 but there are 23 training examples"):
         prepare(recipe._replace(batch_size=24), data)
+
+
+def test_layers_that_the_compiler_refuses_run_by_im2col(recipe, data, monkeypatch):
+    """The compiler is played: it refuses the programs until the inner convolution runs by im2col, and finds that one at fault alone."""
+
+    def refusing(recipe, *counts, **how):
+        if dict(recipe.net.layers)["block"]["conv"].method != "im2col":
+            raise JaxRuntimeError("UNKNOWN: Failed to determine best cudnn convolution algorithm for: ...")
+        return lower(recipe, *counts, **how)
+
+    tried = []
+    compiles = lambda equation: tried.append(equation) or equation.params["geometry"].window.size != (3, 3)
+    monkeypatch.setattr(sprint, "lower", refusing)
+    monkeypatch.setattr(sprint, "build_servable", partial(build_servable, compiles=compiles))
+    with pytest.warns(UserWarning, match="refuses convolutions of block/conv: "):
+        job = prepare(recipe, data)
+    assert np.isfinite(run(job, 3).accuracy)
+    assert {e.invars[0].aval.shape[0] for e in tried} == {5, 6 * 11}  # a training step's images, and the test's in six views

@@ -5,12 +5,13 @@ import optax
 import pytest
 
 from jconv import Identity, Lambda, Sequential, Tap
-from jconv.train import make_optimizer, make_predict, make_train_step, softmax
+from jconv.train import make_optimizer, make_predict, make_train_step
+from jconv.train import softmax_cross_entropy_with_integer_labels as cross_entropy
 
 
 @pytest.fixture(scope="module")
 def step(tiny):
-    return make_train_step(tiny.net, softmax, optax.sgd(0.1), seed=5)
+    return make_train_step(tiny.net, cross_entropy, optax.sgd(0.1), seed=5)
 
 
 def copy(state):
@@ -25,7 +26,7 @@ def test_a_step_is_the_gradient_of_the_mean_loss(tiny, data, start, step, close)
 
     def objective(params):
         scores, state = tiny.net.apply(params, before.state, jnp.asarray(images, jnp.float32) / 255, train=True, key=key)
-        return softmax(scores, jnp.asarray(labels)).mean(), (scores, state)
+        return cross_entropy(scores, jnp.asarray(labels)).mean(), (scores, state)
 
     (loss, (scores, state)), gradient = jax.jit(jax.value_and_grad(objective, has_aux=True))(before.params)
     expected = jax.tree.map(lambda p, g: p - 0.1 * g, before.params, gradient)
@@ -44,8 +45,8 @@ def test_images_are_cast_and_parameters_stay(tiny, data, start, close):
     optimizer = optax.sgd(0.1)
     before = start(optimizer)
     before = before._replace(params={"net": before.params}, state={"net": before.state})
-    half, metrics = make_train_step(net, softmax, optimizer, dtype="bfloat16")(copy(before), images, labels)
-    whole, _ = make_train_step(net, softmax, optimizer)(copy(before), images, labels)
+    half, metrics = make_train_step(net, cross_entropy, optimizer, dtype="bfloat16")(copy(before), images, labels)
+    whole, _ = make_train_step(net, cross_entropy, optimizer)(copy(before), images, labels)
     scores = make_predict(net, dtype="bfloat16")(before.params, before.state, images)
     assert seen == [jnp.bfloat16, jnp.float32, jnp.bfloat16] and scores.dtype == jnp.bfloat16 and metrics.loss.dtype == jnp.float32
     assert {leaf.dtype.name for leaf in jax.tree.leaves(half.params)} == {"float32"}
@@ -55,7 +56,7 @@ def test_images_are_cast_and_parameters_stay(tiny, data, start, close):
 
 def test_steps_learn(tiny, data, start):
     optimizer = make_optimizer("nesterov", 0.05, weight_decay=1e-3)
-    step = make_train_step(tiny.net, softmax, optimizer)
+    step = make_train_step(tiny.net, cross_entropy, optimizer)
     state, first = step(start(optimizer), *data.train)
     for _ in range(40):
         state, last = step(state, *data.train)
@@ -68,7 +69,7 @@ def test_what_is_drawn_follows_from_seed_and_step(tiny, data, start, step):
     _, once = step(copy(state), *data.train)
     _, again = step(copy(state), *data.train)
     _, later = step(copy(state)._replace(step=jnp.int32(1)), *data.train)
-    _, other = make_train_step(tiny.net, softmax, optax.sgd(0.1), seed=4)(copy(state), *data.train)
+    _, other = make_train_step(tiny.net, cross_entropy, optax.sgd(0.1), seed=4)(copy(state), *data.train)
     assert once.loss == again.loss
     assert len({float(m.loss) for m in (once, later, other)}) == 3
 
@@ -84,7 +85,7 @@ def test_what_a_tap_records_is_not_carried_on(tiny, data, start):
     before = start(optax.sgd(0.1))
     before = before._replace(params={"conv": before.params}, state={"conv": before.state})
     structure = jax.tree.structure(before)
-    after, _ = make_train_step(net, softmax, optax.sgd(0.1))(before, *data.train)
+    after, _ = make_train_step(net, cross_entropy, optax.sgd(0.1))(before, *data.train)
     assert jax.tree.structure(after) == structure
 
 
