@@ -4,7 +4,8 @@
 
 Each is linear in each argument, and the transpose of any one of them is one of the other two, so backprop, forward mode, second
 order, per-example gradients, scan and checkpoint all follow from `ad.defbilinear` and one rule for batching, and each is free to
-run by a method of its own: `method` holds a word for each, chosen when the program is lowered where it is "auto" (plan.py).
+run by a method of its own: `method` holds a word for each, chosen when the program is lowered where it is "auto" (plan.py) or names a
+method that the precision excludes. `precision` is resolved when an operation is bound (precision.py); its gradients have the same.
 
 Arrays: x (N, *S, C), y (N, *S', K), k (*F, C/groups, K). They go through jit (sharded too), vmap, scan, checkpoint, export and
 donation; `shard_map(check_vma=True)` and explicit-axis meshes are not supported: use `method="lax"` there.
@@ -23,6 +24,7 @@ from jax.interpreters import ad, batching, mlir
 from . import plan
 from .direct import Geometry, k_shape, x_shape, y_shape
 from .methods import METHODS, OPERATIONS
+from .precision import is_highest
 
 # Batching: a batch of any operand folds into an axis the operation already has. ----------------------------------------------------
 #
@@ -89,10 +91,11 @@ def _primitive(operation: str, shape, kinds: str, result: str) -> Primitive:
 
     def run(a, b, *, geometry: Geometry, precision, method, platform: str, devices: int):
         word = method[OPERATIONS.index(operation)]
-        if word == "auto":
+        highest = is_highest(precision)
+        if word == "auto" or (highest and not METHODS[word].local):
             shapes = {kinds[0]: a.shape, kinds[1]: b.shape, result: shape(a.shape, b.shape, geometry)}
             integers = not jnp.issubdtype(a.dtype, jnp.inexact)
-            word = plan.choose(plan.Job(operation, shapes["x"], shapes["k"], geometry, devices, integers), platform)
+            word = plan.choose(plan.Job(operation, shapes["x"], shapes["k"], geometry, devices, integers, highest), platform)
         runs = plan.placed(operation, word, getattr(METHODS[word], operation), platform)
         return runs(a, b, geometry=geometry, precision=precision)
 

@@ -39,6 +39,11 @@ class Job(NamedTuple):
     geometry: Geometry
     devices: int = 1  # of the program it is in
     integers: bool = False  # which some methods would round
+    highest: bool = False  # precision, where every output is a sum over its own window
+
+    def may_run(self, method: str) -> bool:
+        """Whether the method can do this job, and keeps what its precision promises."""
+        return (METHODS[method].local or not self.highest) and not METHODS[method].serves(self.k, self.geometry)
 
     @property
     def whole_batch(self) -> bool:
@@ -82,7 +87,7 @@ class Job(NamedTuple):
     def few_blocks(self) -> bool:
         """Whether the groups can be written out one by one without computing many zeros."""
         groups = self.geometry.groups
-        together = joined(self.k, groups)
+        together = joined(self.k, groups, self.highest)
         return groups // together <= UNROLLED and together <= TOGETHER
 
 
@@ -220,7 +225,7 @@ def choose(job: Job, platform: str) -> str:
         return "im2col"
     rows = (row for row in ROWS if row.platform == platform and job.operation in row.operations)
     default = DEFAULT.get(platform, "derived") if job.geometry.window.rank else "product"
-    return next((row.method for row in rows if not METHODS[row.method].serves(job.k, job.geometry) and row.fits(job)), default)
+    return next((row.method for row in rows if job.may_run(row.method) and row.fits(job)), default)
 
 
 def placed(operation: str, method: str, run: Callable, platform: str) -> Callable:

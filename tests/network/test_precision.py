@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jconv import BatchNorm, Conv, Dense, Dropout, Flatten, Layer, Sequential, precision_errors
+from jconv import BatchNorm, Conv, Dense, Dropout, Flatten, Lambda, Layer, Sequential, precision_errors
 from jconv.network.precision import POLICIES, TRUTH, Policy, numbers
 
 NET = Sequential(conv1=Conv(4, 3), bn1=BatchNorm(), drop=Dropout(0.5), flatten=Flatten(), fc=Dense(5))
@@ -59,3 +60,10 @@ def test_the_table_says_what_it_is_against():
     assert [line.split("  ")[0] for line in lines[3:6]] == ["float32, highest", "float32, default", "bfloat16, default"]
     assert lines[-1].split() == ["float64,", "highest", "the", "truth"]
     assert str(Policy("float32", "high")) == "float32, high"
+
+
+def test_products_that_name_no_precision_have_the_policys():
+    seen = []
+    net = Sequential(own=Lambda(lambda x: seen.append(jax.config.jax_default_matmul_precision) or x), fc=Dense(2))
+    precision_errors(net, (3,), batch=2)
+    assert set(seen) == {None, "highest", "default"}  # None for the shapes alone
