@@ -11,6 +11,7 @@ from ..errors import FeaturesError, ShapeError
 from ..geometry import Shape, Window, volume, window
 from ..layer import Layer, Parameter, Saved, like
 from ..ops.methods import check_whole
+from ..ops.sharding import reshaped
 from .initializer import Initializer, he_normal, zeros
 from .kernel import add_bias, bias_parameter, check_rank
 
@@ -80,7 +81,7 @@ class Flatten(Layer):
         return (volume(in_shape),)
 
     def apply(self, params, state, x, *, train=False, key=None):
-        return x.reshape(x.shape[0], -1), state
+        return reshaped(x, (x.shape[0], volume(x.shape[1:]))), state
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 A policy is the dtype of images and activations, and the precision of convolutions and matrix products, in jax's words: "highest",
 "high" or "default". On a GPU "default" multiplies float32 as TF32, on a TPU as bfloat16; on a CPU all three multiply the same, but only
-"highest" leaves out the methods that compute neighbouring outputs together (ops/precision.py). Parameters stay float32. The truth is float64 at highest precision.
+"highest" leaves out the methods that compute neighbouring outputs together (ops/precision.py). Parameters stay float32. The truth is
+float64 at highest precision.
 """
 
 from __future__ import annotations

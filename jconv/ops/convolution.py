@@ -17,6 +17,7 @@ from .bilinear import forward_p, input_gradient_p
 from .direct import Geometry, dimensions, forward, x_shape
 from .methods import Choice, check_method, check_serves, check_whole, per_operation
 from .precision import resolved
+from .primitive import bind
 
 NO_AXES = Window((), (), (), (), (), (), ())
 
@@ -56,7 +57,7 @@ def conv(
     if method == "lax":
         return forward(x, kernel, geometry=geometry, precision=exact)
     check_serves(method, kernel.shape, geometry)
-    return forward_p.bind(x, kernel, geometry=geometry, precision=exact, method=per_operation(method))
+    return bind(forward_p, x, kernel, geometry=geometry, precision=exact, method=per_operation(method))
 
 
 def conv_transpose(
@@ -93,7 +94,7 @@ def conv_transpose(
         x = jax.ShapeDtypeStruct(x_shape(y.shape, kernel.shape, geometry), y.dtype)
         return jax.linear_transpose(lambda x: forward(x, kernel, geometry=geometry, precision=exact), x)(y)[0]
     check_serves(method, kernel.shape, geometry)
-    return input_gradient_p.bind(y, kernel, geometry=geometry, precision=exact, method=per_operation(method))
+    return bind(input_gradient_p, y, kernel, geometry=geometry, precision=exact, method=per_operation(method))
 
 
 def local_conv(
@@ -150,7 +151,7 @@ def dense(x: jax.Array, kernel: jax.Array, *, method: str = "auto", precision: l
     _check_dtypes("x", x, kernel)
     if method != "auto":
         return jnp.matmul(x, kernel, precision=precision)
-    return forward_p.bind(x, kernel, geometry=Geometry(NO_AXES, 1), precision=resolved(precision), method=per_operation("auto"))
+    return bind(forward_p, x, kernel, geometry=Geometry(NO_AXES, 1), precision=resolved(precision), method=per_operation("auto"))
 
 
 def _check_operands(name: str, a: jax.Array, kernel: jax.Array, groups: int) -> None:

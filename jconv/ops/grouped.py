@@ -2,7 +2,8 @@
 
 XLA's CPU compiler runs a grouped convolution far below the speed of its groups. "split" writes them out one after another, groups
 of few channels joined to blocks of at least WIDE (a block's kernel is then zero between its groups), but for the highest precision.
-"loop" goes through any number of groups with one program for all: per-example gradients are convolutions of as many groups as there are examples.
+"loop" goes through any number of groups with one program for all: per-example gradients are convolutions of as many groups as there
+are examples.
 """
 
 from __future__ import annotations
