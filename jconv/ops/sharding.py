@@ -66,7 +66,11 @@ def of_one_device(t: ShapedArray) -> ShapedArray:
 
 def automatically(run: Callable, shardings: Any, operands: Sequence[Any]) -> Any:
     """run(*operands), compiled with explicit axes made automatic, its results spread by `shardings`."""
-    return run(*operands) if explicit_mesh(operands) is None else jax.sharding.auto_axes(run, out_sharding=shardings)(*operands)
+    mesh = explicit_mesh(operands)
+    if mesh is None:
+        return run(*operands)
+    explicit = tuple(name for name, kind in zip(mesh.axis_names, mesh.axis_types, strict=True) if kind == AxisType.Explicit)
+    return jax.sharding.auto_axes(run, axes=explicit, out_sharding=shardings)(*operands)
 
 
 def rearranged(run: Callable, a: jax.Array, axes: Sequence[Axes]) -> jax.Array:
