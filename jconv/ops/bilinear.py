@@ -105,7 +105,7 @@ def _primitive(operation: str, shape, kinds: str, result: str) -> Primitive:
             shapes = {kinds[0]: a.shape, kinds[1]: b.shape, result: shape(a.shape, b.shape, geometry)}
             integers = not jnp.issubdtype(a.dtype, jnp.inexact)
             word = plan.choose(plan.Job(operation, shapes["x"], shapes["k"], geometry, devices, integers, highest), platform)
-        runs = plan.placed(operation, word, getattr(METHODS[word], operation), platform)
+        runs = plan.placed(operation, word, getattr(METHODS[word], operation), platform, devices)
         return runs(a, b, geometry=geometry, precision=precision)
 
     def results(a, b, *, geometry: Geometry, precision, method):

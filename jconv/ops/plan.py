@@ -228,8 +228,17 @@ def choose(job: Job, platform: str) -> str:
     return next((row.method for row in rows if job.may_run(row.method) and row.fits(job)), default)
 
 
-def placed(operation: str, method: str, run: Callable, platform: str) -> Callable:
-    """`run` as the platform wants it in a larger program."""
-    if platform == "cpu" and operation not in PLAIN.get(method, ()):
-        return apart(run, static=("geometry", "precision"))
-    return run
+def placed(operation: str, method: str, run: Callable, platform: str, devices: int = 1) -> Callable:
+    """`run` as the platform wants it in a larger program.
+
+    Over several devices a kernel's gradient ends in a sum over them, which XLA joins with others: inside of a function compiled apart
+    it could not. So there the operands alone are kept apart, as what is returned by such a function.
+    """
+    if platform != "cpu" or operation in PLAIN.get(method, ()):
+        return run
+    if operation == "kernel_gradient" and devices > 1:
+        return lambda x, y, **settings: run(*_written_out(x, y), **settings)
+    return apart(run, static=("geometry", "precision"))
+
+
+_written_out = apart(lambda *operands: operands, static=())

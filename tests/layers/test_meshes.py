@@ -10,7 +10,7 @@ import pytest
 from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from jconv import Conv, ConvTranspose, Dense
+from jconv import BatchNorm, Conv, ConvTranspose, Dense, GlobalAvgPool, Relu, Residual, Sequential, with_method
 
 TOLERANCE = 1e-5
 WITH_KERNEL = {
@@ -88,3 +88,17 @@ def test_spread_input_channels(layer_of_images, compiled, close):
     summed = isinstance(layer, (Conv, ConvTranspose)) and layer.groups == 1 or name in ("local", "net")
     assert (y.sharding.spec[0], y.sharding.spec[-1]) == ("data", None if summed else "model")
     assert slope.sharding.spec == spec
+
+
+def test_no_more_sums_over_devices_than_plain_lax(step_of, compiled):
+    """A kernel's gradient is summed with the others: XLA joins sums over devices, but not into functions that are compiled apart."""
+    body = Sequential(Conv(4, 3, padding=1, groups=4, bias=False), BatchNorm(), Relu(), Conv(4, 1, bias=False), BatchNorm())
+    net = Sequential(Conv(4, 3, padding=1), BatchNorm(), Relu(), Residual(body), GlobalAvgPool(), Dense(3))
+    mesh = jax.make_mesh((4,), ("data",), axis_types=(AxisType.Auto,))
+    params, state, x, weights = step_of("net", net, (6, 5, 4)).arrays
+    arrays = placed(mesh, params), placed(mesh, state), placed(mesh, x, "data"), placed(mesh, weights, "data")
+    ours, lax = (
+        compiled(step_of("net", with_method(net, method), (6, 5, 4)).run()).lower(*arrays).compile().as_text().count(" all-reduce(")
+        for method in ("auto", "lax")
+    )
+    assert 0 < ours <= lax
