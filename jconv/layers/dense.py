@@ -11,6 +11,7 @@ from ..errors import FeaturesError, ShapeError
 from ..geometry import Shape, Window, pointwise, volume, window
 from ..layer import Draw, Layer, Parameter, Pointwise, Saved, like
 from ..ops.methods import check_whole
+from ..ops.sharding import reshaped
 from .initializer import msra_normal, zeros
 from .kernel import add_bias, with_bias
 
@@ -91,7 +92,7 @@ class Flatten(Layer):
         return (volume(in_shape),)
 
     def apply(self, params, state, x, *, train=False, key=None):
-        return x.reshape(x.shape[0], -1), state
+        return reshaped(x, (x.shape[0], volume(x.shape[1:]))), state
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,9 @@ class BatchNorm(Pointwise):
     running = decay * running + (1 - decay) * batch, where the running var keeps the unbiased (1/(m-1)) estimate as Torch and
     Caffe do, or the biased one with `unbiased=False` as Flax does. At test time the running values are used.
     `decay` is the share kept: Torch's momentum 0.1 is decay 0.9.
-    Shapes: (*S, C) -> the same. Params: scale, bias (C,). State: mean, var (C,). Under jit a sharded batch is one batch.
+    Shapes: (*S, C) -> the same. Params: scale, bias (C,). State: mean, var (C,). Under jit a batch that is spread over devices is one
+    batch. Inside `jax.shard_map` each device normalizes by its own part, as any code there is one device's: the new state then differs
+    from device to device, and to return it as one its mean is to be taken (`jax.lax.pmean`).
     Source: Ioffe and Szegedy 2015 (fact C5).
     """
 

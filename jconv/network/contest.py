@@ -20,6 +20,7 @@ from ..ops.direct import y_shape
 from ..ops.grouped import joined
 from ..ops.methods import METHODS, OPERATIONS, serving
 from ..ops.plan import UNROLLED, Job, choose
+from ..ops.precision import resolved
 from ..timing import Run
 from .passes import Pass
 
@@ -40,7 +41,7 @@ def programs(one: Pass, dtype: str, clock: Callable[[], float] = perf_counter) -
     fastest = Fastest(clock)
 
     def program(word: str) -> Run:
-        settings = {"geometry": one.job.geometry, "precision": one.precision, "method": (word,) * len(OPERATIONS)}
+        settings = {"geometry": one.job.geometry, "precision": resolved(one.precision), "method": (word,) * len(OPERATIONS)}
         return fastest.guard(partial(jit(partial(primitive.bind, **settings)), *operands))
 
     return {word: program(word) for word in words}, skipped
@@ -55,7 +56,9 @@ def candidates(job: Job, item: int) -> tuple[list[str], dict[str, str]]:
         if function(word) in seen:
             continue
         seen.add(function(word))
-        if why := _too_large(word, job, item):
+        if not job.may_run(word):
+            skipped[word] = "rounds beyond the window, which the highest precision excludes"
+        elif why := _too_large(word, job, item):
             skipped[word] = why
         else:
             words.append(word)
@@ -65,7 +68,7 @@ def candidates(job: Job, item: int) -> tuple[list[str], dict[str, str]]:
 def _too_large(word: str, job: Job, item: int) -> str:
     """Why it is not tried, or ""."""
     groups = job.geometry.groups
-    blocks = {"split": groups // joined(job.k, groups), "im2col": groups}.get(word, 1)
+    blocks = {"split": groups // joined(job.k, groups, job.highest), "im2col": groups}.get(word, 1)
     if blocks > UNROLLED:
         return f"a program of {blocks} blocks takes long to compile"
     columns = job.x[0] * volume(job.geometry.window.out_sizes) * volume(job.k[:-1]) * groups * item

@@ -81,7 +81,8 @@ def gradcheck(
     """Check the gradients of a net, `gradcheck(net, in_shape)`, or of a function of arrays, `gradcheck(f, x, kernel)`.
 
     A scalar is made of the output by fixed random weights. For every leaf of the parameters, and the input, its gradient by
-    autodiff is compared, in float64 (and a net's products at highest precision), with
+    autodiff is compared, in float64 and with products at highest precision (where the code says nothing else: a layer of the net is
+    set to it, and jax's default is it), with
     - central differences along `directions` random directions, or along every coordinate. Two step sizes that disagree show
       a kink (ReLU, max pooling) inside the step: that direction is drawn again and counted, that coordinate left out and counted.
     - the gradient of the twin, by default the net `with_method(net, "im2col")`.
@@ -92,7 +93,7 @@ def gradcheck(
     if not isinstance(target, Layer):
         leaves = {f"argument {i}": np.asarray(a, np.float64) for i, a in enumerate(args)}
         f, g = partial(_by_name, target), partial(_by_name, twin) if callable(twin) else None
-        with jax.enable_x64(True):
+        with jax.enable_x64(True), jax.default_matmul_precision("highest"):
             return _check(f, g, leaves, None if per_coordinate else directions, tolerance, twin_tolerance, seed)
     if batch < 3:
         raise ValueError(f"gradcheck: batch={batch}; at least 3 are needed for batch statistics to vary")
@@ -103,7 +104,7 @@ def gradcheck(
     leaves = _random_leaves(params, (batch, *in_shape), np.random.default_rng(seed))
     state = jax.tree.map(lambda a: np.asarray(a, np.float64), state)
     f, g = (partial(_by_path, net, state, train, seed) for net in (target, other))
-    with jax.enable_x64(True):
+    with jax.enable_x64(True), jax.default_matmul_precision("highest"):
         return _check(f, None if other == target else g, leaves, None if per_coordinate else directions, tolerance, twin_tolerance, seed)
 
 

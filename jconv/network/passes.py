@@ -10,6 +10,7 @@ from ..layer import Layer
 from ..layers import Conv, ConvTranspose
 from ..ops.direct import Geometry
 from ..ops.plan import Job
+from ..ops.precision import is_highest
 from .measure import parameters_of
 from .trace import operations
 
@@ -70,4 +71,5 @@ def _jobs(layer: Conv | ConvTranspose, in_shape: Shape, batch: int) -> Iterator[
     k, geometry = convolution(layer, in_shape)
     x = (batch, *geometry.window.in_sizes, k[-2] * geometry.groups)
     names = next(names for kind, names in NAMES.items() if isinstance(layer, kind))
-    return ((name, Job(operation, x, k, geometry)) for operation, name in names.items())
+    highest = is_highest(layer.precision)
+    return ((name, Job(operation, x, k, geometry, highest=highest)) for operation, name in names.items())

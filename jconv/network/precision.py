@@ -1,8 +1,9 @@
 """What a precision policy costs: how far logits and gradients are from the true ones, on the backend at hand.
 
 A policy is the dtype of images and activations, and the precision of convolutions and matrix products, in jax's words: "highest",
-"high" or "default". On a GPU "default" multiplies float32 as TF32, on a TPU as bfloat16; on a CPU all three are the same. Parameters
-stay float32. The truth is float64 at highest precision.
+"high" or "default". On a GPU "default" multiplies float32 as TF32, on a TPU as bfloat16; on a CPU all three multiply the same, but only
+"highest" leaves out the methods that compute neighbouring outputs together (ops/precision.py). Parameters stay float32. The truth is
+float64 at highest precision.
 """
 
 from __future__ import annotations
@@ -94,7 +95,10 @@ def precision_errors(
 
 
 def numbers(net: Layer, policy: Policy, train: bool, params, images, state, weights) -> tuple[list[np.ndarray], Leaves]:
-    """The outputs and the gradients of their weighted sum by path, computed under a policy; float64 arrays."""
+    """The outputs and the gradients of their weighted sum by path, computed under a policy; float64 arrays.
+
+    The precision is set on the layers that have one, and as jax's default for products that a layer of somebody else's makes.
+    """
     net = with_precision(net, policy.precision)
     wide = "float64" if policy.dtype == "float64" else "float32"
 
@@ -103,7 +107,7 @@ def numbers(net: Layer, policy: Policy, train: bool, params, images, state, weig
         y = jax.tree.map(lambda a: a.astype(wide), y)
         return weighted_sum(weights, y).astype(wide), y
 
-    with jax.enable_x64(policy.dtype == "float64"):
+    with jax.enable_x64(policy.dtype == "float64"), jax.default_matmul_precision(policy.precision):
         arrays = jax.tree.map(lambda a: jnp.asarray(a, wide), (params, images, state, weights))
         run = lambda net: jit(jax.value_and_grad(partial(summed, net), (0, 1), has_aux=True))(*arrays)
         (_, y), (slopes, slope) = build_servable(run, net, images.shape[1:], [len(images)], dtype=policy.dtype)

@@ -4,25 +4,26 @@
 
 Each is linear in each argument, and the transpose of any one of them is one of the other two, so backprop, forward mode, second
 order, per-example gradients, scan and checkpoint all follow from `ad.defbilinear` and one rule for batching, and each is free to
-run by a method of its own: `method` holds a word for each, chosen when the program is lowered where it is "auto" (plan.py).
+run by a method of its own: `method` holds a word for each, chosen when the program is lowered where it is "auto" (plan.py) or names a
+method that the precision excludes. `precision` is resolved when an operation is bound (precision.py); its gradients have the same.
 
-Arrays: x (N, *S, C), y (N, *S', K), k (*F, C/groups, K). They go through jit (sharded too), vmap, scan, checkpoint, export and
-donation; `shard_map(check_vma=True)` and explicit-axis meshes are not supported: use `method="lax"` there.
+Arrays: x (N, *S, C), y (N, *S', K), k (*F, C/groups, K). They go through jit, vmap, scan, checkpoint, export and donation, and over
+meshes of every kind: automatic, explicit (in what a result's type says below), and manual, inside `jax.shard_map`.
 """
 
 from __future__ import annotations
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
-from jax.core import ShapedArray
 from jax.extend.core import Primitive
-from jax.interpreters import ad, batching, mlir
+from jax.interpreters import ad, batching
 
 from . import plan
 from .direct import Geometry, k_shape, x_shape, y_shape
 from .methods import METHODS, OPERATIONS
+from .precision import is_highest
+from .primitive import Result, bind, define
+from .sharding import Axes, rearranged, spread, spread_like
 
 # Batching: a batch of any operand folds into an axis the operation already has. ----------------------------------------------------
 #
@@ -42,19 +43,29 @@ def _position(kind: str, axis: str, rank: int) -> int:
 
 def _fold(kind: str, a: jax.Array, axis: str, geometry: Geometry) -> jax.Array:
     """(B, *shape) -> the array with B merged into `axis`, as its slower part."""
-    a = _split(a, geometry.groups)
     at = _position(kind, axis, geometry.window.rank)
-    a = jnp.moveaxis(a, 0, at)
-    return _join(a.reshape(*a.shape[:at], a.shape[at] * a.shape[at + 1], *a.shape[at + 2 :]))
+
+    def merged(a):
+        a = jnp.moveaxis(_split(a, geometry.groups), 0, at)
+        return _join(a.reshape(*a.shape[:at], a.shape[at] * a.shape[at + 1], *a.shape[at + 2 :]))
+
+    batch, *each = spread(a)
+    joins = min(at, len(each) - 1)  # of groups and channels, which are one axis, the last
+    each[joins] = tuple(name for name in batch if name not in each[joins]) + each[joins]
+    return rearranged(merged, a, each)
 
 
-def _unfold(kind: str, a: jax.Array, axis: str, geometry: Geometry, size: int) -> jax.Array:
-    """The reverse, for a result: geometry is that before folding."""
+def _unfold(kind: str, a: jax.Array, axis: str, geometry: Geometry, size: int, over: Axes) -> jax.Array:
+    """The reverse, for a result: geometry is that before folding, and B is spread over mesh axes `over`."""
     groups = geometry.groups * size if axis == "g" else geometry.groups
-    a = _split(a, groups)
     at = _position(kind, axis, geometry.window.rank)
-    a = a.reshape(*a.shape[:at], size, a.shape[at] // size, *a.shape[at + 1 :])
-    return _join(jnp.moveaxis(a, at, 0))
+
+    def apart(a):
+        a = _split(a, groups)
+        a = a.reshape(*a.shape[:at], size, a.shape[at] // size, *a.shape[at + 1 :])
+        return _join(jnp.moveaxis(a, at, 0))
+
+    return rearranged(apart, a, [over, *spread(a)])
 
 
 def _split(a: jax.Array, groups: int) -> jax.Array:
@@ -71,6 +82,7 @@ def _batching_rule(primitive: Primitive, kinds: str, result: str):
         size = next(a.shape[axis] for a, axis in zip(operands, axes, strict=True) if axis is not None)
         without = next((kind for kind, axis in zip(kinds, axes, strict=True) if axis is None), None)
         into = _MISSING_FROM[without]
+        over = next((spread(a)[axis] for a, axis in zip(operands, axes, strict=True) if axis is not None and spread(a)[axis]), ())
         folded = [
             a if axis is None else _fold(kind, jnp.moveaxis(a, axis, 0), into, geometry)
             for kind, a, axis in zip(kinds, operands, axes, strict=True)
@@ -79,45 +91,55 @@ def _batching_rule(primitive: Primitive, kinds: str, result: str):
             grouped, method = geometry._replace(groups=geometry.groups * size), ("auto",) * len(OPERATIONS)
         else:
             grouped = geometry
-        return _unfold(result, primitive.bind(*folded, geometry=grouped, precision=precision, method=method), into, geometry, size), 0
+        y = bind(primitive, *folded, geometry=grouped, precision=precision, method=method)
+        return _unfold(result, y, into, geometry, size, over), 0
 
     return rule
 
 
 def _primitive(operation: str, shape, kinds: str, result: str) -> Primitive:
-    primitive = Primitive(f"jconv_{operation}")
-
     def run(a, b, *, geometry: Geometry, precision, method, platform: str, devices: int):
         word = method[OPERATIONS.index(operation)]
-        if word == "auto":
+        highest = is_highest(precision)
+        if word == "auto" or (highest and not METHODS[word].local):
             shapes = {kinds[0]: a.shape, kinds[1]: b.shape, result: shape(a.shape, b.shape, geometry)}
             integers = not jnp.issubdtype(a.dtype, jnp.inexact)
-            word = plan.choose(plan.Job(operation, shapes["x"], shapes["k"], geometry, devices, integers), platform)
-        runs = plan.placed(operation, word, getattr(METHODS[word], operation), platform)
+            word = plan.choose(plan.Job(operation, shapes["x"], shapes["k"], geometry, devices, integers, highest), platform)
+        runs = plan.placed(operation, word, getattr(METHODS[word], operation), platform, devices)
         return runs(a, b, geometry=geometry, precision=precision)
 
-    def lowering(platform: str):
-        def rule(context, *operands, **params):
-            devices = getattr(context.module_context.axis_context, "num_devices", 1)
-            lower = mlir.lower_fun(partial(run, platform=platform, devices=devices), multiple_results=False)
-            return lower(context, *operands, **params)
-
-        return rule
-
-    eager = jax.jit(primitive.bind, static_argnames=("geometry", "precision", "method"))  # one cache, or each call would trace anew
-    primitive.def_impl(lambda *operands, **params: eager(*operands, **params))
-
-    def abstract(a, b, *, geometry, precision, method):
+    def results(a, b, *, geometry: Geometry, precision, method):
         if a.dtype != b.dtype:
             raise TypeError(f"convolution of {a.dtype} with {b.dtype}: cast one to the other's dtype")
-        return ShapedArray(shape(a.shape, b.shape, geometry), a.dtype)
+        yield Result(shape(a.shape, b.shape, geometry), a.dtype, _spread_result(kinds, result, a, b, geometry))
 
-    primitive.def_abstract_eval(abstract)
-    mlir.register_lowering(primitive, lowering(""))
-    for platform in plan.PLATFORMS:
-        mlir.register_lowering(primitive, lowering(platform), platform=platform)
+    primitive = define(operation, run, results, ("geometry", "precision", "method"), plan.PLATFORMS)
     batching.primitive_batchers[primitive] = _batching_rule(primitive, kinds, result)
     return primitive
+
+
+# Sharding: which axes of a result are spread over devices, where meshes are explicit. ---------------------------------------------
+#
+# An axis of the result is one of an operand, and is spread as that: images as in the image, channels as in the kernel. Positions never
+# are, and over what is summed (channels forward, images in the kernel's gradient) the compiler sums. With groups the kernel does not
+# have x's channels, but a group's outputs are spread as its inputs.
+
+_NAMED = {"x": ("N", "C"), "y": ("N", "K"), "k": ("C", "K")}  # the first and the last axis; of k the last two
+_NAMED_IN_GROUPS = {"x": ("N", "K"), "y": ("N", "K"), "k": ("one group's", "K")}
+
+
+def _spread_result(kinds: str, result: str, a, b, geometry: Geometry) -> list[Axes]:
+    """For each axis of the result the mesh axes."""
+    named = _NAMED_IN_GROUPS if geometry.groups > 1 else _NAMED
+    found: dict[str, Axes] = {}
+    for kind, operand in zip(kinds, (a, b), strict=True):
+        each = spread(operand)
+        ends = each[-2:] if kind == "k" else (each[0], each[-1])
+        for name, over in zip(named[kind], ends, strict=True):
+            found[name] = found.get(name) or over
+    first, last = (found.get(name, ()) for name in named[result])
+    positions = [()] * geometry.window.rank
+    return [*positions, tuple(n for n in first if n not in last), last] if result == "k" else [first, *positions, last]
 
 
 forward_p = _primitive("forward", y_shape, "xk", "y")
@@ -125,6 +147,24 @@ input_gradient_p = _primitive("input_gradient", x_shape, "yk", "x")
 kernel_gradient_p = _primitive("kernel_gradient", k_shape, "xy", "k")
 PRIMITIVES = {"forward": forward_p, "input_gradient": input_gradient_p, "kernel_gradient": kernel_gradient_p}
 
-ad.defbilinear(forward_p, lambda ct, x, k, **p: input_gradient_p.bind(ct, k, **p), lambda ct, x, k, **p: kernel_gradient_p.bind(x, ct, **p))
-ad.defbilinear(input_gradient_p, lambda ct, y, k, **p: forward_p.bind(ct, k, **p), lambda ct, y, k, **p: kernel_gradient_p.bind(ct, y, **p))
-ad.defbilinear(kernel_gradient_p, lambda ct, x, y, **p: input_gradient_p.bind(y, ct, **p), lambda ct, x, y, **p: forward_p.bind(x, ct, **p))
+
+def _transpose(primitive: Primitive, first, second, primal, settings):
+    """The gradient of an operand, spread over devices as the operand is."""
+    return spread_like(bind(primitive, first, second, **settings), primal)
+
+
+ad.defbilinear(
+    forward_p,
+    lambda ct, x, k, **s: _transpose(input_gradient_p, ct, k, x, s),
+    lambda ct, x, k, **s: _transpose(kernel_gradient_p, x, ct, k, s),
+)
+ad.defbilinear(
+    input_gradient_p,
+    lambda ct, y, k, **s: _transpose(forward_p, ct, k, y, s),
+    lambda ct, y, k, **s: _transpose(kernel_gradient_p, ct, y, k, s),
+)
+ad.defbilinear(
+    kernel_gradient_p,
+    lambda ct, x, y, **s: _transpose(input_gradient_p, y, ct, x, s),
+    lambda ct, x, y, **s: _transpose(forward_p, x, ct, y, s),
+)

@@ -6,8 +6,6 @@ jaxprs), "im2col" the reference of reference.py.
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -18,6 +16,8 @@ from . import reference
 from .bilinear import forward_p, input_gradient_p
 from .direct import Geometry, dimensions, forward, x_shape
 from .methods import Choice, check_method, check_serves, check_whole, per_operation
+from .precision import resolved
+from .primitive import bind
 
 NO_AXES = Window((), (), (), (), (), (), ())
 
@@ -39,19 +39,25 @@ def conv(
     Shapes: x (N, *in, C), kernel (*F, C/groups, K) -> (N, *out, K) for 1 to 3 spatial axes; sizes as `geometry.window` says. Of
     `groups` blocks of output channels each reads its own block of input channels.
     Methods: "auto"; "lax" is plain lax.conv_general_dilated and its own gradients; "im2col" is the reference.
-    Raises ShapeError for ranks, channels or windows that do not fit; ValueError for an unknown method; TypeError for two dtypes.
+    Precision: None is jax's own setting. Below the highest, "auto" may run a method that computes neighbouring outputs together
+    ("winograd", "fft"). Their errors are float32's rounding of the largest numbers about, so what a pixel is reaches a few positions
+    whose window does not hold it: a NaN as NaN, a very large pixel as noise; and of whole numbers the sums need not be whole. At the
+    highest precision no such method runs, and one named runs as "auto" does. `precision="highest"` asks for it here, or
+    `jax.config.update("jax_default_matmul_precision", "highest")` everywhere.
+    Raises ShapeError for ranks, channels or windows that do not fit; ValueError for an unknown method or precision; TypeError for two
+    dtypes.
     Source: facts S12-S40, C4b.
     """
     check_method(method)
     _check_operands("x", x, kernel, groups)
     w = window(x.shape[1:-1], kernel.shape[:-2], stride=stride, padding=padding, dilation=dilation, rounding=rounding)
     if method == "im2col":
-        return reference.conv(x, kernel, w, groups, _hashable(precision))
-    geometry, exact = Geometry(w, groups), _hashable(precision)
+        return reference.conv(x, kernel, w, groups, resolved(precision))
+    geometry, exact = Geometry(w, groups), resolved(precision)
     if method == "lax":
         return forward(x, kernel, geometry=geometry, precision=exact)
     check_serves(method, kernel.shape, geometry)
-    return forward_p.bind(x, kernel, geometry=geometry, precision=exact, method=per_operation(method))
+    return bind(forward_p, x, kernel, geometry=geometry, precision=exact, method=per_operation(method))
 
 
 def conv_transpose(
@@ -81,14 +87,14 @@ def conv_transpose(
             f"out_sizes {sizes} convolve to {w.out_sizes}, not to the input's {y.shape[1:-1]}; "
             "leave them out for the smallest that do, or add fewer than the stride to those"
         )
-    geometry, exact = Geometry(w, groups), _hashable(precision)
+    geometry, exact = Geometry(w, groups), resolved(precision)
     if method == "im2col":
         return reference.conv_transpose(y, kernel, w, groups, exact)
     if method == "lax":
         x = jax.ShapeDtypeStruct(x_shape(y.shape, kernel.shape, geometry), y.dtype)
         return jax.linear_transpose(lambda x: forward(x, kernel, geometry=geometry, precision=exact), x)(y)[0]
     check_serves(method, kernel.shape, geometry)
-    return input_gradient_p.bind(y, kernel, geometry=geometry, precision=exact, method=per_operation(method))
+    return bind(input_gradient_p, y, kernel, geometry=geometry, precision=exact, method=per_operation(method))
 
 
 def local_conv(
@@ -145,7 +151,7 @@ def dense(x: jax.Array, kernel: jax.Array, *, method: str = "auto", precision: l
     _check_dtypes("x", x, kernel)
     if method != "auto":
         return jnp.matmul(x, kernel, precision=precision)
-    return forward_p.bind(x, kernel, geometry=Geometry(NO_AXES, 1), precision=_hashable(precision), method=per_operation("auto"))
+    return bind(forward_p, x, kernel, geometry=Geometry(NO_AXES, 1), precision=resolved(precision), method=per_operation("auto"))
 
 
 def _check_operands(name: str, a: jax.Array, kernel: jax.Array, groups: int) -> None:
@@ -173,7 +179,3 @@ def _check_operands(name: str, a: jax.Array, kernel: jax.Array, groups: int) -> 
 def _check_dtypes(name: str, a: jax.Array, kernel: jax.Array) -> None:
     if a.dtype != kernel.dtype:
         raise TypeError(f"{name} is {a.dtype} but its kernel {kernel.dtype}; cast one to the other's dtype")
-
-
-def _hashable(precision: lax.PrecisionLike) -> Any:
-    return tuple(precision) if isinstance(precision, list) else precision

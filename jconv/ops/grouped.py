@@ -1,8 +1,9 @@
 """Grouped convolution as convolutions of one group: methods "split" and "loop". Shapes as in direct.py.
 
 XLA's CPU compiler runs a grouped convolution far below the speed of its groups. "split" writes them out one after another, groups
-of few channels joined to blocks of at least WIDE (a block's kernel is then zero between its groups). "loop" goes through any number
-of groups with one program for all: per-example gradients are convolutions of as many groups as there are examples.
+of few channels joined to blocks of at least WIDE (a block's kernel is then zero between its groups), but for the highest precision.
+"loop" goes through any number of groups with one program for all: per-example gradients are convolutions of as many groups as there
+are examples.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from . import direct, folded, winograd
 from .apart import apart
 from .columns import rows, rows_by_axis
 from .direct import Geometry
+from .precision import is_highest
 
 WIDE = 16  # channels: below, a matrix product is bound by its memory
 COLUMNS = 4 * 2**20  # bytes of im2col's columns at a time: what stays in cache
@@ -26,23 +28,25 @@ def serves(k: Shape, geometry: Geometry) -> str:
     return "" if geometry.groups > 1 and geometry.window.rank else "more than one group"
 
 
-def joined(k: Shape, groups: int) -> int:
-    """How many neighbouring groups make one block."""
+def joined(k: Shape, groups: int, highest: bool = False) -> int:
+    """How many neighbouring groups make one block: at the highest precision one, as a NaN times another group's zeros would be NaN."""
+    if highest:
+        return 1
     narrow = min(k[-2], k[-1] // groups)
     return next(m for m in range(1, groups + 1) if groups % m == 0 and (m * narrow >= WIDE or m == groups))
 
 
 def split_forward(x, k, *, geometry: Geometry, precision):
-    return _each_block(_one_group(geometry, "forward", precision), x, k, geometry)
+    return _each_block(_one_group(geometry, "forward", precision), x, k, geometry, precision)
 
 
 def split_input_gradient(y, k, *, geometry: Geometry, precision):
-    return _each_block(_one_group(geometry, "input_gradient", precision), y, k, geometry)
+    return _each_block(_one_group(geometry, "input_gradient", precision), y, k, geometry, precision)
 
 
 def split_kernel_gradient(x, y, *, geometry: Geometry, precision):
     g, c, o = geometry.groups, x.shape[-1] // geometry.groups, y.shape[-1] // geometry.groups
-    m = joined((c, y.shape[-1]), g)
+    m = joined((c, y.shape[-1]), g, is_highest(precision))
     run = _one_group(geometry, "kernel_gradient", precision)
     parts = [run(a, b) for a, b in zip(_blocks(x, g // m), _blocks(y, g // m), strict=True)]
     k = jnp.stack(parts, axis=-2)  # (*F, m*c, blocks, m*o)
@@ -51,8 +55,8 @@ def split_kernel_gradient(x, y, *, geometry: Geometry, precision):
     return k.reshape(*geometry.window.size, c, y.shape[-1])
 
 
-def _each_block(run, a, k, geometry: Geometry):
-    m = joined(k.shape, geometry.groups)
+def _each_block(run, a, k, geometry: Geometry, precision):
+    m = joined(k.shape, geometry.groups, is_highest(precision))
     blocks = geometry.groups // m
     pairs = zip(_blocks(a, blocks), _blocks(_join_kernel(k, geometry.groups, m), blocks), strict=True)
     return jnp.concatenate([run(*pair) for pair in pairs], axis=-1)
@@ -77,8 +81,8 @@ def _one_group(geometry: Geometry, operation: str, precision):
 
     def run(a, b):
         channels = (a.shape[-1], b.shape[-1]) if operation == "kernel_gradient" else b.shape[-2:]
-        real = jnp.issubdtype(a.dtype, jnp.inexact)
-        fewer = real and not winograd.serves(channels, one) and winograd.pays(operation, a.shape[0], channels, one.window)
+        inexact = jnp.issubdtype(a.dtype, jnp.inexact) and not is_highest(precision)
+        fewer = inexact and not winograd.serves(channels, one) and winograd.pays(operation, a.shape[0], channels, one.window)
         module = winograd if fewer else folded if one.window.rank == 3 else direct
         return getattr(module, operation)(a, b, geometry=one, precision=precision)
 

@@ -19,6 +19,7 @@ from jax import lax
 
 from ..geometry import Padding, Shape, Window, pool_window, volume
 from .methods import check_whole
+from .primitive import bind
 from .routing import first_inside, lowest, max_and_switches_p, route_p, select_p
 from .widening import wide_if_real
 from .window import passes, views
@@ -52,7 +53,7 @@ def switches(
     x: jax.Array, size: int | Shape, *, stride: int | Shape | None = None, padding: Padding = 0, rounding: str = "floor"
 ) -> jax.Array:
     """Which position of each window holds its maximum, counted row-major from 0. (N, *S, C) -> (N, *out, C), unsigned integers."""
-    return max_and_switches_p.bind(lax.stop_gradient(x), window=pool_window(x.shape[1:-1], size, stride, padding, rounding))[1]
+    return bind(max_and_switches_p, lax.stop_gradient(x), window=pool_window(x.shape[1:-1], size, stride, padding, rounding))[1]
 
 
 def switch_index(switches: jax.Array, w: Window) -> jax.Array:
@@ -68,12 +69,12 @@ def switch_index(switches: jax.Array, w: Window) -> jax.Array:
 
 def select(x: jax.Array, switches: jax.Array, w: Window) -> jax.Array:
     """The values of x at the switches. (N, *S, C), (N, *out, C) -> (N, *out, C)"""
-    return select_p.bind(x, switches, window=w, maxima=False)
+    return bind(select_p, x, switches, window=w, maxima=False)
 
 
 def route(y: jax.Array, switches: jax.Array, w: Window) -> jax.Array:
     """y sent to where the switches point, the transpose of `select`: unpooling. (N, *out, C) twice -> (N, *S, C)"""
-    return route_p.bind(y, switches, window=w, maxima=False)
+    return bind(route_p, y, switches, window=w, maxima=False)
 
 
 def _reduce(x: jax.Array, w: Window) -> jax.Array:
@@ -99,5 +100,5 @@ def _max_pool(x, w: Window):
 
 @_max_pool.defjvp
 def _max_pool_jvp(w: Window, primals, tangents):
-    y, winners = max_and_switches_p.bind(*primals, window=w)
-    return y, select_p.bind(*tangents, winners, window=w, maxima=True)
+    y, winners = bind(max_and_switches_p, *primals, window=w)
+    return y, bind(select_p, *tangents, winners, window=w, maxima=True)

@@ -15,16 +15,20 @@ Choice = str | tuple[str, ...]
 
 
 class Method(NamedTuple):
-    """run(a, b, *, geometry, precision) for each operation; `serves(k_shape, geometry)` says what it needs, "" where it has that."""
+    """run(a, b, *, geometry, precision) for each operation; `serves(k_shape, geometry)` says what it needs, "" where it has that.
+
+    Of a `local` method every output is a sum over its own window. One that is not never runs at the highest precision (precision.py).
+    """
 
     forward: Callable
     input_gradient: Callable
     kernel_gradient: Callable
     serves: Callable[[Shape, Geometry], str]
+    local: bool = True
 
 
-def _of(module, prefix: str = "", serves: Callable[[Shape, Geometry], str] | None = None) -> Method:
-    return Method(*(getattr(module, prefix + operation) for operation in OPERATIONS), serves=serves or module.serves)
+def _of(module, prefix: str = "", serves: Callable[[Shape, Geometry], str] | None = None, local: bool = True) -> Method:
+    return Method(*(getattr(module, prefix + operation) for operation in OPERATIONS), serves=serves or module.serves, local=local)
 
 
 METHODS = {
@@ -39,8 +43,8 @@ METHODS = {
     "chunked": _of(depthwise, "chunked_"),
     "fold": _of(folded),
     "phases": _of(phases),
-    "winograd": _of(winograd),
-    "fft": _of(fourier),
+    "winograd": _of(winograd, local=False),
+    "fft": _of(fourier, local=False),
     "product": _of(product),
 }
 WHOLE = ("auto", "lax", "im2col")  # words for a layer as a whole; "lax" is plain lax without primitives of ours

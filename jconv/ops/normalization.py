@@ -14,9 +14,10 @@ import numpy as np
 from jax import lax
 
 from ..errors import ShapeError, unknown
-from ..geometry import Shape, Window, check_settings, window
+from ..geometry import Shape, Window, check_settings, volume, window
 from .methods import check_whole
 from .pooling import counts, window_sum
+from .sharding import reshaped, spread
 from .widening import wide
 
 LRN_CONVENTIONS = ("paper", "caffe", "torch")
@@ -98,9 +99,10 @@ def group_norm(x: jax.Array, groups: int, eps: float) -> jax.Array:
     n, c = x.shape[0], x.shape[-1]
     if groups < 1 or c % groups:
         raise ShapeError(f"{groups} groups do not divide {c} channels; use a divisor of {c}")
-    parts = x.reshape(n, -1, groups, c // groups)
+    over = spread(x)
+    parts = reshaped(x, (n, volume(x.shape[1:-1]), groups, c // groups), (over[0], (), over[-1], ()))
     mean, var = moments(parts, (1, 3), keepdims=True)
-    return standardize(parts, mean, var, eps).reshape(x.shape)
+    return reshaped(standardize(parts, mean, var, eps), x.shape, over)
 
 
 def local_response_norm(

@@ -38,6 +38,11 @@ class Job(NamedTuple):
     geometry: Geometry
     devices: int = 1  # of the program it is in
     integers: bool = False  # which some methods would round
+    highest: bool = False  # precision, where every output is a sum over its own window
+
+    def may_run(self, method: str) -> bool:
+        """Whether the method can do this job, and keeps what its precision promises."""
+        return (METHODS[method].local or not self.highest) and not METHODS[method].serves(self.k, self.geometry)
 
     @property
     def whole_batch(self) -> bool:
@@ -81,7 +86,7 @@ class Job(NamedTuple):
     def few_blocks(self) -> bool:
         """Whether the groups can be written out one by one without computing many zeros."""
         groups = self.geometry.groups
-        together = joined(self.k, groups)
+        together = joined(self.k, groups, self.highest)
         return groups // together <= UNROLLED and together <= TOGETHER
 
 
@@ -216,11 +221,20 @@ def choose(job: Job, platform: str) -> str:
     """The method for one operation of a convolution."""
     rows = (row for row in ROWS if row.platform == platform and job.operation in row.operations)
     default = DEFAULT.get(platform, "derived") if job.geometry.window.rank else "product"
-    return next((row.method for row in rows if not METHODS[row.method].serves(job.k, job.geometry) and row.fits(job)), default)
+    return next((row.method for row in rows if job.may_run(row.method) and row.fits(job)), default)
 
 
-def placed(operation: str, method: str, run: Callable, platform: str) -> Callable:
-    """`run` as the platform wants it in a larger program."""
-    if platform == "cpu" and operation not in PLAIN.get(method, ()):
-        return apart(run, static=("geometry", "precision"))
-    return run
+def placed(operation: str, method: str, run: Callable, platform: str, devices: int = 1) -> Callable:
+    """`run` as the platform wants it in a larger program.
+
+    Over several devices a kernel's gradient ends in a sum over them, which XLA joins with others: inside of a function compiled apart
+    it could not. So there the operands alone are kept apart, as what is returned by such a function.
+    """
+    if platform != "cpu" or operation in PLAIN.get(method, ()):
+        return run
+    if operation == "kernel_gradient" and devices > 1:
+        return lambda x, y, **settings: run(*_written_out(x, y), **settings)
+    return apart(run, static=("geometry", "precision"))
+
+
+_written_out = apart(lambda *operands: operands, static=())

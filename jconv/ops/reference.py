@@ -12,6 +12,7 @@ from jax import lax
 
 from ..geometry import Padding, Shape, Window, volume, window
 from .direct import Geometry, k_shape
+from .sharding import reshaped
 from .window import views
 
 
@@ -56,7 +57,7 @@ def columns(x: jax.Array, w: Window) -> jax.Array:
     """im2col for a window already worked out. (N, *S, C) -> (N, F*F*C, positions)"""
     taps = jnp.stack(views(x, w), axis=1)  # (N, F*F, *out, C)
     n, f, c = x.shape[0], volume(w.size), x.shape[-1]
-    return jnp.moveaxis(taps, -1, 2).reshape(n, f * c, volume(w.out_sizes))
+    return reshaped(jnp.moveaxis(taps, -1, 2), (n, f * c, volume(w.out_sizes)))
 
 
 def conv(x: jax.Array, kernel: jax.Array, w: Window, groups: int = 1, precision: lax.PrecisionLike = None) -> jax.Array:
@@ -68,7 +69,7 @@ def conv(x: jax.Array, kernel: jax.Array, w: Window, groups: int = 1, precision:
         w_row = kernel[..., g * k : (g + 1) * k].reshape(-1, k).T  # (k, F*F*c)
         out.append(jnp.matmul(w_row[None], x_col, precision=precision))  # (N, k, positions)
     y = jnp.concatenate(out, axis=1)
-    return jnp.moveaxis(y.reshape(n, kernel.shape[-1], *w.out_sizes), 1, -1)
+    return jnp.moveaxis(reshaped(y, (n, kernel.shape[-1], *w.out_sizes)), 1, -1)
 
 
 def conv_transpose(y: jax.Array, kernel: jax.Array, w: Window, groups: int = 1, precision: lax.PrecisionLike = None) -> jax.Array:
@@ -104,4 +105,4 @@ def local_conv(x: jax.Array, kernel: jax.Array, w: Window, precision: lax.Precis
     k = kernel.shape[-1]
     w_row = kernel.reshape(volume(w.out_sizes), -1, k)  # (positions, F*F*C, k)
     y = jnp.einsum("nfp,pfk->npk", x_col, w_row, precision=precision)
-    return y.reshape(x.shape[0], *w.out_sizes, k)
+    return reshaped(y, (x.shape[0], *w.out_sizes, k))

@@ -17,12 +17,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.core import ShapedArray
 from jax.extend.core import Primitive
-from jax.interpreters import ad, batching, mlir
+from jax.interpreters import ad, batching
 
 from ..geometry import Window, volume
 from .apart import apart
+from .primitive import Result, bind, define
+from .sharding import Axes, rearranged, spread, spread_like
 from .widening import wide_if_real
 from .window import LARGE, passes, views
 
@@ -159,46 +160,55 @@ def _counter(w: Window):
     return jnp.uint8 if volume(w.size) <= 256 else jnp.uint16
 
 
-def _primitive(name: str, run, multiple_results: bool = False) -> Primitive:
-    primitive = Primitive(f"jconv_{name}")
-    primitive.multiple_results = multiple_results
-    eager = jax.jit(run, static_argnames=[name for name, p in signature(run).parameters.items() if p.kind is p.KEYWORD_ONLY])
-    primitive.def_impl(lambda *operands, **params: eager(*operands, **params))
-    mlir.register_lowering(primitive, mlir.lower_fun(run, multiple_results=multiple_results))
+def _primitive(name: str, run, on_cpu, results, multiple_results: bool = False) -> Primitive:
+    """Of operands that are images each; `results(*operands, window, maxima)` gives shapes and dtypes, as many images as there are."""
+    settings = tuple(name for name, p in signature(run).parameters.items() if p.kind is p.KEYWORD_ONLY and p.default is p.empty)
+
+    def by_platform(*operands, platform: str, devices: int, **params):
+        return (on_cpu if platform == "cpu" else run)(*operands, **params)
+
+    def typed(*operands, **params):  # images and channels are spread over devices as those of any operand
+        over = [next(filter(None, axes), ()) for axes in zip(*(_ends(a) for a in operands), strict=True)]
+        for shape, dtype in results(*operands, **params):
+            yield Result(shape, dtype, [over[0], *[()] * (len(shape) - 2), over[1]])
+
+    primitive = define(name, by_platform, typed, settings, ("cpu",), multiple_results)
 
     def rule(operands, axes, **params):  # a batch of images is a longer batch
         size = next(a.shape[axis] for a, axis in zip(operands, axes, strict=True) if axis is not None)
         full = [batching.bdim_at_front(a, axis, size) for a, axis in zip(operands, axes, strict=True)]
-        out = primitive.bind(*(a.reshape(-1, *a.shape[2:]) for a in full), **params)
-        split = lambda a: a.reshape(size, -1, *a.shape[1:])
+        over = next((spread(a)[0] for a in full if spread(a)[0]), ())
+        out = bind(primitive, *(_longer(a) for a in full), **params)
+        split = lambda a: rearranged(lambda a: a.reshape(size, a.shape[0] // size, *a.shape[1:]), a, [over, *spread(a)])
         return ([split(a) for a in out], [0] * len(out)) if multiple_results else (split(out), 0)
 
     batching.primitive_batchers[primitive] = rule
     return primitive
 
 
-max_and_switches_p = _primitive("max_and_switches", _max_and_switches, multiple_results=True)
-select_p = _primitive("select", _select)
-route_p = _primitive("route", _route)
-
-mlir.register_lowering(max_and_switches_p, mlir.lower_fun(_max_and_switches_on_cpu, multiple_results=True), platform="cpu")
-mlir.register_lowering(route_p, mlir.lower_fun(_route_on_cpu, multiple_results=False), platform="cpu")
+def _ends(a) -> tuple[Axes, Axes]:
+    each = spread(a)
+    return each[0], each[-1]
 
 
-@max_and_switches_p.def_abstract_eval
-def _(x, *, window: Window):
+def _longer(a):
+    """(B, N, ...) -> (B*N, ...)"""
+    batch, images, *others = spread(a)
+    return rearranged(lambda a: a.reshape(a.shape[0] * a.shape[1], *a.shape[2:]), a, [batch + images, *others])
+
+
+def _maxima_and_switches(x, *, window: Window):
     shape = (x.shape[0], *window.out_sizes, x.shape[-1])
-    return ShapedArray(shape, x.dtype), ShapedArray(shape, _counter(window))
+    return (shape, x.dtype), (shape, _counter(window))
 
 
-@select_p.def_abstract_eval
-def _(x, winner, *, window: Window, maxima: bool):
-    return ShapedArray(winner.shape, x.dtype)
-
-
-@route_p.def_abstract_eval
-def _(y, winner, *, window: Window, maxima: bool):
-    return ShapedArray((y.shape[0], *window.in_sizes, y.shape[-1]), y.dtype)
+max_and_switches_p = _primitive(
+    "max_and_switches", _max_and_switches, _max_and_switches_on_cpu, _maxima_and_switches, multiple_results=True
+)
+select_p = _primitive("select", _select, _select, lambda x, winner, **_: [(winner.shape, x.dtype)])
+route_p = _primitive(
+    "route", _route, _route_on_cpu, lambda y, winner, *, window, maxima: [((y.shape[0], *window.in_sizes, y.shape[-1]), y.dtype)]
+)
 
 
 def _no_tangent(y):
@@ -206,21 +216,21 @@ def _no_tangent(y):
 
 
 def _winner_jvp(primals, tangents, *, window: Window):
-    y, winner = max_and_switches_p.bind(*primals, window=window)
+    y, winner = bind(max_and_switches_p, *primals, window=window)
     (t,) = tangents
-    dy = _no_tangent(y) if type(t) is ad.Zero else select_p.bind(t, winner, window=window, maxima=True)
+    dy = _no_tangent(y) if type(t) is ad.Zero else bind(select_p, t, winner, window=window, maxima=True)
     return [y, winner], [dy, _no_tangent(winner)]
 
 
 def _linear_in_first(primitive: Primitive, transpose: Primitive) -> None:
     def jvp(primals, tangents, **params):
-        y = primitive.bind(*primals, **params)
+        y = bind(primitive, *primals, **params)
         t = tangents[0]
-        return y, _no_tangent(y) if type(t) is ad.Zero else primitive.bind(t, primals[1], **params)
+        return y, _no_tangent(y) if type(t) is ad.Zero else bind(primitive, t, primals[1], **params)
 
     ad.primitive_jvps[primitive] = jvp
     ad.primitive_transposes[primitive] = lambda ct, linear, winner, **params: [
-        ad.Zero(linear.aval) if type(ct) is ad.Zero else transpose.bind(ct, winner, **params),
+        ad.Zero(linear.aval) if type(ct) is ad.Zero else spread_like(bind(transpose, ct, winner, **params), linear),
         None,
     ]
 

@@ -1,11 +1,15 @@
 """The programs that are timed: each its own method, all the same numbers, none that is hopeless."""
 
+import dataclasses
+
 import numpy as np
 import pytest
+from jax import lax
 
 from jconv import Conv, ConvTranspose, Sequential
 from jconv.network.contest import Fastest, TooSlow, candidates, programs
 from jconv.network.passes import passes
+from jconv.ops.plan import choose
 
 
 def found(layer, in_shape, batch=2):
@@ -48,7 +52,7 @@ def test_a_program_runs_the_method_it_is_named_after(monkeypatch):
     one = found(Conv(5, 1, precision="highest"), (3, 2, 4))["forward"]
     runs, _ = programs(one, "bfloat16", clock=lambda: 0.0)
     assert {run().dtype.name for run in runs.values()} == {"bfloat16"}
-    assert bound == [((word,) * 3, "highest") for word in runs] and list(runs) == ["auto", "matmul", "im2col"]
+    assert bound == [((word,) * 3, (lax.Precision.HIGHEST,) * 2) for word in runs] and list(runs) == ["auto", "matmul", "im2col"]
 
 
 def test_the_same_function_is_measured_once():
@@ -69,6 +73,16 @@ def test_what_would_waste_minutes_or_memory_is_left_out():
     assert "columns" not in candidates(large._replace(operation="kernel_gradient"), 4)[1]  # its own is that of "direct"
     assert "im2col" in candidates(large._replace(x=(8, *large.x[1:])), 4)[0]
     assert "im2col" in candidates(large._replace(x=(16, *large.x[1:])), 2)[0] and candidates(large._replace(x=(16, *large.x[1:])), 4)[1]
+
+
+def test_the_highest_precision_leaves_out_what_rounds_beyond_the_window():
+    layer = Conv(32, 3, padding=1)
+    for precision, left_out in ((None, False), ("high", False), ("highest", True)):
+        net = Sequential(layer=dataclasses.replace(layer, precision=precision))
+        job = passes(net, (16, 16, 32), 8)[0].job
+        words, skipped = candidates(job, 4)
+        seen = {choose(job, "cpu"), *words}
+        assert ("winograd" in skipped, "winograd" not in seen) == (left_out, left_out)
 
 
 def ticking(*seconds):

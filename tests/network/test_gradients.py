@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jconv import BatchNorm, Conv, Dense, Dropout, Flatten, LayerError, LocalResponseNorm, MaxPool, Relu, Sequential, gradcheck, ops
+from jconv import BatchNorm, Conv, Dense, Dropout, Flatten, Lambda, LayerError, LocalResponseNorm, MaxPool, Relu, Sequential, gradcheck, ops
 from jconv.network import GradientCheck
 
 SHAPE = (7, 5, 2)
@@ -188,3 +188,15 @@ def test_a_shape_that_does_not_fit_names_the_layer():
     with pytest.raises(LayerError, match="^pool: a 2-wide window does not fit 1 pixels"):
         gradcheck(NET, (2, 2, 2))
     assert isinstance(gradcheck(Dense(1), [2], directions=1), GradientCheck)
+
+
+def test_products_that_name_no_precision_have_the_highest():
+    """A layer of somebody else's, and a function of arrays: jax's own setting is what they compute by."""
+    seen = set()
+
+    def f(x):
+        seen.add(jax.config.jax_default_matmul_precision)
+        return x * x
+
+    assert gradcheck(Sequential(own=Lambda(f)), (3,)).passed and gradcheck(f, np.ones(3)).passed
+    assert seen == {None, "highest"}  # None for the shapes alone

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jconv import BatchNorm, Conv, Dense, Dropout, Flatten, Layer, Sequential, precision_errors
+from jconv import BatchNorm, Conv, Dense, Dropout, Flatten, Lambda, Layer, Sequential, precision_errors
 from jconv.network import precision
 from jconv.network.precision import POLICIES, TRUTH, Policy, numbers
 
@@ -73,3 +74,10 @@ def test_what_the_compiler_refuses_is_asked_of_the_very_batch_and_dtype(monkeypa
     monkeypatch.setattr(precision, "build_servable", build)
     precision_errors(NET, (7, 5, 3), batch=2, policies=(BFLOAT16,))
     assert asked == [("highest", (7, 5, 3), [2], "float64"), ("default", (7, 5, 3), [2], "bfloat16")]
+
+
+def test_products_that_name_no_precision_have_the_policys():
+    seen = []
+    net = Sequential(own=Lambda(lambda x: seen.append(jax.config.jax_default_matmul_precision) or x), fc=Dense(2))
+    precision_errors(net, (3,), batch=2)
+    assert set(seen) == {None, "highest", "default"}  # None for the shapes alone
