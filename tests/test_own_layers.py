@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from own_layers import BATCH, CLASSES, IN_SHAPE, OWN, SAME, Swish, image_of, net_of
 from residuals import residuals
 
@@ -199,3 +200,40 @@ def test_dense_heads_become_convolutions_around_it(name, filled, rng, close):
     close(dense.apply(moved, state, images)[0].reshape(logits.shape), logits, 1e-4)
     back, same = fully_connect(dense, moved, IN_SHAPE)
     close(back.apply(same, state, images)[0], logits, 1e-4)
+
+
+def placed(mesh, tree, *spec):
+    return jax.device_put(tree, NamedSharding(mesh, PartitionSpec(*spec)))
+
+
+def step_of(net, reduce=lambda loss: loss):
+    """params, state, images, weights -> logits, and the gradients of their weighted sum."""
+
+    def step(params, state, x, weights):
+        def loss(params, x):
+            y, _ = net.apply(params, state, x, train=True)
+            return reduce((y * weights).sum()), y
+
+        (_, y), gradients = jax.value_and_grad(loss, (0, 1), has_aux=True)(params, x)
+        return y, *gradients
+
+    return step
+
+
+@pytest.mark.parametrize("kind", ["explicit", "auto", "shard_map"])
+def test_it_runs_over_a_mesh(name, kind, filled, rng, compiled, close):
+    net = net_of(OWN[name])
+    params, state = filled(net, IN_SHAPE)
+    x, weights = (jnp.asarray(rng.standard_normal((BATCH, *shape)), jnp.float32) for shape in (IN_SHAPE, (5,)))
+    expected = compiled(step_of(net))(params, state, x, weights)
+    mesh = jax.make_mesh((4,), ("data",), axis_types=(AxisType.Auto if kind == "auto" else AxisType.Explicit,))
+    arrays = placed(mesh, params), placed(mesh, state), placed(mesh, x, "data"), placed(mesh, weights, "data")
+    if kind == "shard_map":
+        data, whole = PartitionSpec("data"), PartitionSpec()
+        run = step_of(net, lambda loss: jax.lax.psum(loss, "data"))
+        run = jax.shard_map(run, mesh=mesh, in_specs=(whole, whole, data, data), out_specs=(data, whole, data))
+    else:
+        run = step_of(net)
+    result = compiled(run)(*arrays)
+    close(result, expected, 1e-5)
+    assert result[0].sharding.spec[0] == result[2].sharding.spec[0] == "data"
