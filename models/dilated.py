@@ -11,7 +11,7 @@ from typing import Literal
 
 from jconv import Conv, Dropout, Layer, MaxPool, Relu, Sequential
 from jconv.geometry import Shape
-from jconv.layers import gaussian, identity
+from jconv.layers import gaussian, identity_kernel
 
 from .choice import check_variant
 
@@ -41,9 +41,9 @@ def dilated_frontend(classes: int = 21) -> Layer:
 def context(classes: int, widths: tuple[int, ...], rates: tuple[int, ...], pads: tuple[int, ...]) -> Layer:
     layers = {}
     for i, (width, rate, pad) in enumerate(zip(widths, rates, pads, strict=True), 1):
-        init = identity(classes, noise=0.01 / width)
+        init = identity_kernel(classes, noise=0.01 / width)
         layers |= {f"conv{i}": Conv(width * classes, 3, padding=pad, dilation=rate, kernel_init=init), f"relu{i}": Relu()}
-    return Sequential(**layers, final=Conv(classes, 1, kernel_init=identity(classes, noise=0.01 / widths[-1])))
+    return Sequential(**layers, final=Conv(classes, 1, kernel_init=identity_kernel(classes, noise=0.01 / widths[-1])))
 
 
 def context_basic(classes: int = 21, variant: Depth = "dilation8") -> Layer:

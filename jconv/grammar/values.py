@@ -17,7 +17,7 @@ Settings = tuple[tuple[str | None, Any], ...]
 
 _NORMAL = ("he_normal", "lecun_normal", "msra_normal", "convnetjs_normal")
 _UNIFORM = ("glorot_uniform", "caffe_xavier", "torch_uniform")
-_FUNCTIONS = (*_NORMAL, *_UNIFORM, "identity", "partial_identity", "bilinear")
+_FUNCTIONS = (*_NORMAL, *_UNIFORM, "identity_kernel", "partial_identity", "bilinear")
 _SCALED = ("gaussian", "symmetric_uniform", "constant")
 _CONSTANTS = {"zeros": initializer.zeros, "ones": initializer.ones}
 _INITIALIZERS = {name: getattr(initializer, name) for name in (*_FUNCTIONS, *_SCALED, "Initializer")}

@@ -14,7 +14,7 @@ from .initializer import (
     gaussian,
     glorot_uniform,
     he_normal,
-    identity,
+    identity_kernel,
     lecun_normal,
     msra_normal,
     ones,

@@ -143,7 +143,7 @@ def constant(value: float) -> Initializer:
     return Initializer("constant", value)
 
 
-def identity(groups: int = 0, noise: float = 0.0) -> Initializer:
+def identity_kernel(groups: int = 0, noise: float = 0.0) -> Initializer:
     """A kernel that passes its input on, channel to channel; with `groups` the sum over each group of channels, with N(0, noise) added.
 
     Source: Yu and Koltun 2015, where a group is a class.

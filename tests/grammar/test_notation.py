@@ -42,7 +42,7 @@ from jconv.layers import (
     constant,
     gaussian,
     he_normal,
-    identity,
+    identity_kernel,
     msra_normal,
     symmetric_uniform,
     torch_uniform,
@@ -160,7 +160,7 @@ def test_dense_layers_without_a_flatten():
 
 
 def test_initializers_by_their_names():
-    net = Sequential(Conv(4, 3, padding=1, kernel_init=identity(2, noise=0.5), bias_init=constant(0.1)))
+    net = Sequential(Conv(4, 3, padding=1, kernel_init=identity_kernel(2, noise=0.5), bias_init=constant(0.1)))
     assert describe(net) == 'INPUT -> CONV3-4(kernel_init=Initializer("identity", groups=2, noise=0.5), bias_init=constant(0.1))'
 
 

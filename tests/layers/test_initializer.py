@@ -14,7 +14,7 @@ from jconv.layers import (
     gaussian,
     glorot_uniform,
     he_normal,
-    identity,
+    identity_kernel,
     msra_normal,
     ones,
     partial_identity,
@@ -82,13 +82,14 @@ def test_no_word_of_ours_has_other_numbers_in_jax():
     """Names that both have are the same function of the same arguments, by the test above and these."""
     both = {name for name in vars(jconv.layers.initializer) if callable(getattr(jax.nn.initializers, name, None))}
     both -= {"Initializer"}  # the type of jax's functions, of which ours are
+    assert not [name for name in vars(jconv.layers) if name[0] != "_" and hasattr(jax.nn, name)]  # jax.nn.identity is a function of x
     assert both == {"he_normal", "lecun_normal", "glorot_uniform", "constant", "zeros", "ones"}
     np.testing.assert_array_equal(constant(0.3)(KEY, (2, 3)), jax.nn.initializers.constant(0.3)(KEY, (2, 3)))
 
 
 def test_it_takes_the_dtype_that_jaxs_take(x64):
     for dtype in ("bfloat16", "float32", "float64"):
-        for initializer in (he_normal(), zeros, identity()):
+        for initializer in (he_normal(), zeros, identity_kernel()):
             assert jax.eval_shape(lambda key: initializer(key, (3, 3, 4, 4), dtype), KEY).dtype == dtype  # noqa: B023
 
 
@@ -106,7 +107,7 @@ def test_constants():
 
 
 def test_everything_is_float32_also_under_x64(x64):
-    for initializer in (he_normal(), glorot_uniform(), constant(1.0), identity(), partial_identity(), bilinear()):
+    for initializer in (he_normal(), glorot_uniform(), constant(1.0), identity_kernel(), partial_identity(), bilinear()):
         assert jax.eval_shape(lambda key: initializer(key, (3, 3, 4, 4)), KEY).dtype == np.float32  # noqa: B023
 
 
@@ -189,16 +190,16 @@ def test_a_function_and_a_declared_array_of_ones_own():
 
 @pytest.mark.parametrize("kernel", [3, 5, (3, 1)])
 def test_identity_passes_its_channels_on(kernel, rng):
-    layer = Conv(4, kernel, padding="SAME", kernel_init=identity())
+    layer = Conv(4, kernel, padding="SAME", kernel_init=identity_kernel())
     params, _ = layer.init(KEY, (7, 5, 4))
     x = rng.standard_normal((2, 7, 5, 4)).astype(np.float32)
     np.testing.assert_array_equal(layer.apply(params, {}, jax.numpy.asarray(x))[0], x)
 
 
 def test_identity_between_widths_copies_out_and_averages_in_b11():
-    wide = np.asarray(identity()(KEY, (1, 1, 2, 4)))[0, 0]
+    wide = np.asarray(identity_kernel()(KEY, (1, 1, 2, 4)))[0, 0]
     np.testing.assert_array_equal(wide, [[1, 1, 0, 0], [0, 0, 1, 1]])
-    narrow = np.asarray(identity()(KEY, (1, 1, 4, 2)))[0, 0]
+    narrow = np.asarray(identity_kernel()(KEY, (1, 1, 4, 2)))[0, 0]
     np.testing.assert_array_equal(narrow, [[0.5, 0], [0.5, 0], [0, 0.5], [0, 0.5]])
 
 
