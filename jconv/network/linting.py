@@ -6,13 +6,12 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from ..compose import Concat, Residual
-from ..composite import Composite, Visit, walk
+from ..composite import Visit, walk
 from ..geometry import Shape, Window, volume
 from ..grammar.fitting import arithmetic, changes, inexact, nearest, sizes_that_fit
 from ..layer import Layer
 from ..layers import AvgPool, Conv, Local, LpPool, MaxPool, Subsampling
-from ..tap import Tap
+from .field import fields
 
 WIDEST = 5  # a convolution's window beyond the first layer (S80)
 POOLS = ((2, 2), (3, 2))  # window and stride of the two poolings in use (S81)
@@ -41,7 +40,7 @@ def lint(net: Layer, in_shape: Shape) -> tuple[Finding, ...]:
     """
     visits = list(walk(net, in_shape))
     first = next((v.path for v in visits if isinstance(v.layer, Conv | Local)), None)
-    found = [*_input(net, in_shape), *_memory(visits, in_shape)]
+    found = [*_input(_strides(net, visits, in_shape), in_shape), *_memory(visits, in_shape)]
     for v in visits:
         w = v.layer.over(v.in_shape)
         if w is None or w.out_sizes == (1,) * w.rank:
@@ -53,8 +52,7 @@ def lint(net: Layer, in_shape: Shape) -> tuple[Finding, ...]:
     return tuple(found)
 
 
-def _input(net: Layer, in_shape: Shape) -> Iterator[Finding]:
-    strides = _strides(net, in_shape)
+def _input(strides: Shape, in_shape: Shape) -> Iterator[Finding]:
     for size, stride in zip(in_shape[:-1], strides, strict=True):
         halvings, has = _twos(stride), _twos(size)
         if has < halvings:
@@ -64,14 +62,13 @@ def _input(net: Layer, in_shape: Shape) -> Iterator[Finding]:
             return
 
 
-def _strides(net: Layer, in_shape: Shape) -> Shape:
-    """How many input pixels a net steps over for one of its outputs, an axis, along its main path."""
-    w = net.over(in_shape)
-    strides = w.stride if w and w.out_sizes != (1,) * w.rank else (1,) * (len(in_shape) - 1)
-    skipped = ("shortcut",) if isinstance(net, Residual) else [n for n, _ in net.children[1:]] if isinstance(net, Concat) else ()
-    for name, child, shape, *_ in net.steps(in_shape) if isinstance(net, Composite) else ():
-        if name not in skipped and not isinstance(net, Tap) and len(shape) == len(in_shape):
-            strides = tuple(a * b for a, b in zip(strides, _strides(child, shape), strict=True))
+def _strides(net: Layer, visits: Sequence[Visit], in_shape: Shape) -> Shape:
+    """How many input pixels lie between neighbours of the net's last map, per axis; 1 where that is not known."""
+    strides = (1,) * (len(in_shape) - 1)
+    for visit, seen in zip(visits, fields(net, in_shape), strict=True):
+        jumps = tuple(axis.jump for axis in seen.axes)
+        if len(visit.out_shape) == len(in_shape) and max(visit.out_shape[:-1], default=1) > 1 and jumps and all(jumps):
+            strides = jumps
     return strides
 
 

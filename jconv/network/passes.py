@@ -43,18 +43,19 @@ def title(paths: tuple[str, ...], name: str) -> str:
 def passes(net: Layer, in_shape: Shape, batch: int) -> list[Pass]:
     """In execution order, forward and gradients of a layer side by side. Raises ShapeError.
 
-    No gradient is taken of what no trained layer has touched, the images above all, so the first layer has no input gradient.
+    No gradient is taken of what no trained layer has touched, the images above all, so the first layer has no input gradient; unless it is
+    in a loop, whose program is the same each time. A path stands as often as its layer is gone through.
     """
     found: dict[tuple, list[str]] = {}
     trained: set[int] = set()  # the values that depend on parameters
-    for path, layer, inputs, output, *_ in operations(net, in_shape):
-        behind = any(value.number in trained for value in inputs)
+    for path, layer, inputs, output, _, loop, times in operations(net, in_shape):
+        behind = loop is not None or any(value.number in trained for value in inputs)
         if behind or (isinstance(layer, Layer) and parameters_of(layer, inputs[0].shape)[0]):
             trained.add(output.number)
         if isinstance(layer, (Conv, ConvTranspose)):
             for name, job in _jobs(layer, inputs[0].shape, batch):
                 if behind or name != INPUT:
-                    found.setdefault((name, job, layer.precision), []).append(path)
+                    found.setdefault((name, job, layer.precision), []).extend([path] * times)
     return [Pass(name, job, precision, tuple(paths)) for (name, job, precision), paths in found.items()]
 
 

@@ -39,6 +39,7 @@ class Operation(NamedTuple):
     output: Value
     in_place: bool
     loop: Loop | None = None
+    times: int = 1  # that all loops it is in go through it
 
     @property
     def is_layer(self) -> bool:
@@ -60,6 +61,7 @@ class Trace(Following):
     train: bool = True
     done: list[Operation] = field(default_factory=list)
     loop: Loop | None = None
+    times: int = 1
 
     def leaf(self, path: str, layer: Layer, x: Value) -> Value:
         if isinstance(layer, Identity):
@@ -71,9 +73,9 @@ class Trace(Following):
 
     def repeat(self, name, layer, x, times, *, shared=False, unroll=False) -> Value:
         loop = self.loop or Loop(path_to(self.path, name), Repeat(layer, times, shared=shared, unroll=unroll), x)
-        return Following.repeat(replace(self, loop=loop), name, layer, x, times)
+        return Following.repeat(replace(self, loop=loop, times=self.times * times), name, layer, x, times)
 
     def _do(self, path: str, layer: Layer | Callable, inputs: tuple[Value, ...], shape: Shape, in_place: bool) -> Value:
         output = Value(len(self.done) + 1, shape)
-        self.done.append(Operation(path, layer, inputs, output, in_place, self.loop))
+        self.done.append(Operation(path, layer, inputs, output, in_place, self.loop, self.times))
         return output

@@ -4,8 +4,9 @@ from collections import Counter
 
 import jax
 import pytest
+from own_layers import Twice
 
-from jconv import BatchNorm, Conv, ConvTranspose, Dense, Flatten, Normalize, Relu, Residual, Sequential, Subsampling
+from jconv import BatchNorm, Conv, ConvTranspose, Dense, Flatten, Normalize, Relu, Repeat, Residual, Sequential, Subsampling
 from jconv.network.passes import passes
 from jconv.ops.direct import k_shape, x_shape, y_shape
 
@@ -78,3 +79,10 @@ def test_a_transposed_convolution_names_its_passes_as_a_layer_does():
 
 def test_a_net_of_one_layer_has_a_name():
     assert passes(Conv(4, 3), (5, 5, 3), 1)[0].title == "the net forward"
+
+
+def test_a_layer_gone_through_again_stands_as_often():
+    again = sorted((one.name, one.paths) for one in passes(Repeat(SAME, 3), (8, 6, 4), 2))
+    assert again == [(name, ("layer",) * 3) for name in ("forward", "input gradient", "kernel gradient")]
+    twice = {one.name: len(one.paths) for one in passes(Twice(SAME), (8, 6, 4), 2)}
+    assert twice == {"forward": 2, "input gradient": 1, "kernel gradient": 2}
