@@ -359,6 +359,10 @@ class Arrays(Call):
 
     def inside(self, name: str) -> Arrays:
         """The call of what is in the child `name`; gone through again, it follows on from the state it left, and draws anew."""
+        for what, tree in (("params", self.params), ("state", self.state)):
+            if not isinstance(tree, Mapping):
+                kind = type(tree).__name__
+                raise LayerError(f"{what} is of type {kind}, a dict with {name!r} in it was expected, as init returns it", self.path)
         turn = self.turns[name]
         key = None if self.key is None else child_key(self.key, f"{name}#{turn + 1}" if turn else name)
         state = self.changed.get(name, self.state.get(name, {}))

@@ -80,6 +80,20 @@ def test_arrays_missing_or_too_many_are_named(layer, params, state, words):
         layer.apply(params, state, jnp.ones((2, *IMAGE)))
 
 
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ([], "^params is of type list, a dict with 'block' in it was expected"),
+        ({"block": jnp.ones(3)}, "^block: params is of type ArrayImpl, a dict with 'conv' in it was expected"),
+        ({"block": {"conv": jnp.ones(3)}}, "^block/conv: Conv: params is of type ArrayImpl, a dict of arrays by name was expected"),
+    ],
+)
+def test_trees_that_are_none(params, words, filled):
+    _, state = filled(NET, IMAGE)
+    with pytest.raises(LayerError, match=words):
+        NET.apply(params, state, jnp.ones((2, *IMAGE)))
+
+
 def test_a_layer_of_ones_own_is_held_to_its_declaration_too():
     @dataclass(frozen=True)
     class Own(Layer):
