@@ -27,7 +27,7 @@ def resolved(precision: Any) -> Any:
     None is jax's own setting at this moment (`jax_default_matmul_precision`). Raises ValueError for what lax does not know.
     """
     if precision is None:
-        precision = jax.config.jax_default_matmul_precision
+        precision = jax.config.jax_default_matmul_precision  # pyright: ignore[reportAttributeAccessIssue] (made at run time)
     if isinstance(precision, (lax.DotAlgorithm, lax.DotAlgorithmPreset)):
         return precision
     if isinstance(precision, str) and precision in lax.DotAlgorithmPreset.__members__:

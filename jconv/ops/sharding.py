@@ -21,6 +21,11 @@ from jax.sharding import AxisType, ManualAxisType, NamedSharding, PartitionSpec
 
 from ..geometry import Shape, volume
 
+# Compiler options, by backend, of a program on several devices. XLA's CPU scheduler starts at once what does not depend on one another,
+# so each device's sums over devices come in an order of their own, on threads that all devices share: beside busy programs tests were seen
+# to abort in them ("only 3 of them arrived"). With this option a device goes through its program in one order.
+IN_ONE_ORDER: dict[str, dict[str, Any]] = {"cpu": {"xla_cpu_enable_concurrency_optimized_scheduler": False}}
+
 Axes = tuple[str, ...]  # the mesh axes over which one axis of an array is spread, the slowest first
 
 
@@ -107,14 +112,20 @@ def devices(axis_context: Any) -> int:
     return volume(tuple(size for name, size in mesh.shape.items() if name not in axis_context.manual_axes))
 
 
+def on_several_devices(arrays: Any) -> bool:
+    """Whether a program of these arrays, a tree, runs on more than one device: what decides if IN_ONE_ORDER belongs to its options."""
+    return any(isinstance(a, jax.Array) and len(a.sharding.device_set) > 1 for a in jax.tree.leaves(arrays))
+
+
 def _spec(shape: Shape, axes: Sequence[Axes], mesh: Any) -> PartitionSpec:
     taken: set[str] = set()
-    entries = []
+    entries: list[Axes | None] = []
     for size, names in zip(shape, axes, strict=True):
         names = tuple(name for name in names if name not in taken)
-        fits = names and isinstance(size, int) and size % volume(tuple(mesh.shape[name] for name in names)) == 0
-        entries.append(None if not fits else names if len(names) > 1 else names[0])
-        taken.update(names if fits else ())
+        if not isinstance(size, int) or size % volume(tuple(mesh.shape[name] for name in names)):
+            names = ()
+        entries.append(names or None)
+        taken.update(names)
     return PartitionSpec(*entries)
 
 

@@ -2,11 +2,13 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from jconv import ops
+from jconv.ops.sharding import IN_ONE_ORDER, on_several_devices
 
 X, K, XS, KS = (8, 6, 5, 4), (3, 3, 4, 8), (4, 4, 6, 5, 4), (4, 3, 3, 4, 8)
 conv = lambda x, k: ops.conv(x, k, padding=1)
@@ -118,3 +120,15 @@ def test_what_is_still_to_be_summed_is_refused(mesh, normal):
 
     with jax.set_mesh(mesh), pytest.raises(ValueError, match="summed over devices"):
         jax.jit(f)(a, b)
+
+
+def test_which_programs_run_on_several_devices(mesh):
+    one, numpy = jnp.ones(4), np.ones(4)
+    assert not on_several_devices({"a": one, "b": (numpy, 1.0)})
+    assert on_several_devices({"a": one, "b": (jax.device_put(one, NamedSharding(mesh, P())), 1.0)})
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="a CPU's options")
+def test_the_compiler_knows_the_option_of_several_devices(mesh):
+    x = jax.device_put(jnp.arange(4.0), NamedSharding(mesh, P(("data", "model"))))
+    assert jax.jit(jnp.sum, compiler_options=IN_ONE_ORDER["cpu"])(x) == 6
