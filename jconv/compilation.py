@@ -12,6 +12,7 @@ from jax.core import Tracer
 from jax.errors import JaxRuntimeError
 
 from .errors import InputError
+from .ops.sharding import IN_ONE_ORDER, on_several_devices
 from .refused import described, is_convolution_failure, refused
 
 # Two cores of an AMD EPYC, jaxlib 0.10.2: by itself XLA's CPU compiler gives single convolutions to YNNPACK, 32x32x32x64 by 3x3 to 64
@@ -67,15 +68,28 @@ class Jitted:
     @cached_property
     def _outermost(self) -> Any:
         """Made at the first call: before it the user may still choose the backend."""
+        return self._with_options(OPTIONS)
+
+    @cached_property
+    def _over_devices(self) -> Any:
+        """The same for arrays that are spread over several."""
+        return self._with_options(OPTIONS, IN_ONE_ORDER)
+
+    def _with_options(self, *tables: dict[str, dict[str, Any]]) -> Any:
         backend = self._settings.get("backend") or jax.default_backend()
-        options = options_of(backend) | self._own | (deterministic_options(backend) if self._deterministic else {})
+        options = {name: value for table in tables for name, value in known_options(table.get(backend, {})).items()}
+        options |= self._own | (deterministic_options(backend) if self._deterministic else {})
         return jax.jit(self.__wrapped__, compiler_options=options, **self._settings)
 
+    def _program(self, leaves: list[Any]) -> Any:
+        return self._over_devices if on_several_devices(leaves) else self._outermost
+
     def __call__(self, *args, **kwargs):
-        if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves((args, kwargs))):
+        leaves = jax.tree.leaves((args, kwargs))
+        if any(isinstance(leaf, Tracer) for leaf in leaves):
             return self._nested(*args, **kwargs)
         try:
-            return self._outermost(*args, **kwargs)
+            return self._program(leaves)(*args, **kwargs)
         except ValueError as error:  # inside a jit or a loop, but of constants
             if "can only be passed to top-level" not in str(error):
                 raise
@@ -100,11 +114,11 @@ class Jitted:
 
     def lower(self, *args, **kwargs) -> jax.stages.Lowered:
         """The program for these arguments, or for shapes, ready to compile under the options."""
-        return self._outermost.lower(*args, **kwargs)
+        return self._program(jax.tree.leaves((args, kwargs))).lower(*args, **kwargs)
 
     def trace(self, *args, **kwargs) -> jax.stages.Traced:
         """The jaxpr for these arguments, or for shapes, ready to lower."""
-        return self._outermost.trace(*args, **kwargs)
+        return self._program(jax.tree.leaves((args, kwargs))).trace(*args, **kwargs)
 
     def eval_shape(self, *args, **kwargs) -> Any:
         """The shapes and dtypes of the result."""
@@ -113,12 +127,12 @@ class Jitted:
     def clear_cache(self) -> None:
         """Forget what was traced and compiled."""
         jitted: Any  # jax's types do not tell of the method, nor of the next
-        for jitted in (self._plain, self._outermost):
+        for jitted in (self._plain, self._outermost, self._over_devices):
             jitted.clear_cache()
 
     def _cache_size(self) -> int:
         """How many programs were compiled, by the name that jax has for it."""
-        return self._outermost._cache_size()
+        return self._outermost._cache_size() + self._over_devices._cache_size()
 
 
 def advice(equations: list[Any]) -> str:
@@ -127,10 +141,14 @@ def advice(equations: list[Any]) -> str:
     return f'jconv.jit: the compiler refuses {described(equations)}; {edit}, or call ops.conv with method="im2col"'
 
 
-@cache
 def options_of(backend: str) -> dict[str, Any]:
-    """The measured options of a backend that its compiler knows; each is tried once on an empty program."""
-    return {name: value for name, value in OPTIONS.get(backend, {}).items() if _known(name, value)}
+    """The measured options of a backend that its compiler knows."""
+    return known_options(OPTIONS.get(backend, {}))
+
+
+def known_options(options: dict[str, Any]) -> dict[str, Any]:
+    """Those that the installed compiler knows; each is tried once on an empty program."""
+    return {name: value for name, value in options.items() if _known(name, value)}
 
 
 def deterministic_options(backend: str) -> dict[str, Any]:
@@ -143,6 +161,7 @@ def deterministic_options(backend: str) -> dict[str, Any]:
     return DETERMINISTIC[backend]
 
 
+@cache
 def _known(name: str, value: Any) -> bool:
     try:
         jax.jit(lambda: 0, compiler_options={name: value}).lower().compile()

@@ -59,10 +59,8 @@ def test_an_error_of_the_function_is_raised(x):
 def test_options_that_the_compiler_does_not_know_are_left_out(monkeypatch, x, close):
     known = {"xla_cpu_enable_fast_math": False}
     monkeypatch.setitem(OPTIONS, "cpu", known | {"xla_cpu_no_such_option": True, "xla_cpu_experimental_ynn_fusion_type": "NONSENSE"})
-    options_of.cache_clear()
     assert options_of("cpu") == known
     close(jconv.jit(jnp.sin)(x), jnp.sin(x), 1e-6)
-    options_of.cache_clear()
     assert options_of("a backend without any") == {}
 
 
@@ -242,3 +240,16 @@ def test_calling_changes_nothing_but_caches(x):
     before = dict(vars(f))
     f(x), jax.grad(lambda x: f(x).sum())(x), f.lower(x).compile()
     assert vars(f) == before
+
+
+def test_a_program_on_several_devices_has_its_sums_in_one_order(monkeypatch):
+    """Or else its devices may wait for one another in sums that each begins in an order of its own."""
+    f = jconv.jit(lambda x: jnp.square(x).sum())
+    mesh = jax.make_mesh((4,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
+    sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("data"))
+    x = jnp.arange(8.0)
+    assert f(jax.device_put(x, sharding)) == f(x) == 140
+    assert (f._over_devices._cache_size(), f._outermost._cache_size(), f._cache_size()) == (1, 1, 2)
+    f.lower(jax.ShapeDtypeStruct((8,), jnp.float32, sharding=sharding)).compile()
+    f.clear_cache()
+    assert f._cache_size() == 0

@@ -114,7 +114,8 @@ def devices(axis_context: Any) -> int:
 
 def on_several_devices(arrays: Any) -> bool:
     """Whether a program of these arrays, a tree, runs on more than one device: what decides if IN_ONE_ORDER belongs to its options."""
-    return any(isinstance(a, jax.Array) and len(a.sharding.device_set) > 1 for a in jax.tree.leaves(arrays))
+    placed = (a.sharding for a in jax.tree.leaves(arrays) if isinstance(a, (jax.Array, jax.ShapeDtypeStruct)))
+    return any(sharding is not None and sharding.num_devices > 1 for sharding in placed)
 
 
 def _spec(shape: Shape, axes: Sequence[Axes], mesh: Any) -> PartitionSpec:
