@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 
 import jax
@@ -38,7 +39,9 @@ class Named(Composite):
         return self.layers
 
     def with_children(self, children: Mapping[str, Layer]):
-        return type(self)(**children)
+        other = copy(self)  # a class derived from this may have an __init__ of its own
+        object.__setattr__(other, "layers", tuple((name, children.get(name, layer)) for name, layer in self.layers))
+        return other
 
     def __getitem__(self, name: str) -> Layer:
         return dict(self.layers)[name]

@@ -41,12 +41,12 @@ from .layer import Layer, Params, State, check_composed, child_key, name_hash
 
 
 class Step(NamedTuple):
-    """One child as a composite goes through it: `times` by a loop, each with parameters of its own unless they are `shared`."""
+    """One child as a composite goes through it; in a loop `times`, each with parameters of its own unless they are `shared`."""
 
     name: str
     layer: Layer
     in_shape: Shape
-    times: int = 1
+    times: int | None = None
     shared: bool = False
 
 
@@ -131,18 +131,24 @@ def _named(name: str, value: Any) -> list[tuple[str, Layer]]:
 
 def _exchanged(name: str, value: Any, children: Mapping[str, Layer]) -> Any:
     """The setting with the layers that `children` has under its names."""
-    own = iter(_named(name, value))
     if isinstance(value, Layer):
         return children.get(name, value)
-    if not isinstance(value, tuple) or not _named(name, value):
+    if not _named(name, value):
         return value
-    paired = isinstance(value[0], tuple)
-    return tuple((n, children.get(n, layer)) if paired else children.get(n, layer) for n, layer in own)
+
+    def exchanged(i: int, entry: Any) -> Any:
+        if isinstance(entry, Layer):
+            return children.get(f"{name}{i}", entry)
+        if isinstance(entry, tuple) and len(entry) == 2 and isinstance(entry[1], Layer):
+            return entry[0], children.get(entry[0], entry[1])
+        return entry  # an optional layer that is not there, say
+
+    return tuple(exchanged(i, entry) for i, entry in enumerate(value, 1))
 
 
 def _drawn(step: Step, key: jax.Array) -> tuple[Params, State]:
     """A child's arrays; those of a loop stacked, a draw for each time."""
-    if step.times == 1 or step.shared:
+    if step.times is None or step.shared:
         return step.layer.init(key, step.in_shape)
     keys = jnp.stack([child_key(key, str(i)) for i in range(step.times)])
     return jax.vmap(lambda key: step.layer.init(key, step.in_shape))(keys)

@@ -21,7 +21,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -95,7 +95,9 @@ class Layer:
 
     def __post_init__(self):
         for field in fields(self):  # a list or a NumPy number given as a setting would not hash or go to JSON
-            object.__setattr__(self, field.name, _plain(getattr(self, field.name)))
+            value = _plain(getattr(self, field.name))
+            _check_setting(type(self).__name__, field.name, value)
+            object.__setattr__(self, field.name, value)
         check_composed(self)
 
     @property
@@ -108,8 +110,8 @@ class Layer:
         raise TypeError(f"{type(self).__name__} has no children; a layer made of layers is a Composite")
 
     def out_shape(self, in_shape: Shape) -> Shape:
-        """The shape of one output example. Raises ShapeError."""
-        return in_shape
+        """The shape of one output example; by default what `apply` gives, traced. Raises ShapeError."""
+        return _traced_out_shape(self, tuple(in_shape))
 
     def over(self, in_shape: Shape) -> Window | None:
         """The window the layer slides over this input; None, as by default, is not declared, so that it is measured."""
@@ -134,7 +136,8 @@ class Layer:
     def init(self, key: jax.Array, in_shape: Shape) -> tuple[Params, State]:
         """Draw the parameters and the initial state. Every array's key follows from its name alone."""
         in_shape = tuple(in_shape)
-        self.out_shape(in_shape)
+        if type(self).out_shape is not Layer.out_shape:  # or else it would be asked what init is to draw
+            self.out_shape(in_shape)
         draw = lambda name, p: p.drawn(child_key(key, name))
         params = {name: draw(name, p) for name, p in self.parameters(in_shape).items()}
         return params, {name: draw(name, p) for name, p in self.statistics(in_shape).items()}
@@ -154,11 +157,17 @@ class Layer:
         return ShapeError(f"{what}: {type(self).__name__} declares {declared} for it; {_explained(self, name, shape, declared, x_shape)}")
 
 
+METHODS_OF_A_LAYER = frozenset(name for name in vars(Layer) if not name.startswith("_")) - {"method_per_operation", "in_place", "composed"}
+
+
 class Pointwise(Layer):
     """A layer whose every output position is made of the input at that position alone, without products: field and cost are declared.
 
     Norms count as such: that a mean reaches over the image or the batch is not counted as seeing it.
     """
+
+    def out_shape(self, in_shape: Shape) -> Shape:
+        return in_shape
 
     def over(self, in_shape: Shape) -> Window:
         """Every position by itself."""
@@ -172,8 +181,9 @@ def checked(apply: Callable) -> Callable:
     """A layer's `apply`, held to what the layer declares: every class that defines one gets this around it.
 
     x may be a NumPy array, a list or whatever NumPy reads (a torch tensor on the CPU): it becomes the array that jit would make of it.
-    Raises LayerError for x that is no array and for `train` given as a traced value; ShapeError, with both shapes, for parameters and
-    statistics that are not those of `parameters` and `statistics` for this x. All of it is arithmetic on shapes, at trace time.
+    Raises LayerError for x that is no array, for `train` given as a traced value, and for an `apply` that does not return (y, state) with
+    the declared statistics in it; ShapeError, with both shapes, for parameters and statistics that are not those of `parameters` and
+    `statistics` for this x, and for y that is not as `out_shape` says. All of it is arithmetic on shapes, at trace time.
     """
     if getattr(apply, "_checked", False):
         return apply
@@ -186,7 +196,9 @@ def checked(apply: Callable) -> Callable:
         _check_train(self, train)
         if not self.composed:
             _check_arrays(self, params, state, x)
-        return apply(self, params, state, x, train=bool(train), key=key)
+        returned = apply(self, params, state, x, train=bool(train), key=key)
+        _check_returned(self, x, returned)
+        return returned
 
     setattr(outermost, "_checked", True)  # noqa: B010 (pyright knows no attributes of functions)
     return outermost
@@ -195,13 +207,17 @@ def checked(apply: Callable) -> Callable:
 def _as_array(layer: Layer, x: Any) -> jax.Array:
     if isinstance(x, jax.Array):
         return x
+    why = ""
     try:
-        return jnp.asarray(np.asarray(x))
+        array = np.asarray(x)
+        if array.dtype != object and array.dtype.kind not in "USM":
+            return jnp.asarray(array)
     except Exception as error:  # whatever another library's array raises
-        raise LayerError(
-            f"{type(layer).__name__}: x is of type {type(x).__name__}, which is no array of numbers ({str(error).splitlines()[0]}); "
-            "give a jax or NumPy array (batch, *sizes, channels)"
-        ) from None
+        why = f" ({str(error).splitlines()[0]})"
+    raise LayerError(
+        f"{type(layer).__name__}: x is of type {type(x).__name__}, which is no array of numbers{why}; "
+        "give a jax or NumPy array (batch, *sizes, channels)"
+    )
 
 
 def _check_train(layer: Layer, train: Any) -> None:
@@ -233,14 +249,70 @@ def _check_arrays(layer: Layer, params: Params, state: State, x: jax.Array) -> N
                     f"{name!r} is missing: {kind} declares it, and {what} holds {', '.join(map(str, tree)) or 'nothing'}; "
                     "pass what init(key, in_shape) of this very net returned"
                 )
-            if jnp.shape(tree[name]) != p.shape:
-                raise layer.misfit(name, jnp.shape(tree[name]), p.shape, x.shape)
+            if not hasattr(tree[name], "shape"):
+                raise LayerError(f"the {name} of {kind} is of type {type(tree[name]).__name__}, an array of shape {p.shape} was expected")
+            if tree[name].shape != p.shape:
+                raise layer.misfit(name, tree[name].shape, p.shape, x.shape)
     for name in params:
         if name not in declared["params"]:
             raise LayerError(
                 f"params holds {name!r}, which {kind} does not declare; it declares {', '.join(declared['params']) or 'none'}: "
                 "leave it out, or change the layer's settings"
             )
+
+
+def _check_returned(layer: Layer, x: jax.Array, returned: Any) -> None:
+    kind = type(layer).__name__
+    if not isinstance(returned, tuple) or len(returned) != 2 or not isinstance(returned[1], Mapping):
+        came = f"a tuple of {len(returned)}" if isinstance(returned, tuple) else type(returned).__name__
+        raise LayerError(f"{kind}.apply returned {came}; (y, state) was expected: `return y, state`")
+    y, state = returned
+    if layer.composed or not all(isinstance(n, int) for n in x.shape[1:]):
+        return
+    if type(layer).init is Layer.init:
+        if missing := layer.statistics(x.shape[1:]).keys() - state.keys():
+            raise LayerError(f"{kind}.apply returned a state without {' and '.join(map(repr, sorted(missing)))}, which it declares")
+    if type(layer).out_shape is not Layer.out_shape:
+        said = layer.out_shape(x.shape[1:])
+        if getattr(y, "shape", (0,))[1:] != said:
+            raise ShapeError(
+                f"{kind}.apply gives {getattr(y, 'shape', type(y).__name__)} for x of shape {x.shape}, but out_shape says {said}"
+            )
+
+
+def _check_setting(kind: str, name: str, value: Any) -> None:
+    """Refuse a setting that hides a method, or that does not hash. Raises TypeError."""
+    if name in METHODS_OF_A_LAYER:
+        raise TypeError(f"{kind}: a setting cannot be called {name!r}, which is a method of every layer; rename it")
+    try:
+        hash(value)
+    except TypeError:
+        raise TypeError(
+            f"{kind}: {name} is of type {type(value).__name__}, which does not hash; settings are numbers, strings, tuples, layers, "
+            "initializers: an array belongs to `parameters` or `statistics`"
+        ) from None
+
+
+@lru_cache(maxsize=4096)
+def _traced_out_shape(layer: Layer, in_shape: Shape) -> Shape:
+    """What `apply` gives for one example, traced: no layer says it better."""
+    x = jax.ShapeDtypeStruct((2, *in_shape), jnp.float32)
+    try:
+        params, state = jax.eval_shape(lambda key: layer.init(key, in_shape), jax.random.key(0))
+        y, _ = jax.eval_shape(lambda *given: layer.apply(*given), params, state, x)
+    except LayerError:
+        raise
+    except Exception as error:  # whatever it raises that is a stranger's
+        raise ShapeError(f"{type(layer).__name__} defines no out_shape, and its apply fails for {in_shape}: {error}") from error
+    if not isinstance(y, jax.ShapeDtypeStruct) or y.shape[:1] != (2,):
+        raise ShapeError(f"{type(layer).__name__}.apply gives {y} for a batch of 2; as many examples were expected")
+    return y.shape[1:]
+
+
+def computes_as(layer: Any, *kinds: type[Layer]) -> bool:
+    """Whether a layer is of one of these classes and computes as that does: a class derived from it may compute something else."""
+    same = lambda kind, name: getattr(type(layer), name, None) is getattr(kind, name, None)
+    return any(isinstance(layer, kind) and all(same(kind, name) for name in ("apply", "function", "run")) for kind in kinds)
 
 
 def _explained(layer: Layer, name: str, shape: Shape, declared: Shape, x_shape: Shape) -> str:
@@ -261,6 +333,12 @@ def check_composed(layer: Layer) -> None:
     if layer.composed:
         return
     kind = type(layer).__name__
+    for cls in type(layer).__mro__[: type(layer).__mro__.index(Layer)]:
+        if "__init__" in vars(cls) and "__dataclass_fields__" not in vars(cls):
+            raise TypeError(
+                f"{cls.__name__} defines __init__ and is no dataclass, so what it sets would not compare, hash or go to JSON; declare its "
+                "settings as fields under @dataclass(frozen=True)"
+            )
     inside = [f.name for f in fields(layer) if _holds_layer(getattr(layer, f.name))]
     if inside or type(layer).children is not Layer.children:
         name = inside[0] if inside else "name"
@@ -293,6 +371,19 @@ def like(x: jax.Array, *arrays: jax.Array) -> tuple[jax.Array, ...]:
     return tuple(a.astype(x.dtype) for a in arrays)
 
 
+def has_setting(layer: Any, name: str, known: Callable[[Any], bool]) -> bool:
+    """Whether a layer has a setting of this name with a value that we know: a stranger's may share the name and mean another thing."""
+    return any(f.name == name for f in fields(layer)) and known(getattr(layer, name))
+
+
+def _is_method(value: Any) -> bool:
+    try:
+        check_method(value)
+    except (ValueError, TypeError):
+        return False
+    return True
+
+
 def map_layers(net: Layer, f: Callable[[str, Layer], Layer], path: str = "") -> Layer:
     """The net with every layer replaced by f(path, layer), the inner ones first; the net itself has path ""."""
     inside = {name: map_layers(child, f, f"{path}/{name}" if path else name) for name, child in net.children}
@@ -308,7 +399,7 @@ def with_method(net: Layer, method: Choice) -> Layer:
     check_method(method)
 
     def change(_: str, layer: Layer) -> Layer:
-        knows = hasattr(layer, "method") and (method in WHOLE or layer.method_per_operation)
+        knows = has_setting(layer, "method", _is_method) and (method in WHOLE or layer.method_per_operation)
         return replace(layer, method=method) if knows else layer
 
     return map_layers(net, change)

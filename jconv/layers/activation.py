@@ -152,8 +152,5 @@ class Lambda(Layer):
 
     f: Callable
 
-    def out_shape(self, in_shape: Shape) -> Shape:
-        return jax.eval_shape(self.f, jax.ShapeDtypeStruct((1, *in_shape), jnp.float32)).shape[1:]
-
     def apply(self, params, state, x, *, train=False, key=None):
         return self.f(x), state

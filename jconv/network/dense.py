@@ -9,11 +9,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ..composite import Composite, Placeholder, Visit, Walk, walk
 from ..errors import LayerError, ShapeError, located
 from ..geometry import Shape, volume
-from ..layer import Layer, Params, State, map_layers
+from ..layer import Layer, Params, State, computes_as, map_layers
 from ..layers import AdaptiveAvgPool, AvgPool, Conv, Dense, Flatten, GlobalAvgPool, GlobalMaxPool, Identity, MaxPool, Rbf
 from ..tap import Tap
 from .field import net_field
@@ -26,7 +27,8 @@ def convolutionalize(net: Layer, params: Params, in_shape: Shape) -> tuple[Layer
     become pools of the size they had. Every array keeps its path; kernels are reshaped, (H*W*C, K) -> (H, W, C, K). Heads that rest
     at test time (a Tap's, `train_only`) stay as they are, and so does what is inside a layer that makes an image of an image, such as
     squeeze-and-excitation: it is no head, and sees the whole of a larger image too.
-    Raises LayerError for a Dense that nothing spatial comes before, or that is gone through twice with different windows.
+    Raises LayerError for a Dense that nothing spatial comes before, or that is gone through twice with different windows, and for layers of
+    one's own that give other numbers on a map: a net with such is tried, with random arrays.
     Source: facts S62-S66.
     """
     edits: dict[str, Layer] = {}
@@ -38,17 +40,17 @@ def convolutionalize(net: Layer, params: Params, in_shape: Shape) -> tuple[Layer
         layer, sizes = visit.layer, visit.in_shape[:-1]
         if visit.path.startswith(stays):
             continue
-        if isinstance(layer, Flatten):
+        if computes_as(layer, Flatten):
             window = sizes
             edits[visit.path] = Identity()
-        elif isinstance(layer, (GlobalAvgPool, GlobalMaxPool)):
+        elif computes_as(layer, GlobalAvgPool, GlobalMaxPool):
             window = (1,) * len(sizes)
             edits[visit.path] = AvgPool(sizes, stride=1) if isinstance(layer, GlobalAvgPool) else MaxPool(sizes, stride=1)
-        elif isinstance(layer, AdaptiveAvgPool):
+        elif computes_as(layer, AdaptiveAvgPool):
             edits[visit.path] = located(visit.path, _fixed_pool, sizes, visit.out_shape[:-1])
-        elif isinstance(layer, Rbf):
+        elif computes_as(layer, Rbf):
             edits[visit.path] = replace(layer, positions=True)
-        elif isinstance(layer, Dense):
+        elif computes_as(layer, Dense):
             if window is None:
                 raise LayerError("a Dense with no Flatten or global pool before it has no image to slide over", visit.path)
             conv = _as_conv(layer, window)
@@ -57,7 +59,10 @@ def convolutionalize(net: Layer, params: Params, in_shape: Shape) -> tuple[Layer
             kernels[visit.path] = (*window, visit.in_shape[0] // volume(window), layer.features)
             ranks[visit.path] = 2
             window = (1,) * len(window)
-    return map_layers(net, lambda path, layer: edits.get(path, layer)), _reshaped(params, kernels, ranks)
+    dense = map_layers(net, lambda path, layer: edits.get(path, layer))
+    if edits:
+        _check_same(net, dense, in_shape)
+    return dense, _reshaped(params, kernels, ranks)
 
 
 def fully_connect(net: Layer, params: Params, in_shape: Shape) -> tuple[Layer, Params]:
@@ -74,7 +79,7 @@ def fully_connect(net: Layer, params: Params, in_shape: Shape) -> tuple[Layer, P
     for visit in walk(net, in_shape):
         if _sees_all(visit):
             conv: Any = visit.layer
-            if not kernels and before is not None and isinstance(before.layer, Identity):
+            if not kernels and before is not None and computes_as(before.layer, Identity):
                 edits[before.path] = Flatten()
             if edits:
                 edits[visit.path] = _as_dense(conv)
@@ -82,7 +87,7 @@ def fully_connect(net: Layer, params: Params, in_shape: Shape) -> tuple[Layer, P
                 ranks[visit.path] = len(visit.in_shape) + 1
             else:
                 stays = visit.path if stays is None else stays
-        elif kernels and isinstance(visit.layer, Rbf):
+        elif kernels and computes_as(visit.layer, Rbf):
             edits[visit.path] = replace(visit.layer, positions=False)
         elif kernels and not visit.layer.in_place:
             raise LayerError(
@@ -93,7 +98,9 @@ def fully_connect(net: Layer, params: Params, in_shape: Shape) -> tuple[Layer, P
         raise LayerError("there is no Identity before this Conv to take the Flatten's place; put one there", stays)
     if not kernels:
         raise LayerError(f"no Conv sees all of its input for images of {in_shape}; nothing to turn into a Dense")
-    return map_layers(net, lambda path, layer: edits.get(path, layer)), _reshaped(params, kernels, ranks)
+    flat = map_layers(net, lambda path, layer: edits.get(path, layer))
+    _check_same(flat, net, in_shape)
+    return flat, _reshaped(params, kernels, ranks)
 
 
 def dense_scores(net: Layer, params: Params, state: State, image: jax.Array) -> jax.Array:
@@ -168,6 +175,28 @@ class _Images(Walk):
         return Placeholder(located(path, layer.out_shape, x.shape))
 
 
+def _check_same(flat: Layer, dense: Layer, in_shape: Shape) -> None:
+    """Refuse layers of one's own that do not take a map as they take a row; jconv's do. Raises LayerError."""
+    own: set[str] = set()
+    map_layers(flat, lambda _, layer: own.add("" if type(layer).__module__.startswith("jconv.") else type(layer).__name__) or layer)
+    if not own - {""}:
+        return
+    rng = np.random.default_rng(0)
+    fill = lambda a: jnp.asarray(rng.uniform(0.5, 1.5, a.shape) * (0.1 if a.ndim > 1 else 1.0), a.dtype)
+    arrays = jax.tree.map(fill, jax.eval_shape(lambda key: flat.init(key, in_shape), jax.random.key(0)))
+    x = jnp.asarray(rng.standard_normal((3, *in_shape)), jnp.float32)
+    words = f"as a map, {' or '.join(sorted(own - {''}))} does not give the numbers it gives on a row"
+    try:
+        like = jax.eval_shape(lambda key: dense.init(key, in_shape), jax.random.key(0))
+        moved = jax.tree.map(lambda a, b: a.reshape(b.shape), arrays, like)
+        y, z = (np.asarray(jax.jit(net.apply)(*given, x)[0]) for net, given in ((flat, arrays), (dense, moved)))
+        same = y.size == z.size and np.allclose(z.reshape(y.shape), y, rtol=1e-3, atol=1e-4 * np.abs(y).max(initial=0))
+    except (LayerError, TypeError, ValueError) as error:
+        raise LayerError(f"{words} ({str(error).splitlines()[0]}); write it for the last axis, or convert the net before it") from None
+    if not same:
+        raise LayerError(f"{words}; write it for the last axis, or convert the net before it")
+
+
 def _only(axis: int, shift: int, rank: int) -> Shape:
     return tuple(shift if a == axis else 0 for a in range(rank))
 
@@ -189,7 +218,7 @@ def _as_conv(dense: Dense, window: Shape) -> Conv:
 
 def _sees_all(visit: Visit) -> bool:
     layer, sizes = visit.layer, visit.in_shape[:-1]
-    if not isinstance(layer, Conv) or layer.groups > 1 or layer.mask:
+    if not computes_as(layer, Conv) or layer.groups > 1 or layer.mask:
         return False
     w = layer.over(visit.in_shape)
     return w.size == sizes and volume(w.out_sizes) == 1 and not any(map(any, w.pads))

@@ -23,7 +23,7 @@ import numpy as np
 from ..composite import Composite, Following, Placeholder, path_to
 from ..errors import LayerError
 from ..geometry import Shape
-from ..layer import Layer, Params, State, map_layers
+from ..layer import Layer, Params, State, computes_as, map_layers
 from ..layers import BatchNorm, Conv, ConvTranspose, Dense, Identity, Local
 from ..tap import Tap
 
@@ -40,7 +40,7 @@ def fold_batch_norm(net: Layer, params: Params, state: State) -> tuple[Layer, Pa
     Raises LayerError with the path where params or state are not the net's.
     """
     _check("", net, params, state)
-    while pairs := _pairs(net):  # again, as a BatchNorm may have come after another
+    while pairs := _foldable(net):  # again, as a BatchNorm may have come after another
         edits: dict[str, Layer] = {}
         for before, norm in pairs:
             at = before.path, norm.path
@@ -81,10 +81,10 @@ class Readers(Following):
 
     steps: list[Step] = field(default_factory=list)
     readers: Counter[int] = field(default_factory=Counter)
-    train = True  # every branch counts
+    train: bool = True
 
     def leaf(self, path: str, layer: Layer, x: Number) -> Number:
-        return x if isinstance(layer, Identity) else self._made(path, layer, x)
+        return x if computes_as(layer, Identity) else self._made(path, layer, x)
 
     def join(self, f, *parts, shapes=None, pointwise=False, in_place=False) -> Number:
         self.readers.update(part.number for part in parts[1:])
@@ -102,9 +102,15 @@ class Readers(Following):
         return Number(len(self.steps))
 
 
-def _pairs(net: Layer) -> list[tuple[Step, Step]]:
-    """Each layer that a batch norm can be folded into, and the batch norm."""
-    found = Readers()
+def _foldable(net: Layer) -> list[tuple[Step, Step]]:
+    """Each layer that a batch norm can be folded into, and the batch norm: at test time, and for whoever reads it in training alone."""
+    paths = lambda pairs: {(before.path, norm.path) for before, norm in pairs}
+    in_training = paths(_pairs(net, train=True))
+    return [pair for pair in _pairs(net, train=False) if paths([pair]) <= in_training]
+
+
+def _pairs(net: Layer, train: bool) -> list[tuple[Step, Step]]:
+    found = Readers(train=train)
     found.readers[found.follow("", net, Number(0)).number] += 1  # by whoever applies the net
     runs = Counter(step.path for step in found.steps)
 

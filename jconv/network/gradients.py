@@ -17,6 +17,7 @@ from .differences import Differences, Leaves, output_and_gradient, relative, rou
 from .surgery import with_precision
 from .text import aligned
 
+INPUT = "(input)"
 GENERATOR = "unsafe_rbg"  # compiles several times faster than threefry, and any draw serves
 
 
@@ -102,8 +103,8 @@ def gradcheck(
     other = with_precision(twin, "highest") if isinstance(twin, Layer) else with_method(target, "im2col")
     params, state = jax.jit(target.init, static_argnums=1, compiler_options=run_once())(jax.random.key(seed, impl=GENERATOR), in_shape)
     leaves = _random_leaves(params, (batch, *in_shape), np.random.default_rng(seed))
-    state = jax.tree.map(lambda a: np.asarray(a, np.float64), state)
-    f, g = (partial(_by_path, net, state, train, seed) for net in (target, other))
+    state = jax.tree.map(lambda a: np.asarray(a, np.float64) if _real(a) else np.asarray(a), state)
+    f, g = (partial(_by_path, net, params, state, train, seed) for net in (target, other))
     with jax.enable_x64(True), jax.default_matmul_precision("highest"):
         return _check(f, None if other == target else g, leaves, None if per_coordinate else directions, tolerance, twin_tolerance, seed)
 
@@ -111,21 +112,23 @@ def gradcheck(
 def _random_leaves(params, in_shape: Shape, rng: np.random.Generator) -> Leaves:
     """Parameters by path, none of which stays all zeros or ones, and the input."""
     noisy = lambda p: np.asarray(p, np.float64) + 0.1 * rng.standard_normal(p.shape)
-    leaves = {"/".join(str(k.key) for k in path): noisy(p) for path, p in jax.tree_util.tree_leaves_with_path(params)}
-    return leaves | {"(input)": rng.standard_normal(in_shape)}
+    leaves = {_name(path): noisy(p) for path, p in jax.tree_util.tree_leaves_with_path(params) if _real(p)}
+    return leaves | {INPUT: rng.standard_normal(in_shape)}
 
 
-def _by_path(net: Layer, state, train: bool, seed: int, leaves):
-    """The net's output as a function of its leaves."""
-    params: dict[str, Any] = {}
-    for path, leaf in leaves.items():
-        *above, name = path.split("/")
-        inner = params
-        for part in above:
-            inner = inner.setdefault(part, {})
-        inner[name] = leaf
-    x = params.pop("(input)")
-    return net.apply(params, state, x, train=train, key=jax.random.key(seed, impl=GENERATOR))[0]
+def _name(path: tuple) -> str:
+    return jax.tree_util.keystr(path, simple=True, separator="/")
+
+
+def _real(a: Any) -> bool:
+    """Whether an array has a gradient: integers, such as a permutation, have none."""
+    return jax.numpy.issubdtype(a.dtype, jax.numpy.floating)
+
+
+def _by_path(net: Layer, params, state, train: bool, seed: int, leaves):
+    """The net's output as a function of its leaves; what is no leaf stays as it is."""
+    params = jax.tree_util.tree_map_with_path(lambda path, p: leaves.get(_name(path), p), params)
+    return net.apply(params, state, leaves[INPUT], train=train, key=jax.random.key(seed, impl=GENERATOR))[0]
 
 
 def _by_name(f: Callable, leaves):

@@ -6,7 +6,9 @@ import itertools
 
 import numpy as np
 
+from ..errors import LayerError
 from ..geometry import Shape, Window, volume
+from ..layer import computes_as
 from ..layers import Conv
 
 
@@ -19,6 +21,8 @@ def conv_as_dense(conv: Conv, params: dict, in_shape: Shape):
     """
     from scipy.sparse import csr_array  # as slow to import as all of jconv
 
+    if not computes_as(conv, Conv):
+        raise LayerError(f"{type(conv).__name__} is no Conv, or computes something else than one, of which no matrix is known")
     w, (k_total, c_total), g = conv.over(in_shape), (conv.features, in_shape[-1]), conv.groups
     kernel = np.asarray(conv.full_kernel(params["kernel"], c_total))
     k, c = k_total // g, c_total // g

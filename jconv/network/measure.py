@@ -20,11 +20,14 @@ from jax.extend.core import Literal
 from ..composite import Composite
 from ..geometry import Shape, Window, volume
 from ..layer import Layer
-from ..layers.activation import Activation
+from ..layers.activation import Activation, Lambda
 from ..ops.bilinear import PRIMITIVES
 
 CACHED = 4096  # layers and shapes
-PRODUCTS = ("pallas_call", "custom_call", "ffi_call", "tpu_custom_call", "ragged_dot_general", "scaled_matmul")  # of unknown cost
+PRODUCTS = (  # of unknown cost
+    *("pallas_call", "custom_call", "ffi_call", "tpu_custom_call", "ragged_dot_general", "scaled_matmul"),
+    *("pure_callback", "io_callback", "custom_root"),
+)
 
 
 class Kept(NamedTuple):
@@ -63,6 +66,19 @@ def kept_by(layer: Layer, in_shape: Shape, dtype: str) -> Kept | None:
 
 
 @lru_cache(maxsize=CACHED)
+def dtype_of(layer: Layer, in_shape: Shape, dtype: str) -> str:
+    """The dtype of what a layer makes of images in `dtype`: jconv's keep it, but for Normalize on integers."""
+    if type(layer).__module__.startswith("jconv.") and jnp.issubdtype(jnp.dtype(dtype), jnp.inexact) and not isinstance(layer, Lambda):
+        return dtype
+    try:
+        params, state = _arrays(layer, in_shape)
+        x = jax.ShapeDtypeStruct((2, *in_shape), dtype)
+        return jax.eval_shape(lambda *given: layer.apply(*given)[0], params, state, x).dtype.name
+    except Exception:  # then its gradient cannot be traced either, which is what is said
+        return dtype
+
+
+@lru_cache(maxsize=CACHED)
 def kept_by_join(f: Callable, shapes: tuple[Shape, ...], dtype: str) -> Kept | None:
     """What training keeps of f(*parts), a function of batches of these shapes."""
     return _kept(lambda params, state, parts, key: f(*parts), ({}, {}), shapes, dtype)
@@ -70,7 +86,17 @@ def kept_by_join(f: Callable, shapes: tuple[Shape, ...], dtype: str) -> Kept | N
 
 def window_of(layer: Layer, in_shape: Shape) -> Window | None:
     """The window a layer slides over its input, as declared or else as measured; None where no one window is right."""
-    return (layer.over(in_shape) if _holds(layer, "over") else None) or _measured_window(layer, in_shape)
+    return declared_window(layer, in_shape) or _measured_window(layer, in_shape)
+
+
+def declared_window(layer: Layer, in_shape: Shape) -> Window | None:
+    """The window that a layer declares to slide over its input, if it does."""
+    return layer.over(in_shape) if _holds(layer, "over") else None
+
+
+def in_place(layer: Layer) -> bool:
+    """Whether the layer's output can overwrite its input, as declared."""
+    return layer.in_place and _holds(layer, "in_place")
 
 
 def _holds(layer: Layer, declaration: str) -> bool:
@@ -131,6 +157,8 @@ def _equation_macs(equation: Any) -> int | None:
             inputs = math.prod(a.shape[axis] for axis in (numbers.lhs_spec[0], *numbers.lhs_spec[2:]))
             return inputs * taps * k.shape[numbers.rhs_spec[0]]
         return math.prod(y.shape) * taps
+    if name == "custom_linear_solve":
+        return _macs(params["jaxprs"].solve.jaxpr)  # the others are for its gradient
     inside = [_macs(j) for j in _jaxprs(params)]
     if name == "while" or name in PRODUCTS or None in inside:
         return None if name in PRODUCTS or any(count != 0 for count in inside) else 0
@@ -162,13 +190,15 @@ def _traced_kept(layer: Layer, in_shape: Shape, dtype: str) -> Kept | None:
 
 
 def _kept(run: Callable, arrays: Any, shapes: tuple[Shape, ...], dtype: str) -> Kept | None:
-    """Of run(params, state, parts, key), by the residuals that jax.vjp leaves for two sizes of batch."""
+    """Of run(params, state, parts, key), by the residuals that jax.vjp leaves for several sizes of batch."""
     try:
         with jax.enable_x64(True) if jnp.dtype(dtype).itemsize == 8 else nullcontext():
-            few, more = (_residuals(run, arrays, shapes, dtype, batch) for batch in (2, 3))
+            few, more, most = (_residuals(run, arrays, shapes, dtype, batch) for batch in (2, 3, 5))
     except Exception:  # no gradient, or one that fails
         return None
     each = more.each - few.each
+    if most.each != few.each + 3 * each:
+        return None  # it does not grow with the examples alone, as what pairs them does not
     return few._replace(each=each, fixed=few.each - 2 * each)
 
 
@@ -177,8 +207,12 @@ def _residuals(run: Callable, arrays: Any, shapes: tuple[Shape, ...], dtype: str
     parts = [jax.ShapeDtypeStruct((batch, *shape), dtype) for shape in shapes]
     key = jax.eval_shape(lambda: jax.random.key(0))
 
+    real = jnp.issubdtype(parts[0].dtype, jnp.inexact)  # or there is no gradient in the input, as of images in bytes
+
     def forward(params, state, key, parts):
-        return jax.vjp(lambda params, parts: run(params, state, parts, key), params, parts)
+        if real:
+            return jax.vjp(lambda params, parts: run(params, state, parts, key), params, parts)
+        return jax.vjp(lambda params: run(params, state, parts, key), params)
 
     def residuals_too(*given):
         y, pullback = forward(*given)

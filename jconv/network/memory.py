@@ -15,7 +15,7 @@ from ..composite import walk
 from ..errors import InputError, unknown
 from ..geometry import Shape, volume
 from ..layer import Layer
-from .measure import Kept, kept_by, kept_by_join, parameters_of
+from .measure import Kept, dtype_of, kept_by, kept_by_join, parameters_of
 from .trace import Operation, operations
 
 CACHES = {"sgd": 0, "momentum": 1, "nesterov": 1, "adagrad": 1, "rmsprop": 1, "adam": 2, "adamw": 2}  # arrays like the parameters
@@ -51,8 +51,8 @@ def budget(net: Layer, in_shape: Shape, batch: int, *, optimizer: str = "momentu
     """
     if optimizer not in CACHES:
         raise InputError(unknown("optimizer", optimizer, tuple(CACHES)))
-    each = [(v.copies * size for size in parameters_of(v.layer, v.in_shape)) for v in walk(net, in_shape) if v.turn == 1]
-    trained, statistics = (4 * sum(sizes) for sizes in zip(*each, strict=True))
+    each = [(v.copies, *parameters_of(v.layer, v.in_shape)) for v in walk(net, in_shape) if v.turn == 1]
+    trained, statistics = 4 * sum(n * size for n, size, _ in each), 4 * sum(n * size for n, _, size in each)
     kept = saved(net, in_shape, dtype)
     images = batch * volume(in_shape) * jnp.dtype(dtype).itemsize
     return Budget(trained, trained, CACHES[optimizer] * trained, statistics, images, kept and batch * kept.each + kept.fixed)
@@ -86,36 +86,42 @@ def saved_bytes(net: Layer, in_shape: Shape, dtype: str = "float32") -> int | No
 
 def saved(net: Layer, in_shape: Shape, dtype: str = "float32") -> Kept | None:
     """The same, with what is kept once, however many examples there are."""
-    shared: dict[int, Shape] = {}  # arrays between layers, each kept once
+    shared: dict[int, int] = {}  # bytes of the arrays between layers, each kept once
     each = fixed = 0
-    for operation, kept in _kept(net, in_shape, dtype):
+    for operation, kept, size in _kept(net, in_shape, dtype):
         if kept is None:
             return None
         given = (operation.loop.input,) if operation.loop else operation.inputs
-        shared |= {x.number: x.shape for x, is_kept in zip(given, kept.inputs, strict=True) if is_kept and x.number}
-        shared |= {operation.output.number: operation.output.shape} if kept.output else {}
+        shared |= {x.number: size[x.number] for x, is_kept in zip(given, kept.inputs, strict=True) if is_kept and x.number}
+        shared |= {operation.output.number: size[operation.output.number]} if kept.output else {}
         each, fixed = each + kept.each, fixed + kept.fixed
-    return Kept((), False, each + jnp.dtype(dtype).itemsize * sum(map(volume, shared.values())), fixed)
+    return Kept((), False, each + sum(shared.values()), fixed)
 
 
 def unmeasured(net: Layer, in_shape: Shape, dtype: str = "float32") -> str:
     """Where the first layer is whose saved arrays are unknown."""
-    first = next(operation for operation, kept in _kept(net, in_shape, dtype) if kept is None)
+    first = next(operation for operation, kept, _ in _kept(net, in_shape, dtype) if kept is None)
     return (first.loop.path if first.loop else first.path) or "the net"
 
 
-def _kept(net: Layer, in_shape: Shape, dtype: str) -> Iterator[tuple[Operation, Kept | None]]:
-    """Every operation with what it keeps; a loop once, as a whole."""
-    loops = set()
+def _kept(net: Layer, in_shape: Shape, dtype: str) -> Iterator[tuple[Operation, Kept | None, dict[int, int]]]:
+    """Every operation with what it keeps, and the bytes of the arrays so far; a loop once, as a whole."""
+    loops, dtypes = set(), {0: jnp.dtype(dtype).name}
+    size = {0: volume(in_shape) * jnp.dtype(dtype).itemsize}
     for operation in operations(net, in_shape):
+        shapes, came = tuple(x.shape for x in operation.inputs), dtypes[operation.inputs[0].number]
+        if operation.is_layer:
+            kept, made = kept_by(operation.layer, shapes[0], came), dtype_of(operation.layer, shapes[0], came)
+        else:
+            kept, made = kept_by_join(operation.layer, shapes, came), came
+        dtypes[operation.output.number] = made
+        size[operation.output.number] = volume(operation.output.shape) * jnp.dtype(made).itemsize
         if loop := operation.loop:
             if id(loop) not in loops:
-                yield operation, kept_by(loop.layer, loop.input.shape, dtype)
+                yield operation, kept_by(loop.layer, loop.input.shape, dtypes[loop.input.number]), size
             loops.add(id(loop))
-        elif operation.is_layer:
-            yield operation, kept_by(operation.layer, operation.inputs[0].shape, dtype)
         else:
-            yield operation, kept_by_join(operation.layer, tuple(x.shape for x in operation.inputs), dtype)
+            yield operation, kept, size
 
 
 def streaming_peak(net: Layer, in_shape: Shape) -> int:
@@ -132,6 +138,7 @@ def streaming_peak(net: Layer, in_shape: Shape) -> int:
         x, y = operation.inputs[0].number, operation.output.number
         if operation.in_place and last_read[x] == i:
             buffer[y] = buffer[x]
+            size[buffer[y]] = max(size[buffer[y]], volume(operation.output.shape))
         else:
             buffer[y], size[y] = y, volume(operation.output.shape)
         alive.add(y)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ..geometry import Shape
-from ..layer import Layer
+from ..layer import Layer, computes_as
 from ..layers import Conv, ConvTranspose
 from ..ops.direct import Geometry
 from ..ops.plan import Job
@@ -52,7 +52,7 @@ def passes(net: Layer, in_shape: Shape, batch: int) -> list[Pass]:
         behind = loop is not None or any(value.number in trained for value in inputs)
         if behind or (isinstance(layer, Layer) and parameters_of(layer, inputs[0].shape)[0]):
             trained.add(output.number)
-        if isinstance(layer, (Conv, ConvTranspose)):
+        if computes_as(layer, Conv, ConvTranspose):
             for name, job in _jobs(layer, inputs[0].shape, batch):
                 if behind or name != INPUT:
                     found.setdefault((name, job, layer.precision), []).extend([path] * times)

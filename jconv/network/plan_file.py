@@ -20,7 +20,7 @@ import jax
 from ..errors import InputError, located
 from ..files import write_text
 from ..geometry import Shape
-from ..layer import Layer, map_layers, with_method
+from ..layer import Layer, computes_as, map_layers, with_method
 from ..layers import Conv, ConvTranspose
 from ..ops.methods import WHOLE, check_serves
 from .passes import convolution
@@ -121,14 +121,14 @@ FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
 def _check_methods(net: Layer, in_shape: Shape) -> None:
     """Raises ShapeError, with the path, for a method that cannot do its convolution; such a word would else be found out while training."""
     for path, layer, inputs, *_ in operations(net, in_shape):
-        if isinstance(layer, (Conv, ConvTranspose)) and layer.method not in WHOLE:
+        if computes_as(layer, Conv, ConvTranspose) and layer.method not in WHOLE:
             located(path, check_serves, layer.method, *convolution(layer, inputs[0].shape))
 
 
 def _with_methods_of(planned: Layer, net: Layer) -> Layer:
     """The net with the convolutions' methods of the same net."""
     methods = {}
-    note = lambda path, layer: methods.update({path: layer.method}) or layer if isinstance(layer, (Conv, ConvTranspose)) else layer
+    note = lambda path, layer: methods.update({path: layer.method}) or layer if computes_as(layer, Conv, ConvTranspose) else layer
     map_layers(planned, note)
     return map_layers(net, lambda path, layer: replace(layer, method=methods[path]) if path in methods else layer)
 

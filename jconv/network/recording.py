@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from ..compose import Sequential
 from ..composite import Arrays, Composite, path_to, turn_name
 from ..errors import LayerError, located
-from ..layer import Layer, Params, State
+from ..layer import Layer, Params, State, computes_as
 
 
 def activations(net: Layer, params: Params, state: State, x: jax.Array) -> dict[str, jax.Array]:
@@ -42,11 +42,13 @@ class Recorder(Arrays):
 
     def repeat(self, name, layer, x, times, *, shared=False, unroll=False):
         """Written out: what is computed inside a lax.scan cannot be kept."""
+        given = self.params.get(name, {}), self.state.get(name, {})
+        state = given[1]
         for i in range(times):
-            given = self.params.get(name, {}), self.state.get(name, {})
-            params, state = given if shared else jax.tree.map(lambda a, i=i: a[i], given)
+            params, state = (given[0], state) if shared else jax.tree.map(lambda a, i=i: a[i], given)
             one = replace(self, params={name: params}, state={name: state}, changed={}, turns=Counter(), recorded=set())
             x = one.child(name, layer, x)
+            state = one.changed.get(name, state)
         return x
 
 
@@ -56,7 +58,7 @@ def features(net: Layer, upto: str) -> Layer:
     Raises LayerError for a path that does not exist, listing its siblings, or that ends inside a branch.
     """
     name, _, rest = upto.partition("/")
-    if not isinstance(net, Sequential):
+    if not computes_as(net, Sequential):
         raise LayerError(f"{type(net).__name__} has branches and cannot end inside one; end at it, or at a layer of a Sequential")
     names = [n for n, _ in net.layers]
     if name not in names:

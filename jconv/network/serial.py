@@ -32,27 +32,31 @@ def from_json(text: str, own: Sequence[type[Layer]] = ()) -> Layer:
         data = json.loads(text)
     except ValueError as error:
         raise ValueError(f"not the JSON of a net: {error}") from None
-    known: dict[str, type] = {
-        c.__name__: c
-        for c in (*vars(layers).values(), *vars(compose).values(), tap.Tap, *own)
-        if isinstance(c, type) and issubclass(c, Layer)
-    } | {Initializer.__name__: Initializer}
+    known = _jconvs() | {c.__name__: c for c in own} | {Initializer.__name__: Initializer}
     net = _decode(data, known, "")
     if not isinstance(net, Layer):
         raise ValueError(f'the JSON of a net is an object with a "class", got {type(net).__name__}')
     return net
 
 
+def _jconvs() -> dict[str, type]:
+    """The layer classes of jconv by name."""
+    classes = (*vars(layers).values(), *vars(compose).values(), tap.Tap)
+    return {c.__name__: c for c in classes if isinstance(c, type) and issubclass(c, Layer)}
+
+
 def _encode(value: Any, path: str) -> Any:
     if isinstance(value, Lambda):
         raise LayerError("a Lambda holds a function and cannot be saved; write a Layer of your own instead", path)
     inside = f"{path}/" if path else ""
+    if isinstance(value, Layer) and not type(value).__module__.startswith("jconv.") and type(value).__name__ in _jconvs():
+        raise LayerError(f"{type(value).__name__} is called as a layer of jconv's own, which it would come back as; rename it", path)
     if isinstance(value, compose.Named):
         return {CLASS: type(value).__name__, "layers": {name: _encode(child, inside + name) for name, child in value.layers}}
     if isinstance(value, (Layer, Initializer)):
-        settings = {f.name: _encode(getattr(value, f.name), inside + f.name) for f in dataclasses.fields(value)}
+        settings = {f.name: _encode(getattr(value, f.name), inside + f.name) for f in dataclasses.fields(value) if f.init}
         return {CLASS: type(value).__name__, **settings}
-    if isinstance(value, tuple):
+    if isinstance(value, tuple) and not hasattr(value, "_fields"):  # a named tuple would come back without its names
         return [_encode(v, path) for v in value]
     if value is None or isinstance(value, (bool, int, float, str)):
         return value

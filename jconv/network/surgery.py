@@ -7,8 +7,8 @@ import math
 from typing import Any
 
 from ..errors import LayerError, located, unknown
-from ..layer import Layer, map_layers
-from ..layers import GroupNorm, PadChannels
+from ..layer import Layer, has_setting, map_layers
+from ..layers import Conv, GroupNorm, PadChannels
 from ..tap import Tap
 
 PRECISIONS = (None, "default", "high", "highest")
@@ -30,7 +30,8 @@ def with_precision(net: Layer, precision: str | None) -> Layer:
     """
     if precision not in PRECISIONS:
         raise ValueError(unknown("precision", precision, tuple(filter(None, PRECISIONS)), "None"))
-    set_to = lambda _, layer: dataclasses.replace(layer, precision=precision) if hasattr(layer, "precision") else layer
+    known = PRECISIONS.__contains__
+    set_to = lambda _, layer: dataclasses.replace(layer, precision=precision) if has_setting(layer, "precision", known) else layer
     return map_layers(net, set_to)
 
 
@@ -45,17 +46,17 @@ def thin(net: Layer, factor: float) -> Layer:
 
     def shrink(path: str, layer: Any) -> Layer:
         if isinstance(layer, PadChannels):
-            return PadChannels(_fewer(layer.channels, factor))
+            return dataclasses.replace(layer, channels=_fewer(layer.channels, factor))
         if isinstance(layer, GroupNorm):
             return dataclasses.replace(layer, groups=math.gcd(layer.groups, 2))  # the channels are even now
-        if not hasattr(layer, "features") or path in last:
+        if not has_setting(layer, "features", _is_count) or path in last:
             return layer
         features = _fewer(layer.features, factor)
-        if getattr(layer, "groups", 1) > 1:
+        if has_setting(layer, "groups", _is_count) and layer.groups > 1:
             groups = max(2, math.gcd(_fewer(layer.groups, factor), features))
             layer = dataclasses.replace(layer, groups=1, features=features)
             return dataclasses.replace(layer, groups=groups)
-        if getattr(layer, "mask", None):
+        if isinstance(layer, Conv) and layer.mask:
             return dataclasses.replace(layer, features=features, mask=_sliced(layer.mask, features, factor))
         return dataclasses.replace(layer, features=features)
 
@@ -67,7 +68,7 @@ def _last_widths(net: Layer) -> set[str]:
     widths, last = [], set()
 
     def note(path: str, layer: Layer) -> Layer:
-        if hasattr(layer, "features"):
+        if has_setting(layer, "features", _is_count):
             widths.append(path)
         if isinstance(layer, Tap) and widths and widths[-1].startswith(f"{path}/"):
             last.add(widths[-1])
@@ -75,6 +76,10 @@ def _last_widths(net: Layer) -> set[str]:
 
     map_layers(net, note)
     return last | set(widths[-1:])
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _fewer(count: int, factor: float) -> int:

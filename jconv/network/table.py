@@ -13,7 +13,7 @@ from ..composite import Visit, walk
 from ..geometry import ReceptiveField, Shape, Window, volume
 from ..layer import Layer
 from .field import Field, fields
-from .measure import macs_of, parameters_of
+from .measure import declared_window, in_place, macs_of, parameters_of
 from .text import aligned
 
 UNKNOWN = "unknown"
@@ -142,7 +142,7 @@ def _row(visit: Visit, seen: Field) -> Row:
     macs = macs_of(layer, in_shape)
     notes = [f"{visit.times} times"] if visit.times > 1 else []
     notes += ["the same parameters again"] if visit.turn > 1 else []
-    border = _border(layer.over(in_shape))
+    border = _border(declared_window(layer, in_shape))
     return Row(
         visit.name or type(layer).__name__.lower(),
         type(layer).__name__,
@@ -150,7 +150,7 @@ def _row(visit: Visit, seen: Field) -> Row:
         visit.out_shape,
         parameters_of(layer, in_shape)[0] * visit.copies if visit.turn == 1 else 0,
         macs if macs is None else macs * visit.times,
-        0 if layer.in_place else volume(visit.out_shape) * visit.times,
+        0 if in_place(layer) else volume(visit.out_shape) * visit.times,
         ", ".join([*notes, *([border] if border else [])]),
         seen.axes,
         seen.why,

@@ -10,8 +10,9 @@ from ..compose import Repeat
 from ..composite import Following, Placeholder, path_to
 from ..errors import located
 from ..geometry import Shape
-from ..layer import Layer
+from ..layer import Layer, computes_as
 from ..layers import Identity
+from .measure import in_place
 
 
 class Value(Placeholder):
@@ -64,9 +65,9 @@ class Trace(Following):
     times: int = 1
 
     def leaf(self, path: str, layer: Layer, x: Value) -> Value:
-        if isinstance(layer, Identity):
+        if computes_as(layer, Identity):
             return x
-        return self._do(path, layer, (x,), located(path, layer.out_shape, x.shape), layer.in_place)
+        return self._do(path, layer, (x,), located(path, layer.out_shape, x.shape), in_place(layer))
 
     def join(self, f, *parts, shapes=None, pointwise=False, in_place=False) -> Value:
         return self._do(self.path, f, parts, self.joined(f, shapes, parts), in_place)

@@ -11,7 +11,7 @@ import jax
 
 from ..errors import InputError, unknown
 from ..geometry import Shape
-from ..layer import Layer, map_layers
+from ..layer import Layer, computes_as, map_layers
 from ..layers import Conv, ConvTranspose
 from ..ops.methods import OPERATIONS
 from ..ops.plan import choose
@@ -65,7 +65,7 @@ def with_choices(net: Layer, measurements: Sequence[Measurement]) -> Layer:
     words = {(path, m.operation): m.chosen for m in measurements for path in m.paths}
 
     def chosen(path: str, layer: Layer) -> Layer:
-        if not isinstance(layer, (Conv, ConvTranspose)):
+        if not computes_as(layer, Conv, ConvTranspose):
             return layer
         each = tuple(words.get((path, operation), "auto") for operation in OPERATIONS)
         return replace(layer, method="auto" if set(each) == {"auto"} else each)

@@ -39,7 +39,7 @@ def _max_and_switches(x, *, window: Window, large: float = LARGE_ELSEWHERE):
     for one in passes(window, large):
         x, offset = _winners(x, one)
         offset = offset.astype(_counter(window))
-        code = offset if code is None else _select(code, offset, window=one) + offset * jnp.asarray(scale, offset.dtype)
+        code = offset if code is None else _select(code, offset, window=one, maxima=True) + offset * jnp.asarray(scale, offset.dtype)
         scale *= volume(one.size)
     return x, code
 
@@ -78,7 +78,7 @@ def first_inside(w: Window) -> np.ndarray:
     return tap
 
 
-def _select(x, winner, *, window: Window, maxima: bool = False):
+def _select(x, winner, *, window: Window, maxima: bool):
     seen = views(x, window)
     y = jnp.zeros_like(seen[0])
     for t, v in enumerate(seen):
