@@ -501,7 +501,10 @@ class Walk(Following):
 
 
 def walk(net: Layer, in_shape: Shape, path: str = "") -> Iterator[Visit]:
-    """Every layer that holds no other, in execution order, with its path and the shapes of one example. Raises ShapeError."""
+    """Every layer that holds no other, in execution order, with its path and the shapes of one example. Raises ShapeError.
+
+    Nets are followed as in training, here and in the tables, fields and costs: branches that exist then alone are listed.
+    """
     check_composed(net)
     call = Walk()
     call.follow(path, net, Placeholder(tuple(in_shape)))

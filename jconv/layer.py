@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache, wraps
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeGuard, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -35,6 +35,7 @@ from .ops.methods import WHOLE, Choice, check_method
 
 Params = dict[str, Any]
 State = dict[str, Any]
+Kind = TypeVar("Kind", bound="Layer")
 
 
 class Draw(Protocol):
@@ -309,7 +310,7 @@ def _traced_out_shape(layer: Layer, in_shape: Shape) -> Shape:
     return y.shape[1:]
 
 
-def computes_as(layer: Any, *kinds: type[Layer]) -> bool:
+def computes_as(layer: Any, *kinds: type[Kind]) -> TypeGuard[Kind]:
     """Whether a layer is of one of these classes and computes as that does: a class derived from it may compute something else."""
     same = lambda kind, name: getattr(type(layer), name, None) is getattr(kind, name, None)
     return any(isinstance(layer, kind) and all(same(kind, name) for name in ("apply", "function", "run")) for kind in kinds)

@@ -105,11 +105,14 @@ class Readers(Following):
 def _foldable(net: Layer) -> list[tuple[Step, Step]]:
     """Each layer that a batch norm can be folded into, and the batch norm: at test time, and for whoever reads it in training alone."""
     paths = lambda pairs: {(before.path, norm.path) for before, norm in pairs}
-    in_training = paths(_pairs(net, train=True))
-    return [pair for pair in _pairs(net, train=False) if paths([pair]) <= in_training]
+    (tested, at_test_time), (trained, in_training) = (_pairs(net, train) for train in (False, True))
+    both = paths(at_test_time) & paths(in_training)
+    resting = [pair for pair in in_training if not {step.path for step in pair} & tested]  # in heads that exist in training alone
+    return [pair for pair in at_test_time if paths([pair]) <= both or pair[0].path not in trained] + resting
 
 
-def _pairs(net: Layer, train: bool) -> list[tuple[Step, Step]]:
+def _pairs(net: Layer, train: bool) -> tuple[set[str], list[tuple[Step, Step]]]:
+    """Which layers are gone through, and the pairs."""
     found = Readers(train=train)
     found.readers[found.follow("", net, Number(0)).number] += 1  # by whoever applies the net
     runs = Counter(step.path for step in found.steps)
@@ -121,7 +124,7 @@ def _pairs(net: Layer, train: bool) -> list[tuple[Step, Step]]:
                 if type(before.layer) in KINDS and runs[before.path] == runs[norm.path] == 1:
                     yield before, norm
 
-    return list(pairs())
+    return set(runs), list(pairs())
 
 
 # The arithmetic ---------------------------------------------------------------------------------------------------------------------
@@ -179,7 +182,7 @@ def _put(tree: Mapping[str, Any], path: str, leaves: dict[str, Any]) -> dict[str
     return {**tree, name: child} if child else {other: inner for other, inner in tree.items() if other != name}
 
 
-def _check(path: str, layer: Layer, params: Any, state: Any) -> None:
+def _check(path: str, layer: Any, params: Any, state: Any) -> None:
     """Refuse arrays that are not this layer's, as far as that can be told without the shape of an image."""
     for what, tree in (("params", params), ("state", state)):
         if not isinstance(tree, Mapping):

@@ -72,8 +72,9 @@ def dtype_of(layer: Layer, in_shape: Shape, dtype: str) -> str:
         return dtype
     try:
         params, state = _arrays(layer, in_shape)
-        x = jax.ShapeDtypeStruct((2, *in_shape), dtype)
-        return jax.eval_shape(lambda *given: layer.apply(*given)[0], params, state, x).dtype.name
+        with jax.enable_x64(True) if jnp.dtype(dtype).itemsize == 8 else nullcontext():
+            x = jax.ShapeDtypeStruct((2, *in_shape), dtype)
+            return jax.eval_shape(lambda *given: layer.apply(*given)[0], params, state, x).dtype.name
     except Exception:  # then its gradient cannot be traced either, which is what is said
         return dtype
 

@@ -114,7 +114,7 @@ def misfits(net, in_shape):
     found = {}
     for v in walk(net, in_shape):
         w = v.layer.over(v.in_shape)
-        if w and (w.overhang[0] or w.unused[0]):
+        if w and w.rank and (w.overhang[0] or w.unused[0]):
             found[(w.in_sizes[0] + sum(w.padding[0]) - w.extent[0]) / w.stride[0] + 1] = None
     return list(found)
 

@@ -139,7 +139,7 @@ def test_a_method_that_cannot_do_it_names_those_that_can(name, method, words):
     y = (*x[:-1], k[-1])
     for call in (
         lambda: ops.conv(jnp.zeros(x), jnp.zeros(k), groups=groups, method=method),
-        lambda: Conv(k[-1], k[:-2], groups=groups, method=method).apply({"kernel": jnp.zeros(k)}, {}, jnp.zeros(x)),
+        lambda: Conv(k[-1], k[:-2], groups=groups, bias=False, method=method).apply({"kernel": jnp.zeros(k)}, {}, jnp.zeros(x)),
     ):
         with pytest.raises(ShapeError, match=re.escape(words)):
             call()

@@ -109,7 +109,7 @@ def test_a_leaf_that_is_wrong_is_named(file, change, words):
     "change, words",
     [
         ({"version": 2}, r"w.safetensors: what it says of its net cannot be used \(layout version 2, this jconv reads version 1\)"),
-        ({"net": {"layer": "Convolution"}}, "cannot be used .*unknown layer 'Convolution'"),
+        ({"net": {"class": "Convolution"}}, "cannot be used .*unknown layer 'Convolution'"),
         ({"in_shape": 7}, "cannot be used"),
         ({"in_shape": [7, 5, 4]}, r"cannot be used \(block: body gives"),
     ],
