@@ -44,8 +44,8 @@ def variants(name):
     return get_args(parameter.annotation) if parameter else (None,)
 
 
-DEEP = ("56", "101", "110", "152", "164", "200", "1001", "1202")  # more of the blocks that the shallower nets have, and slow to compile
-FORMS = [(name, variant) for name in MODELS if not name.endswith(DEEP) for variant in variants(name)]
+DEEP = {"preact_resnet1001", "cifar_resnet1202"}  # as one program they take minutes to compile; operation by operation, seconds
+FORMS = [(name, variant) for name in MODELS for variant in variants(name)[: 1 if name in DEEP else None]]
 
 
 def along(axis: int, layer):
@@ -118,7 +118,7 @@ def test_the_field_of_every_net_is_the_support_of_its_input_gradient(name, varia
     across, down = (map_layers(net, lambda _, layer, axis=axis: along(axis, layer)) for axis in (0, 1))
     for line in (across,) if across == down else (across, down):
         (field,) = net_field(line, (20_000, 1))
-        check(line, (field.size + 3 * field.jump + 2 * abs(field.start), 1), rng, compiled)
+        check(line, (field.size + 3 * field.jump + 2 * abs(field.start), 1), rng, (lambda f: f) if name in DEEP else compiled)
 
 
 @pytest.mark.parametrize(
