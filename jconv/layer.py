@@ -11,7 +11,7 @@ A layer is a frozen dataclass of settings: no array, no mode, no name. Everythin
 
 To write a layer, declare its arrays in `parameters` (and `statistics`, for what training updates outside the gradient) and
 write `out_shape` and `apply`; `init` then follows, and so do its row in the tables, its receptive field and its memory: what a
-layer does not declare is measured from its own trace (analysis in network/measure.py), or "unknown". Every `apply` is held to
+layer does not declare is measured from its own trace (network/measure.py and support.py), or "unknown". Every `apply` is held to
 what the layer declares: see `checked`. A layer made of layers is a `Composite` (composite.py).
 """
 

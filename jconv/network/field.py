@@ -9,7 +9,7 @@ from ..composite import Following, Placeholder, kept_shape, path_to
 from ..errors import LayerError, located
 from ..geometry import ReceptiveField, Shape, Window, pointwise, union
 from ..layer import Layer
-from .measure import window_of, windows_of_join
+from .support import window_of, windows_of_join
 
 Axes = tuple[ReceptiveField, ...]
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from ..errors import InputError
 from ..geometry import Shape
 from ..layer import Layer, with_method
 from .differences import Differences, Leaves, output_and_gradient, relative, rounding_noise, run_once, weighted_sum
@@ -89,7 +90,7 @@ def gradcheck(
     - the gradient of the twin, by default the net `with_method(net, "im2col")`.
     Errors are relative: |numeric - exact| over the larger of the two, max|a - b| / max|b| for twins; a leaf whose gradient is
     below 1e-6 of the largest one counts as that large. The net's parameters and its `batch` >= 3 images are random.
-    Raises ValueError for a smaller batch in training, where batch statistics would degenerate.
+    Raises InputError for a smaller batch in training, where batch statistics would degenerate.
     """
     if not isinstance(target, Layer):
         leaves = {f"argument {i}": np.asarray(a, np.float64) for i, a in enumerate(args)}
@@ -97,7 +98,7 @@ def gradcheck(
         with jax.enable_x64(True), jax.default_matmul_precision("highest"):
             return _check(f, g, leaves, None if per_coordinate else directions, tolerance, twin_tolerance, seed)
     if batch < 3:
-        raise ValueError(f"gradcheck: batch={batch}; at least 3 are needed for batch statistics to vary")
+        raise InputError(f"gradcheck: batch={batch}; at least 3 are needed for batch statistics to vary")
     in_shape = tuple(*args)
     target = with_precision(target, "highest")
     other = with_precision(twin, "highest") if isinstance(twin, Layer) else with_method(target, "im2col")

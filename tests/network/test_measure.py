@@ -34,7 +34,8 @@ from jconv import (
     summary,
 )
 from jconv.errors import InputError
-from jconv.network.measure import _measured_window, _traced_kept, _traced_macs, kept_by, kept_by_join, macs_of, window_of, windows_of_join
+from jconv.network.measure import _traced_kept, _traced_macs, kept_by, kept_by_join, macs_of
+from jconv.network.support import _measured_window, window_of, windows_of_join
 
 IMAGE = (13, 11, 6)
 DECLARED = [
