@@ -11,6 +11,7 @@ from jconv import (
     AdaptiveAvgPool,
     AvgPool,
     BatchNorm,
+    Composite,
     Conv,
     ConvTranspose,
     Dense,
@@ -23,6 +24,7 @@ from jconv import (
     LayerError,
     LocalResponseNorm,
     MaxPool,
+    ReceptiveField,
     Relu,
     Sequential,
     Subsampling,
@@ -239,3 +241,16 @@ def test_half_precision_is_measured_in_half_precision():
     net = Sequential(conv=Conv(6, 1), act=Lambda(jax.nn.silu), again=Conv(6, 1))
     assert saved_bytes(net, IMAGE, "bfloat16") * 2 == saved_bytes(net, IMAGE, "float32")
     assert saved_bytes(net, IMAGE, "float64") == 2 * saved_bytes(net, IMAGE, "float32")
+
+
+def test_the_field_of_a_join_is_measured_where_it_is_not_said_to_be_pointwise():
+    @dataclass(frozen=True)
+    class Moved(Composite):
+        layer: Layer
+        by: int
+
+        def run(self, call, x):
+            moved = lambda a, b: a[:, self.by :] + b[:, : b.shape[1] - self.by]
+            return call.join(moved, x, call.child("layer", self.layer, x))
+
+    assert net_field(Moved(Conv(6, 3, padding=1), 4), IMAGE) == (ReceptiveField(6, 1, -1), ReceptiveField(3, 1, -1))
