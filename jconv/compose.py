@@ -65,7 +65,7 @@ class Concat(Named):
     """y = [branch(x) for each branch], joined along channels.
 
     Shapes: (*S, C) -> (*S', C1 + C2 + ...); every branch must give the same *S'. Raises ShapeError naming the first that differs.
-    Source: the Inception module (facts B6).
+    Source: the Inception module, Szegedy et al. 2014, "Going Deeper with Convolutions".
     """
 
     def run(self, call: Call, x):
@@ -91,7 +91,7 @@ class Residual(Composite):
     """y = then(body(x) + shortcut(x)).
 
     Shapes: body and shortcut must give the same shape; ShapeError says what each gives.
-    Source: He et al. 2015, "Deep Residual Learning for Image Recognition" (facts B8).
+    Source: He et al. 2015, "Deep Residual Learning for Image Recognition".
     """
 
     body: Layer

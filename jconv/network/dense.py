@@ -29,7 +29,7 @@ def convolutionalize(net: Layer, params: Params, in_shape: Shape) -> tuple[Layer
     squeeze-and-excitation: it is no head, and sees the whole of a larger image too.
     Raises LayerError for a Dense that nothing spatial comes before, or that is gone through twice with different windows, and for layers of
     one's own that give other numbers on a map: a net with such is tried, with random arrays.
-    Source: facts S62-S66.
+    Source: CS231n notes, Converting FC layers to CONV layers.
     """
     edits: dict[str, Layer] = {}
     kernels: dict[str, Shape] = {}

@@ -29,7 +29,7 @@ PRODUCTS = (  # of unknown cost
 
 
 class Kept(NamedTuple):
-    """What is kept for the gradient: which inputs, as they came; whether the output, as it leaves; bytes an example; bytes in any case."""
+    """What is kept for the gradient: which inputs, as they came; whether the output, as it leaves; bytes per example, and in any case."""
 
     inputs: tuple[bool, ...]
     output: bool

@@ -1,7 +1,7 @@
 """Memory: what a forward pass holds at its peak, what training keeps for the backward pass, and which batch fits.
 
 Sizes are bytes; 1 MiB is 2^20 of them, 1 GiB 2^30. By integer arithmetic for what layers declare, and from the trace of those that do
-not (measure.py); where that cannot be, sizes are None, which tables write "unknown". Source: facts S84, S94-S104.
+not (measure.py); where that cannot be, sizes are None, which tables write "unknown". Source: CS231n notes, Computational Considerations.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Losses: functions of (logits (N, classes), labels (N,) integers) to one float32 number an example, (N,).
+"""Losses: functions of (logits (N, classes), labels (N,) integers) to one float32 number per example, (N,).
 
 What a net ends in are its logits: the CS231n notes call them scores. A word that optax has too gives what optax's gives.
 """
