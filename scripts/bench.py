@@ -4,17 +4,19 @@
     jconv bench --suite ops nets train compile memory            everything for a CPU
     jconv bench --suite ops --cases depthwise "max pool"         cases with one of these words in their name
     jconv bench --suite scan                                     inside lax.scan, and written out
+    jconv bench --suite plan                                     whether each row of the plan still holds on this machine and jax
     jconv bench --suite gpu                                      an accelerator's cases
     jconv bench --suite ops --toy --pairs 3                      small, to see that all works
     jconv bench --suite gpu --ahead v5e:2x2                      compiled for a TPU that need not be there, and not run
 
 Prints the machine, threads and versions, then every contestant of every case: median and quartiles of the run seconds, compile
-seconds apart, and how many times as long as jconv it takes; last the cases where jconv is slower than plain lax. Writes bench.json
+seconds apart, and how many times as long as jconv it takes; last the cases where jconv is slower than plain lax, or in the suite
+"plan" the rows whose method is slower than "direct" or plain lax at a shape where it was measured. Writes bench.json
 (with every sample), bench.md and, where plain lax takes part, bench.svg into a folder, anew after each case, so Ctrl-C loses one case
 only.
 The peers come with pip install "jconv[peers]"; those absent are skipped. With --ahead (extra "tpu-plan") nothing is run: for every
 case XLA's counts of arithmetic and traffic, the memory and the seconds of compiling, or why it refuses, in bench.json and bench.md.
-Exit code 2 for wrong input.
+Exit code 1 where a row of the plan does not hold; 2 for wrong input.
 """
 
 from __future__ import annotations
@@ -42,8 +44,8 @@ from jconv.bench.contestants import check_contestants, label
 from jconv.bench.machine import describe, machine, threads
 from jconv.bench.row import Row
 from jconv.bench.speed import Settings
-from jconv.bench.suites import SUITES, Job, choose
-from jconv.bench.tables import DEFINITION, block, markdown, slower_lines
+from jconv.bench.suites import PLANS, SUITES, Job, choose
+from jconv.bench.tables import DEFINITION, block, markdown, verdicts
 from jconv.command import command
 from jconv.errors import InputError
 from jconv.files import write_text
@@ -56,7 +58,7 @@ Words = Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME ...")]
 @dataclass(frozen=True)
 class Options:
     suite: Words = ("train",)
-    """Any of ops, scan, nets, train, compile, memory, gpu, gpu-compile."""
+    """Any of ops, scan, nets, train, compile, memory, plan, gpu, gpu-plan, gpu-compile."""
     cases: Words = ()
     """Only cases with one of these in their name, whole or part: "LeNet", "groups", "train". All by default."""
     contestants: Words = ()
@@ -104,11 +106,10 @@ def main(argv: Sequence[str] | None = None) -> int:
                 console.print(describe(about), soft_wrap=True, markup=False)
             console.print(block(rows[-1]), soft_wrap=True, markup=False)
             files = write_results(folder, about, rows, line)
-    console.print(
-        f"slower than plain lax ({DEFINITION}):", *(f"  {text}" for text in slower_lines(rows)), sep="\n", soft_wrap=True, markup=False
-    )
+    for heading, lines in verdicts(rows).items():
+        console.print(f"{heading} ({DEFINITION}):", *(f"  {text}" for text in lines), sep="\n", soft_wrap=True, markup=False)
     console.print(f"written: {folder}/{', '.join(files)}", soft_wrap=True, markup=False)
-    return 0
+    return int(any(row.loses for row in rows if row.suite in PLANS))
 
 
 def compile_only(jobs: Sequence[Job], options: Options, topology: str, folder: Path, console: Console, line: str) -> int:

@@ -12,8 +12,9 @@ from ..geometry import Shape, volume
 from ..layer import Layer, Params, State
 from ..network import thin
 
-What = Literal["forward", "gradient", "train", "per-example"]
+What = Literal["forward", "gradient", "train", "per-example", "input gradient", "kernel gradient"]
 WHATS = get_args(What)
+ONE_GRADIENT = ("input gradient", "kernel gradient")
 RATE, MOMENTUM = 0.01, 0.9  # of the SGD every contestant trains with
 
 
@@ -24,6 +25,7 @@ class Case:
     forward: the scores, in training mode. gradient: of sum(scores^2) in the parameters, with `images` in the input too.
     train: a whole step of SGD with momentum on the softmax cross entropy, data in, update out; buffers donated.
     per-example: the gradient of the cross entropy in the parameters, one for each example.
+    input gradient, kernel gradient: one alone, of what is given for the output's; the forward pass is not computed.
     """
 
     name: str

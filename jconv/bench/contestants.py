@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ..errors import InputError, unknown
 from ..ops import METHODS
-from .case import Case, What
+from .case import ONE_GRADIENT, Case, What
 from .looped import written_out
 from .task import Task, Unable
 
@@ -59,7 +59,14 @@ def maker(name: str) -> Maker:
     peer = PEERS[name]
     if find_spec(peer.library) is None:
         raise Unable(f"{peer.library} is not installed: pip install 'jconv[peers]'")
-    return getattr(import_module(f".peers.{peer.module}", __package__), peer.function)
+    make = getattr(import_module(f".peers.{peer.module}", __package__), peer.function)
+
+    def whole(case: Case, what: What) -> Task:
+        if what in ONE_GRADIENT:
+            raise Unable("computes whole gradients only")
+        return make(case, what)
+
+    return whole
 
 
 def check_contestants(names: Iterable[str]) -> None:

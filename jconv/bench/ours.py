@@ -82,7 +82,14 @@ def program(case: Case, what: What, method: str, jitted: Jit) -> Program:
 
 
 def _program(case: Case, net: Layer, what: What, jitted: Jit) -> Program:
-    make = {"forward": _forward, "gradient": _gradient, "train": _train, "per-example": _per_example}[what]
+    make = {
+        "forward": _forward,
+        "gradient": _gradient,
+        "train": _train,
+        "per-example": _per_example,
+        "input gradient": partial(_one_gradient, of=1),
+        "kernel gradient": partial(_one_gradient, of=0),
+    }[what]
     return make(case, net, jitted)
 
 
@@ -102,6 +109,19 @@ def _gradient(case: Case, net: Layer, jitted: Jit) -> Program:
 
     f = jitted(jax.value_and_grad(squares, argnums=(0, 1) if case.images else 0))
     return Program(f, lambda params, state, images, labels: (params, images, state), shown)
+
+
+def _one_gradient(case: Case, net: Layer, jitted: Jit, of: int) -> Program:
+    """Of the parameters, or of the images: the compiler drops the other, and the forward pass, of which nothing is left."""
+
+    def pulled_back(params, x, state, y):
+        return jax.vjp(lambda params, x: net.apply(params, state, x, train=True)[0], params, x)[1](y)[of]
+
+    def arguments(params, state, images, labels):
+        out = (images.shape[0], *net.out_shape(case.in_shape))
+        return params, images, state, jax.random.normal(jax.random.key(0), out, images.dtype)
+
+    return Program(jitted(pulled_back), arguments, lambda result: [_numbers(a) for a in jax.tree.leaves(result)])
 
 
 def _train(case: Case, net: Layer, jitted: Jit) -> Program:

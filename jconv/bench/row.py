@@ -39,7 +39,8 @@ class Row:
     errors: dict[str, float] = field(default_factory=dict)  # contestant -> how far its numbers are from the first one's
     disagree: dict[str, str] = field(default_factory=dict)  # contestant -> what is not the same
     others: float | None = None  # the share of the cores that other processes took meanwhile
-    judged: list[Ratio] = field(default_factory=list)  # jconv against plain lax, each measurement of enough pairs
+    rival: str = "lax"  # whom jconv is judged against
+    judged: list[Ratio] = field(default_factory=list)  # jconv against it, each measurement of enough pairs
 
     @property
     def title(self) -> str:
@@ -61,12 +62,13 @@ class Row:
         return min(there, key=lambda name: self.spread(name).median, default=None)
 
     @property
-    def slower_than_lax(self) -> bool:
+    def loses(self) -> bool:
+        """Whether jconv is slower than its rival."""
         return slower(self.judged)
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON, with the ratios worked out."""
         ratios = {name: r._asdict() for name in self.samples if (r := self.times(name))}
         errors = {name: error if np.isfinite(error) else None for name, error in self.errors.items()}
-        worked_out = {"times_of_jconv": ratios, "slower_than_lax": self.slower_than_lax}
+        worked_out = {"times_of_jconv": ratios, "loses": self.loses}
         return {**asdict(self), "judged": [r._asdict() for r in self.judged], "errors": errors, **worked_out}

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Sequence
+from math import inf
 from typing import Any, NamedTuple
 
 from jax.errors import JaxRuntimeError
@@ -20,7 +21,7 @@ from ..network import summary
 from ..network.exhausted import advice, is_exhausted
 from ..timing import PAIRS, Ratio, Timing, measure, ratio
 from .case import Case, What
-from .contestants import maker
+from .contestants import label, maker
 from .machine import others_share, used
 from .row import Row
 from .task import Task, Unable, largest_error, wait
@@ -28,7 +29,7 @@ from .task import Task, Unable, largest_error, wait
 TOLERANCE = {"float32": 1e-3, "bfloat16": 1e-1}  # of the largest number
 LEAST = 20e-3  # seconds a sample
 QUEUED = 0.2  # the same where calls are queued. A ResNet-50 step on an H100: 29.7 ms one by one, 23.5 among others, as in training
-PASSES = {"forward": 1, "gradient": 3, "train": 3, "per-example": 3}  # in forward passes' arithmetic
+PASSES = {"gradient": 3, "train": 3, "per-example": 3}  # in forward passes' arithmetic; else one
 
 
 class Settings(NamedTuple):
@@ -45,10 +46,18 @@ class Settings(NamedTuple):
 Note = Callable[[str], Any]
 
 
-def measure_speed(suite: str, case: Case, what: What, names: Sequence[str], settings: Settings, note: Note = str) -> Row:
-    """Time the contestants on a case. `note` is told what is going on."""
+def measure_speed(
+    suite: str,
+    case: Case,
+    what: What,
+    names: Sequence[str],
+    settings: Settings,
+    note: Note = str,
+    rivals: Sequence[str] = ("lax",),
+) -> Row:
+    """Time the contestants on a case. `note` is told what is going on. jconv is judged against the fastest of the `rivals`."""
     gc.collect()  # the case before may have left gigabytes
-    flops = 2 * PASSES[what] * case.batch * (summary(case.net, case.in_shape).totals.macs or 0)
+    flops = 2 * PASSES.get(what, 1) * case.batch * (summary(case.net, case.in_shape).totals.macs or 0)
     row = Row(suite, case.name, what, case.batch, case.dtype, flops=flops)
     tasks = made(row, case, what, names, note)
     runs = {name: task.run for name, task in tasks.items()}
@@ -63,11 +72,12 @@ def measure_speed(suite: str, case: Case, what: What, names: Sequence[str], sett
     row.compile_seconds = {name: t.compile_seconds for name, t in timings.items()}
 
     def again() -> dict[str, Timing]:
-        note("measuring jconv and plain lax again")
-        return measure({name: runs[name] for name in ("jconv", "lax")}, PAIRS, **how)
+        note(f"measuring jconv and {label(row.rival)} again")
+        return measure({name: runs[name] for name in ("jconv", row.rival)}, PAIRS, **how)
 
-    if settings.pairs >= PAIRS and {"jconv", "lax"} <= set(timings):
-        row.judged = judge(timings, again)
+    row.rival = min(rivals, key=lambda name: timings[name].median if name in timings else inf)
+    if settings.pairs >= PAIRS and {"jconv", row.rival} <= set(timings):
+        row.judged = judge(timings, again, row.rival)
     return row
 
 
@@ -102,14 +112,14 @@ class Comparison:
         self.since = used()
 
 
-def judge(timings: dict[str, Timing], again: Callable[[], dict[str, Timing]]) -> list[Ratio]:
-    """jconv against plain lax, in measurements of enough pairs: one where it does not look slower, else up to two."""
-    against_lax = lambda timings: ratio(timings["jconv"].samples, timings["lax"].samples)
-    first = against_lax(timings)
+def judge(timings: dict[str, Timing], again: Callable[[], dict[str, Timing]], rival: str = "lax") -> list[Ratio]:
+    """jconv against a rival, in measurements of enough pairs: one where it does not look slower, else up to two."""
+    against = lambda timings: ratio(timings["jconv"].samples, timings[rival].samples)
+    first = against(timings)
     judged = [first] if first.pairs >= PAIRS else []
     looks_slower = first._replace(pairs=PAIRS).slower
     while looks_slower and len(judged) < 2:
-        judged.append(against_lax(again()))
+        judged.append(against(again()))
         looks_slower = judged[-1].slower
     return judged
 

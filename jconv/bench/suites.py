@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 from ..errors import InputError, unknown
@@ -14,6 +15,7 @@ from .contestants import MAIN, OURS, PEERS, UNTUNED, WRITTEN_OUT
 from .memory import measure_memory
 from .nets import GPU, LARGE, PER_EXAMPLE, SMALL, TABLE
 from .ops import BENCHMARK_LAYERS, COMMON, EVERY_METHOD, IN_TURN, OPS, POOLS_AND_NORMS, SCANS, SLOW_IN_LAX
+from .planned import plan_cases
 from .row import Row
 from .speed import measure_speed
 
@@ -69,6 +71,12 @@ SUITES = {
         (*OURS, *PEERS),
         measure_memory,
     ),
+    "plan": Suite(
+        "every row of the plan where it was measured, forward and each gradient alone",
+        list(plan_cases("cpu")),
+        ("jconv", "direct", "lax"),
+        partial(measure_speed, rivals=("direct", "lax")),
+    ),
     "gpu": Suite(
         "an accelerator, in float32 and bfloat16",
         [
@@ -77,6 +85,7 @@ SUITES = {
             *_jobs(_both_dtypes(BENCHMARK_LAYERS + SLOW_IN_LAX + COMMON + POOLS_AND_NORMS, 16), "forward", "gradient"),
         ],
     ),
+    "gpu-plan": Suite("the same of an accelerator's rows", list(plan_cases("cuda", "bfloat16")), ("jconv", "direct", "lax")),
     "gpu-compile": Suite(
         "compile seconds of an accelerator's training steps, cold, with autotuning and without",
         _jobs(_both_dtypes(GPU, 1), "train"),
@@ -84,6 +93,8 @@ SUITES = {
         measure_compiling,
     ),
 }
+
+PLANS = ("plan", "gpu-plan")  # whose cases are rows of the plan
 
 
 def choose(suites: Sequence[str], parts: Sequence[str], small: bool = False) -> list[Job]:

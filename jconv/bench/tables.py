@@ -8,7 +8,7 @@ from typing import Any
 from .contestants import WRITTEN_OUT, label
 from .machine import describe, peak_flops
 from .row import MIB, Row, Spread
-from .suites import SUITES
+from .suites import PLANS, SUITES
 
 DEFINITION = (
     "slower: the median ratio is over 1.05 and the 95% bootstrap interval of at least 21 interleaved pairs excludes 1, in two measurements"
@@ -36,9 +36,16 @@ def disturbed(row: Row) -> str:
     return f"other processes took {row.others:.0%} of the cores meanwhile: measure again on a quiet machine"
 
 
-def slower_lines(rows: Sequence[Row]) -> list[str]:
-    """The cases where jconv is slower than plain lax, or that there is none."""
-    found = [f"{row.title}: {' and '.join(map(str, row.judged))} times plain lax's" for row in rows if row.slower_than_lax]
+def verdicts(rows: Sequence[Row]) -> dict[str, list[str]]:
+    """By heading: the cases where jconv is slower than plain lax and the rows of the plan that do not hold, or that there is none."""
+    of_plan = [row for row in rows if row.suite in PLANS]
+    others = [row for row in rows if row.suite not in PLANS]
+    parts = {"slower than plain lax": others, "rows of the plan that do not hold on this machine": of_plan}
+    return {heading: _slower_lines(part) for heading, part in parts.items() if part}
+
+
+def _slower_lines(rows: Sequence[Row]) -> list[str]:
+    found = [f"{row.title}: {' and '.join(map(str, row.judged))} times {label(row.rival)}'s" for row in rows if row.loses]
     judged = sum(bool(row.judged) for row in rows)
     return found or [f"none of the {judged} cases that had enough pairs" if judged else "not judged: no case had 21 pairs of both"]
 
@@ -55,8 +62,9 @@ def markdown(machine: dict[str, Any], rows: Sequence[Row], command: str) -> str:
         own = [row for row in rows if row.suite == suite]
         parts += [f"## {suite}: {SUITES[suite].title}", "", *headline(own, machine), ""]
         parts += ["<details><summary>Every contestant</summary>", "", *everything(own), "", "</details>", ""]
-    parts += ["## Slower than plain lax", "", f"({DEFINITION})", "", *(f"- {line}" for line in slower_lines(rows))]
-    return "\n".join([*parts, *remarks(rows)]) + "\n"
+    for heading, lines in verdicts(rows).items():
+        parts += [f"## {heading[0].upper()}{heading[1:]}", "", f"({DEFINITION})", "", *(f"- {line}" for line in lines), ""]
+    return "\n".join([*parts[:-1], *remarks(rows)]) + "\n"
 
 
 def headline(rows: Sequence[Row], machine: dict[str, Any]) -> Iterator[str]:

@@ -1,26 +1,78 @@
-"""A function compiled by itself inside a larger program."""
+"""A function compiled by itself inside a larger program.
+
+The CPU compiler would else compute the layers before a convolution again inside the loops that lay its operands out, element by
+element in transposed order: for batch norm and ReLU before a kernel gradient that took ten times as long as the layout.
+
+What such a function returns crosses over flat, as arrays of one axis. An array of several axes has as many layouts in memory as
+orders of its axes, and from jaxlib 0.12 on XLA takes a transposition that ends such a function for a change of layout alone: nothing
+is moved inside, and everything that is made of the result outside is copied into order once more. The kernel gradient of a 3x3
+convolution by "winograd" had 27 such copies in jaxlib 0.12.0, 10 in 0.10.2 and has 5 in both.
+
+Over several devices results stay as they are: flat, an axis that is spread over them would have to be gathered.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
+from jax.core import ShapedArray
 from jax.experimental.xla_metadata import set_xla_metadata
+from jax.extend.core import Primitive
+from jax.interpreters import mlir
+
+from .sharding import devices
 
 
-def apart(run: Callable, static: tuple[str, ...]) -> Callable:
+class Forms(NamedTuple):
+    """A function jitted to return its results as they are, and flat."""
+
+    whole: Callable
+    flat: Callable
+
+
+def apart(run: Callable, static: tuple[str, ...], flat: bool = True) -> Callable:
     """`run`, which XLA neither inlines nor fuses with what is around it; `static` names its settings, given by keyword.
 
-    The CPU compiler would else compute the layers before a convolution again inside the loops that lay its operands out, element by
-    element in transposed order: for batch norm and ReLU before a kernel gradient that took ten times as long as the layout.
+    It is for what the lowering of a primitive computes, and has neither derivatives nor batching. Without `flat` results stay as they
+    are: where what follows reorders them and something later reorders them back, XLA drops both only so.
     """
 
-    inner = jax.jit(run, static_argnames=static)
+    @wraps(run)
+    def flattened(*operands, **settings):
+        return jax.tree.map(jnp.ravel, run(*operands, **settings))
+
+    forms = Forms(*(jax.jit(f, static_argnames=static) for f in (run, flattened if flat else run)))
 
     @wraps(run)
     def call(*operands, **settings):
-        # The attribute is the call's alone: around it, as a context, it would be on loops inside too, whose bodies then stay apart.
-        return set_xla_metadata(inner(*operands, **settings), inlineable="false")
+        shapes, tree = jax.tree.flatten(jax.eval_shape(forms.whole, *operands, **settings))
+        results = _apart_p.bind(*operands, forms=forms, settings=tuple(settings.items()), results=tuple((a.shape, a.dtype) for a in shapes))
+        return jax.tree.unflatten(tree, results)
 
     return call
+
+
+def _types(*operands, forms: Forms, settings, results):
+    return [ShapedArray(shape, dtype) for shape, dtype in results]
+
+
+def _lowered(context: Any, *operands, forms: Forms, settings, results):
+    one = devices(context.module_context.axis_context) == 1
+
+    def run(*operands):
+        # The attribute is the call's alone: around it, as a context, it would be on loops inside too, whose bodies then stay apart.
+        found = set_xla_metadata((forms.flat if one else forms.whole)(*operands, **dict(settings)), inlineable="false")
+        return [a.reshape(shape) for a, (shape, _) in zip(jax.tree.leaves(found), results, strict=True)]
+
+    return mlir.lower_fun(run, multiple_results=True)(context, *operands)
+
+
+_apart_p = Primitive("jconv_apart")
+_apart_p.multiple_results = True
+_apart_p.def_impl(lambda *operands, forms, settings, results: jax.tree.leaves(forms.whole(*operands, **dict(settings))))
+_apart_p.def_abstract_eval(_types)
+mlir.register_lowering(_apart_p, _lowered)

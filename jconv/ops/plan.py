@@ -90,6 +90,17 @@ class Job(NamedTuple):
         return groups // together <= UNROLLED and together <= TOGETHER
 
 
+class Example(NamedTuple):
+    """A convolution at which a row was measured: x (N, *S, C), k (*F, C/groups, K) and the settings of `ops.conv`."""
+
+    x: Shape
+    k: Shape
+    groups: int = 1
+    stride: int = 1
+    padding: int = 0
+    dilation: int = 1
+
+
 class Row(NamedTuple):
     """The method for the jobs of a platform that `fits` says it is for."""
 
@@ -98,6 +109,7 @@ class Row(NamedTuple):
     method: str
     fits: Callable[[Job], bool]
     why: str
+    examples: tuple[Example, ...] = ()  # `jconv bench --suite plan` measures them anew; none where it takes several devices
 
 
 ALL, GRADIENT = OPERATIONS, ("kernel_gradient",)
@@ -108,6 +120,7 @@ ROWS = (
         "chunked",
         lambda job: job.depthwise and job.whole_batch,
         "16x56x56x128 by 3x3: 6.3 / 5.7 / 8.9 against 214 / 210 / 59 direct",
+        (Example((16, 56, 56, 128), (3, 3, 1, 128), groups=128, padding=1),),
     ),
     Row("cpu", ALL, "shift", lambda job: job.depthwise, "its kernel gradient 62, but no image waits for another device's"),
     Row(
@@ -116,6 +129,7 @@ ROWS = (
         "loop",
         lambda job: job.geometry.groups >= 16 and job.x[0] == 1,
         "one image a group, per-example gradients of 64 times 14x14x32 by 5x5 to 64: 16 against 37 direct and 30 one by one",
+        (Example((1, 14, 14, 64 * 32), (5, 5, 32, 64 * 64), groups=64, padding=2),),
     ),
     Row(
         "cpu",
@@ -124,8 +138,19 @@ ROWS = (
         lambda job: job.geometry.groups > 1 and job.few_blocks,
         "16x28x28x128 by 3x3 in 32 groups: 3.1 / 3.4 / 4.4 against 18 / 19 / 7.6 direct; 16x27x27x96 by 5x5 to 256 in 2: 17 / 21 / 20 "
         "against 20 / 32 / 23",
+        (
+            Example((16, 28, 28, 128), (3, 3, 4, 128), groups=32, padding=1),
+            Example((16, 27, 27, 96), (5, 5, 48, 256), groups=2, padding=2),
+        ),
     ),
-    Row("cpu", ALL, "loop", lambda job: job.geometry.groups > UNROLLED, "what splitting would write out too often: compile time"),
+    Row(
+        "cpu",
+        ALL,
+        "loop",
+        lambda job: job.geometry.groups > UNROLLED,
+        "what splitting would write out too often: compile time",
+        (Example((8, 14, 14, 64 * 16), (3, 3, 16, 64 * 16), groups=64, padding=1),),
+    ),
     Row(
         "cpu",
         ALL,
@@ -133,6 +158,10 @@ ROWS = (
         lambda job: job.spectra_pay,
         "8x64x64x64 by 9x9 to 128: 41 / 60 / 59 against 94 / 140 / 103 direct; 8x56x56x64 by 7x7 to 64: 23 / 24 / 32 against 33 / 33 / 42; "
         "8x16x16x128 by 7x7 to 128 would be 8 / 28 / 11 against 5 / 11 / 4",
+        (
+            Example((8, 64, 64, 64), (9, 9, 64, 128)),
+            Example((8, 56, 56, 64), (7, 7, 64, 64), padding=3),
+        ),
     ),
     Row(
         "cpu",
@@ -142,6 +171,12 @@ ROWS = (
         "8x28x28x256 by 3x3 to 256: 20 / 20 / 26 against 37 / 37 / 41 direct; 8x56x56x64 to 64: 8.4 / 8.7 / 11 against 11 / 11 / 20; "
         "64x14x14x32 by 5x5 to 64: 5.2 / 5.3 / 6.6 against 7.2 / 7.0 / 8.0; 128x32x32x16 by 3x3 to 16 would be 8.2 / 8.7, is 12 against "
         "6.2 / 6.2 / 16; 2x16x32x32x32 by 3x3x3 to 32: 6.0 / 6.1 / 8.7 against 9.7 / 9.8 / 18 folded",
+        (
+            Example((8, 28, 28, 256), (3, 3, 256, 256), padding=1),
+            Example((8, 56, 56, 64), (3, 3, 64, 64), padding=1),
+            Example((64, 14, 14, 32), (5, 5, 32, 64), padding=2),
+            Example((2, 16, 32, 32, 32), (3, 3, 3, 32, 32), padding=1),
+        ),
     ),
     Row(
         "cpu",
@@ -149,6 +184,7 @@ ROWS = (
         "fold",
         lambda job: job.geometry.window.rank == 3 and job.geometry.groups == 1,
         "2x16x32x32x32 by 3x3x3 to 32: 9 / 8 / 11 against 51 / 52 / 86 direct",
+        (Example((2, 16, 32, 32, 32), (3, 3, 3, 32, 32), padding=1, stride=2), Example((2, 16, 56, 56, 3), (3, 3, 3, 3, 64), padding=1)),
     ),
     Row(
         "cpu",
@@ -156,6 +192,10 @@ ROWS = (
         "shift",
         lambda job: job.thin and job.k[-2] == 1,
         "64x28x28x1 by 5x5 to 32: 1.0 against 4.7 direct and 2.3 of columns; to 6: 0.32 against 3.8 and 1.4",
+        (
+            Example((64, 28, 28, 1), (5, 5, 1, 32), padding=2),
+            Example((64, 28, 28, 1), (5, 5, 1, 6), padding=2),
+        ),
     ),
     Row(
         "cpu",
@@ -163,6 +203,10 @@ ROWS = (
         "columns",
         lambda job: job.thin and job.k[-1] <= THIN,
         "64x32x32x3 by 3x3 to 16: 0.75 against 1.20 direct; 8x224x224x3 to 32: 2.0 against 2.2; to 64 with stride 1: 55 against 48",
+        (
+            Example((64, 32, 32, 3), (3, 3, 3, 16), padding=1),
+            Example((8, 224, 224, 3), (3, 3, 3, 32), padding=1, stride=2),
+        ),
     ),
     Row(
         "cpu",
@@ -171,6 +215,11 @@ ROWS = (
         lambda job: job.thin_back,
         "32x32x32x3 by 3x3 to 64: 0.50 against 2.20 direct; 64x28x28x1 by 5x5 to 32: 0.56 against 2.81; 8x128x128x3 by 11x11 to 96: 50 "
         "against 225; with stride 4 it loses",
+        (
+            Example((32, 32, 32, 3), (3, 3, 3, 64), padding=1),
+            Example((64, 28, 28, 1), (5, 5, 1, 32), padding=2),
+            Example((8, 128, 128, 3), (11, 11, 3, 96)),
+        ),
     ),
     Row(
         "cpu",
@@ -178,6 +227,10 @@ ROWS = (
         "matmul",
         lambda job: job.pointwise,
         "8x56x56x64 to 256: 2.6 against 4.7 direct and 3.2 as a product of a transpose; 8x56x56x64 to 64: 0.9 against 2.3 and 1.4",
+        (
+            Example((8, 56, 56, 64), (1, 1, 64, 256)),
+            Example((8, 56, 56, 64), (1, 1, 64, 64)),
+        ),
     ),
     Row("cuda", ALL, "im2col", lambda job: job.integers, "cuDNN convolves no integers, and XLA's compiler fails on them"),
     Row(
@@ -195,6 +248,7 @@ ROWS = (
         "phases",
         lambda job: True,
         "256x28x28x64 by 3x3 dilated by 2 to 64: 0.10 against 0.55 derived, a convolution whose window is the image; forward it loses",
+        (Example((256, 28, 28, 64), (3, 3, 64, 64), padding=2, dilation=2),),
     ),
     Row(
         "cuda",
@@ -202,6 +256,7 @@ ROWS = (
         "fold",
         lambda job: volume(job.geometry.window.stride) == 1,
         "32x16x32x32x32 by 3x3x3 to 32: 0.15 / 0.15 / 0.21 against 0.28 / 0.29 / 0.38 derived, which lays the images out channels first",
+        (Example((32, 16, 32, 32, 32), (3, 3, 3, 32, 32), padding=1),),
     ),
 )
 # Elsewhere it is lax's own forms. H100, 128x56x56x128 by 3x3 to 128 with stride 2, input gradient: 0.10 derived, 0.25 direct.

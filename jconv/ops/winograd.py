@@ -74,8 +74,7 @@ def forward(x, k, *, geometry: Geometry, precision):
 def input_gradient(y, k, *, geometry: Geometry, precision):
     """As "direct" turns the kernel, it lies turned: the two cancel, where the sums of its rows would else be read across."""
     first, rest = first_and_rest(geometry)
-    *size, c, features = k.shape
-    k = jnp.swapaxes(_turned_kernel(k).reshape(*size, features, c), -1, -2)
+    k = jnp.swapaxes(_turned_kernel(k), -1, -2)
     return _by_rows(partial(direct.input_gradient, geometry=rest, precision=precision), y, k[::-1], mirrored(first))
 
 
@@ -108,10 +107,9 @@ def kernel_gradient(x, y, *, geometry: Geometry, precision):
     return jnp.stack(_sums(t.kernel.T, products)).astype(y.dtype)
 
 
-# Written out once: inside of the sums of rows, each would read it across. The kernel flat, or XLA would change its layout alone, and the
-# sums would read across still; the images not, as the padding of their rows writes them anyway.
+# Written out once: inside of the sums of rows, each would read it across.
 _turned_image = apart(lambda a, axes: jnp.transpose(a, axes), static=("axes",))
-_turned_kernel = apart(lambda k: jnp.swapaxes(k, -1, -2).ravel(), static=())
+_turned_kernel = apart(lambda k: jnp.swapaxes(k, -1, -2), static=())
 
 
 @cache

@@ -18,6 +18,6 @@ def test_spread_is_the_median_between_the_quartiles(rows):
 def test_a_row_is_plain_json_with_its_ratios(rows):
     first, second = (json.loads(json.dumps(row.to_dict(), allow_nan=False)) for row in rows)
     assert first["times_of_jconv"]["equinox"]["value"] == pytest.approx(2)
-    assert first["slower_than_lax"] is True and second["slower_than_lax"] is False
+    assert first["loses"] is True and second["loses"] is False
     assert first["judged"][0] == {"value": 1.5, "low": 1.4, "high": 1.6, "pairs": 21}
     assert first["samples"]["torch"] == rows[0].samples["torch"] and second["errors"] == {"lax": None}

@@ -68,6 +68,16 @@ def never():
     raise AssertionError("measured again")
 
 
+def test_jconv_is_judged_against_the_fastest_rival(small_net, monkeypatch):
+    seconds = {"jconv": 1.2, "direct": 1.0, "lax": 1.1}
+    played = lambda runs, rounds, **_: {name: Timing(0.0, np.full(rounds, seconds[name])) for name in runs}
+    monkeypatch.setattr(speed, "measure", played)
+    row = measure_speed("plan", small_net, "forward", tuple(seconds), Settings(), rivals=("lax", "direct"))
+    assert row.rival == "direct" and [r.value for r in row.judged] == pytest.approx([1.2, 1.2]) and row.loses
+    row = measure_speed("plan", small_net, "forward", ("jconv", "lax"), Settings(), rivals=("lax", "direct"))
+    assert row.rival == "lax" and [r.value for r in row.judged] == pytest.approx([1.2 / 1.1] * 2)
+
+
 def test_what_is_not_slower_is_measured_once():
     assert [r.value for r in judge(timings(1.0, 1.2), never)] == pytest.approx([1 / 1.2])
 

@@ -10,7 +10,7 @@ from jconv.ops import METHODS
 
 
 def test_the_suites_of_the_issue_are_there():
-    assert list(SUITES) == ["ops", "scan", "nets", "train", "compile", "memory", "gpu", "gpu-compile"]
+    assert list(SUITES) == ["ops", "scan", "nets", "train", "compile", "memory", "plan", "gpu", "gpu-plan", "gpu-compile"]
     assert [job.case.name for job in choose(["train"], []) if job.what == "train"] == [
         "LeNet", "VGG-small", "ResNet-20", "AlexNet (groups)", "ResNet-50",
     ]  # fmt: skip

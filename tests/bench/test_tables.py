@@ -1,5 +1,7 @@
+import dataclasses
+
 from jconv.bench.machine import machine
-from jconv.bench.tables import block, markdown, slower_lines
+from jconv.bench.tables import block, markdown, verdicts
 
 
 def test_a_block_has_a_line_for_each_contestant(rows):
@@ -17,10 +19,18 @@ def test_a_block_says_who_was_skipped_and_who_is_wrong(rows):
 
 
 def test_what_is_slower_is_listed_or_that_nothing_is(rows):
-    assert slower_lines(rows) == ["train: LeNet, train, batch 64: 1.50 (1.40 to 1.60) and 1.40 (1.30 to 1.50) times plain lax's"]
+    (lines,) = verdicts(rows).values()
+    assert lines == ["train: LeNet, train, batch 64: 1.50 (1.40 to 1.60) and 1.40 (1.30 to 1.50) times plain lax's"]
     rows[0].judged.pop()
-    assert slower_lines(rows) == ["none of the 1 cases that had enough pairs"]
-    assert slower_lines(rows[1:]) == ["not judged: no case had 21 pairs of both"]
+    assert list(verdicts(rows).values()) == [["none of the 1 cases that had enough pairs"]]
+    assert list(verdicts(rows[1:]).values()) == [["not judged: no case had 21 pairs of both"]]
+
+
+def test_rows_of_the_plan_have_a_list_of_their_own(rows):
+    of_plan = dataclasses.replace(rows[0], suite="plan", rival="direct")
+    assert list(verdicts([of_plan])) == ["rows of the plan that do not hold on this machine"]
+    both = list(verdicts([*rows, of_plan]).values())
+    assert [line.rpartition("times ")[2] for lines in both for line in lines] == ["plain lax's", "jconv direct's"]
 
 
 def test_markdown_has_the_ratios_then_every_contestant(rows):

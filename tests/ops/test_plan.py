@@ -80,6 +80,20 @@ TABLE = [  # x, k, groups, devices, what each operation runs by on a CPU
 ]
 
 
+@pytest.mark.parametrize("row, example", [(row, example) for row in ROWS for example in row.examples])
+def test_what_a_row_was_measured_at_is_its_own(row, example, convolution):
+    geometry = convolution(example.x, example.k, **{name: getattr(example, name) for name in example._fields[2:]})
+    for operation in row.operations:
+        job = Job(operation, example.x, example.k, geometry)
+        fitting = (r for r in ROWS if r.platform == row.platform and operation in r.operations and job.may_run(r.method) and r.fits(job))
+        assert next(fitting) is row
+        assert choose(job, row.platform) == row.method
+
+
+def test_every_row_of_a_cpu_is_measured_that_one_device_can():
+    assert {row.method for row in ROWS if row.platform == "cpu" and not row.examples} == {"shift"}
+
+
 def words(x, k, geometry, devices=1, platform="cpu"):
     return tuple(choose(Job(operation, x, k, geometry, devices), platform) for operation in OPERATIONS)
 

@@ -40,6 +40,16 @@ def test_a_suite_writes_its_three_files(suite, part, cases, tmp_path, capsys):
     assert "threads in XLA" in out and "slower than plain lax" in out and "not judged" in out
 
 
+def test_a_row_of_the_plan_that_loses_ends_with_exit_code_1(tmp_path, monkeypatch, capsys):
+    argv = ["--suite", "plan", "--cases", "columns: 64x32x32x3 by 3x3 to 16", "--toy", "--pairs", "2", "--out", str(tmp_path)]
+    assert bench.main(argv) == 0
+    (row,) = json.loads((tmp_path / "bench.json").read_text())["rows"]
+    assert row["what"] == "forward" and set(row["samples"]) == {"jconv", "direct", "lax"} and not row["disagree"]
+    monkeypatch.setattr(Row, "loses", True)
+    assert bench.main(argv) == 1
+    assert "rows of the plan that do not hold on this machine" in capsys.readouterr().out
+
+
 def test_scans_are_measured_against_themselves_written_out(tmp_path, capsys):
     argv = ["--suite", "scan", "--cases", "4 batches of 32: gradients of depthwise 3x3 64", "--toy", "--pairs", "2"]
     assert bench.main([*argv, "--out", str(tmp_path)]) == 0
