@@ -18,6 +18,7 @@ from .direct import Geometry, dimensions, forward, x_shape
 from .methods import Choice, check_method, check_serves, check_whole, per_operation
 from .precision import resolved
 from .primitive import bind
+from .widening import summed
 
 NO_AXES = Window((), (), (), (), (), (), ())
 
@@ -150,7 +151,7 @@ def dense(x: jax.Array, kernel: jax.Array, *, method: str = "auto", precision: l
         )
     _check_dtypes("x", x, kernel)
     if method != "auto":
-        return jnp.matmul(x, kernel, precision=precision)
+        return summed(jnp.matmul, x, kernel, precision)
     return bind(forward_p, x, kernel, geometry=Geometry(NO_AXES, 1), precision=resolved(precision), method=per_operation("auto"))
 
 

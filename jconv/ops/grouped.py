@@ -8,6 +8,8 @@ are examples.
 
 from __future__ import annotations
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -18,6 +20,7 @@ from .apart import apart
 from .columns import rows, rows_by_axis
 from .direct import Geometry
 from .precision import is_highest
+from .widening import summed
 
 WIDE = 16  # channels: below, a matrix product is bound by its memory
 COLUMNS = 4 * 2**20  # bytes of im2col's columns at a time: what stays in cache
@@ -127,7 +130,7 @@ def _gradients_of_groups(x, y, *, geometry: Geometry, precision):
         a, b = pair  # (some, N, *S, c), (some, N, *S', o)
         columns = jax.vmap(lambda image: in_rows(image, w))(a)  # some and N apart: N may be spread over devices
         columns, b = columns.reshape(some, n * positions, taps * c), b.reshape(some, n * positions, o)
-        return jnp.einsum("gpf,gpo->gfo", columns, b, precision=precision)
+        return summed(partial(jnp.einsum, "gpf,gpo->gfo"), columns, b, precision)
 
     return lax.map(gradients, tuple(a.reshape(g // some, some, *a.shape[1:]) for a in (x, y))).reshape(g, *w.size, c, o)
 

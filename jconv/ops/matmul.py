@@ -6,12 +6,15 @@ the speed of a convolution whose image is that transposed matrix, so it is writt
 
 from __future__ import annotations
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 from jax import lax
 
 from ..geometry import Shape, volume
 from .direct import Geometry, x_shape
+from .widening import summed
 from .window import views
 
 
@@ -46,4 +49,4 @@ def kernel_gradient(x, y, *, geometry: Geometry, precision):
 
 
 def _product(a, b, precision):
-    return jnp.tensordot(a, b, 1, precision=precision)
+    return summed(partial(jnp.tensordot, axes=1), a, b, precision)

@@ -8,11 +8,14 @@ transposed: for the per-example gradients of a large layer the copy back takes l
 
 from __future__ import annotations
 
+from functools import partial
+
 import jax.numpy as jnp
 
 from ..geometry import Shape
 from .apart import apart
 from .direct import Geometry
+from .widening import summed
 
 
 def serves(k: Shape, geometry: Geometry) -> str:
@@ -22,24 +25,24 @@ def serves(k: Shape, geometry: Geometry) -> str:
 
 def forward(x, k, *, geometry: Geometry, precision):
     if geometry.groups == 1:
-        return jnp.matmul(x, k, precision=precision)
-    return _join(jnp.einsum("ngc,cgo->ngo", *_split(geometry, x, k), precision=precision))
+        return summed(jnp.matmul, x, k, precision)
+    return _join(summed(partial(jnp.einsum, "ngc,cgo->ngo"), *_split(geometry, x, k), precision))
 
 
 def input_gradient(y, k, *, geometry: Geometry, precision):
     """One group is kept as an axis: XLA's CPU compiler then takes half the time for few images and a large kernel."""
-    return _join(jnp.einsum("ngo,cgo->ngc", *_split(geometry, y, k), precision=precision))
+    return _join(summed(partial(jnp.einsum, "ngo,cgo->ngc"), *_split(geometry, y, k), precision))
 
 
 def kernel_gradient(x, y, *, geometry: Geometry, precision):
     if geometry.groups == 1:
-        return jnp.matmul(x.T, y, precision=precision)
+        return summed(jnp.matmul, x.T, y, precision)
     return _join(jnp.moveaxis(_of_groups(*_split(geometry, x, y), precision=precision), 0, 1))
 
 
 def _gradients_of_groups(x, y, *, precision):
     """(N, g, c), (N, g, o) -> (g, c, o)"""
-    return jnp.einsum("ngc,ngo->gco", x, y, precision=precision)
+    return summed(partial(jnp.einsum, "ngc,ngo->gco"), x, y, precision)
 
 
 # Per-example gradients are outer products, in which XLA would compute what gave x and y for every element anew: LeNet's, of 512

@@ -6,6 +6,8 @@ W_row is 96 x 363, and their product 96 x 3025 is the output, 55x55x96 (facts S4
 
 from __future__ import annotations
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -13,6 +15,7 @@ from jax import lax
 from ..geometry import Padding, Shape, Window, volume, window
 from .direct import Geometry, k_shape
 from .sharding import reshaped
+from .widening import summed, wide_if_real
 from .window import views
 
 
@@ -61,19 +64,21 @@ def columns(x: jax.Array, w: Window) -> jax.Array:
 
 
 def conv(x: jax.Array, kernel: jax.Array, w: Window, groups: int = 1, precision: lax.PrecisionLike = None) -> jax.Array:
-    """Convolution as the notes' matrix product: W_row X_col, a group at a time. Same shapes as `ops.conv`."""
+    """Convolution as the notes' matrix product: W_row X_col, a group at a time. Same shapes as `ops.conv`; sums are float32 at least."""
+    dtype, x, kernel = x.dtype, wide_if_real(x), wide_if_real(kernel)
     n, c, k = x.shape[0], x.shape[-1] // groups, kernel.shape[-1] // groups
     out = []
     for g in range(groups):
         x_col = columns(x[..., g * c : (g + 1) * c], w)  # (N, F*F*c, positions)
         w_row = kernel[..., g * k : (g + 1) * k].reshape(-1, k).T  # (k, F*F*c)
         out.append(jnp.matmul(w_row[None], x_col, precision=precision))  # (N, k, positions)
-    y = jnp.concatenate(out, axis=1)
+    y = jnp.concatenate(out, axis=1).astype(dtype)
     return jnp.moveaxis(reshaped(y, (n, kernel.shape[-1], *w.out_sizes)), 1, -1)
 
 
 def conv_transpose(y: jax.Array, kernel: jax.Array, w: Window, groups: int = 1, precision: lax.PrecisionLike = None) -> jax.Array:
     """Transposed convolution: W_row^T y gives columns, col2im adds them up. Same shapes as `ops.conv_transpose`."""
+    dtype, y, kernel = y.dtype, wide_if_real(y), wide_if_real(kernel)
     n, k, c = y.shape[0], y.shape[-1] // groups, kernel.shape[-2]
     out = []
     for g in range(groups):
@@ -82,7 +87,7 @@ def conv_transpose(y: jax.Array, kernel: jax.Array, w: Window, groups: int = 1, 
         x_col = jnp.matmul(w_row[None], y_row, precision=precision)  # (N, F*F*c, positions)
         image = jax.ShapeDtypeStruct((n, *w.in_sizes, c), x_col.dtype)
         out.append(jax.linear_transpose(lambda x: columns(x, w), image)(x_col)[0])
-    return jnp.concatenate(out, axis=-1)
+    return jnp.concatenate(out, axis=-1).astype(dtype)
 
 
 def forward(x, k, *, geometry: Geometry, precision):
@@ -104,5 +109,5 @@ def local_conv(x: jax.Array, kernel: jax.Array, w: Window, precision: lax.Precis
     x_col = columns(x, w)  # (N, F*F*C, positions)
     k = kernel.shape[-1]
     w_row = kernel.reshape(volume(w.out_sizes), -1, k)  # (positions, F*F*C, k)
-    y = jnp.einsum("nfp,pfk->npk", x_col, w_row, precision=precision)
+    y = summed(partial(jnp.einsum, "nfp,pfk->npk"), x_col, w_row, precision)
     return reshaped(y, (x.shape[0], *w.out_sizes, k))

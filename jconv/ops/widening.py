@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 
 def wide(x: jax.Array) -> jax.Array:
@@ -22,3 +24,15 @@ def wide_dtype(dtype: Any) -> np.dtype:
 def wide_if_real(x: jax.Array) -> jax.Array:
     """The same, and integers as they are."""
     return wide(x) if jnp.issubdtype(x.dtype, jnp.inexact) else x
+
+
+def summed(product: Callable, a: jax.Array, b: jax.Array, precision: lax.PrecisionLike) -> jax.Array:
+    """product(a, b), summed in float32 at least, in the dtype that both have.
+
+    A CPU's half precision is widened before: left to itself, the compiler of jaxlib 0.12 sums some products of bfloat16 in bfloat16, and
+    asked for sums in float32 it refuses those of a batch of matrices. Accelerators have units that sum in float32.
+    """
+    plain = lambda a, b: product(a, b, precision=precision)
+    if a.dtype == wide_dtype(a.dtype) or not jnp.issubdtype(a.dtype, jnp.inexact):
+        return plain(a, b)
+    return lax.platform_dependent(a, b, cpu=lambda a, b: plain(wide(a), wide(b)).astype(a.dtype), default=plain)
