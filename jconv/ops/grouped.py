@@ -108,7 +108,7 @@ def loop_kernel_gradient(x, y, *, geometry: Geometry, precision):
     """
     g, settings = geometry.groups, ("geometry", "precision")
     one_image = x.shape[0] == 1
-    gradients = apart(_gradients_of_groups, settings, flat=False) if one_image else _gradients_of_groups
+    gradients = apart(_gradients_of_groups, settings) if one_image else _gradients_of_groups
 
     def run(x, y, geometry, precision):
         return _from_groups(gradients(_by_group(x, g), _by_group(y, g), geometry=geometry, precision=precision))

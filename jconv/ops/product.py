@@ -47,7 +47,7 @@ def _gradients_of_groups(x, y, *, precision):
 
 # Per-example gradients are outer products, in which XLA would compute what gave x and y for every element anew: LeNet's, of 512
 # examples, take 860 ms so and 420 apart.
-_of_groups = apart(_gradients_of_groups, static=("precision",), flat=False)
+_of_groups = apart(_gradients_of_groups, static=("precision",))
 
 
 def _split(geometry: Geometry, *arrays):

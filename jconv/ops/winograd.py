@@ -108,8 +108,8 @@ def kernel_gradient(x, y, *, geometry: Geometry, precision):
 
 
 # Written out once: inside of the sums of rows, each would read it across.
-_turned_image = apart(lambda a, axes: jnp.transpose(a, axes), static=("axes",))
-_turned_kernel = apart(lambda k: jnp.swapaxes(k, -1, -2), static=())
+_turned_image = apart(lambda a, axes: jnp.transpose(a, axes), static=("axes",), flat=True)
+_turned_kernel = apart(lambda k: jnp.swapaxes(k, -1, -2), static=(), flat=True)
 
 
 @cache
