@@ -11,12 +11,13 @@ Tree = TypeVar("Tree")
 
 
 def look(fast: Tree, slow: Tree, step: jax.Array, steps: int, *, every: int = 5, keep: float = 0.95**5) -> tuple[Tree, Tree]:
-    """(fast, slow) after `step` of `steps`: every so many steps both become d·slow + (1 - d)·fast, d = keep·(step/steps)³, else they stay.
+    """(fast, slow) after `step` of `steps`: every so many steps both become slow + (1 - d)·(fast - slow), else they stay.
 
-    So the slow ones are the fast ones at first, and at the end an average over the last steps, which is what to test.
-    A select, not a branch: a branch would have the host wait for the device. Shapes: two trees of one structure. Source: tysam-code 2023.
+    d = keep·(step/steps)³, so the slow ones are the fast ones at first, and at the end an average over the last steps, which is what to
+    test. Written so, what is not trained keeps every bit. A select, not a branch: a branch would have the host wait for the device.
+    Shapes: two trees of one structure. Source: tysam-code 2023.
     """
     due = step % every == 0
     d = keep * (step.astype(jnp.float32) / steps) ** 3
-    slow = jax.tree.map(lambda s, f: jnp.where(due, d.astype(s.dtype) * s + (1 - d).astype(s.dtype) * f, s), slow, fast)
+    slow = jax.tree.map(lambda s, f: jnp.where(due, s + (1 - d).astype(s.dtype) * (f - s), s), slow, fast)
     return jax.tree.map(lambda s, f: jnp.where(due, s, f), slow, fast), slow

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from sweeps import sweep
 
 from jconv import BatchNorm, Dropout, split_taps, walk, with_method
 from jconv.models import MODELS, build
@@ -50,6 +51,7 @@ CASES = [  # name, variant, side
     ("context_large", "train", 5),
     ("context_large", "deploy", 5),
 ]
+QUICK = ("lenet5_original", "alexnet", "vgg11", "cifar_resnet20", "preact_resnet20", "resnet50", "nin", "context_basic", "local_13pct")
 ELSEWHERE = ("lenet5", "caffe_lenet", "convnetjs", "tiny_vgg")  # test_models.py
 
 
@@ -59,7 +61,7 @@ def random_like(tree, rng):
     return jax.tree.map(lambda a: jnp.asarray(kernel(a) if a.ndim > 1 else rng.uniform(0.5, 1.5, a.shape), a.dtype), tree)
 
 
-@pytest.mark.parametrize(("name", "variant", "side"), CASES)
+@pytest.mark.parametrize(("name", "variant", "side"), sweep(CASES, QUICK))
 def test_outputs_and_gradients(name, variant, side, rng, compiled, slim):
     net, (*_, channels) = build(name, classes=CLASSES, variant=variant)
     net = slim(net)
@@ -104,7 +106,9 @@ FAMILIES = (
 )
 
 
-@pytest.mark.parametrize(("name", "variant", "side"), [case for case in CASES if case[0] in FAMILIES])
+@pytest.mark.parametrize(
+    ("name", "variant", "side"), sweep([case for case in CASES if case[0] in FAMILIES], ("alexnet", "preact_resnet20", "context_basic"))
+)
 def test_plain_lax_gives_the_same_numbers(name, variant, side, rng, x64, compiled, close, slim):
     net, (*_, channels) = build(name, classes=CLASSES, variant=variant)
     net, in_shape = slim(net), (side, side, channels)

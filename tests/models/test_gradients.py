@@ -6,6 +6,7 @@ One form of each, and another where its blocks are made of other pieces; deep ne
 from dataclasses import replace
 
 import pytest
+from sweeps import sweep
 
 from jconv import BatchNorm, Dropout, Identity, Sequential, Tap, gradcheck, map_layers, walk
 from jconv.layers import constant, convnetjs_normal
@@ -48,6 +49,8 @@ CASES = [  # name, variant, side
     ("context_large", "train", 5),
 ]
 
+QUICK = ("lenet5", "cifar_resnet20", "preact_resnet20", "alexnet", "context_basic", "local_13pct")
+
 # At test time: in training their last batch norms see three values each, too curved for differences; and what VGG's biases give before
 # a batch norm is nothing but rounding.
 TESTED = {"inception_v4", "vgg13_bn"}
@@ -68,12 +71,13 @@ def passes(net, in_shape, train=True):
     assert [leaf.name for leaf in check.leaves if leaf.numeric == 0] == []  # no gradient is zero, which any two would agree on
 
 
-@pytest.mark.parametrize(("name", "variant", "side"), CASES)
+@pytest.mark.parametrize(("name", "variant", "side"), sweep(CASES, QUICK))
 def test_every_gradient_is_that_of_differences_and_of_im2col(name, variant, side, slim):
     net, (*_, channels) = build(name, classes=4, variant=variant)
     passes(slim(net), (side, side, channels), train=name not in TESTED)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("variant", "side"), [("caffe", 64), ("torchvision", 32)])
 def test_googlenet_and_its_auxiliary_heads(variant, side, slim):
     net = slim(build("googlenet", classes=4, variant=variant)[0])
@@ -83,6 +87,7 @@ def test_googlenet_and_its_auxiliary_heads(variant, side, slim):
     assert heads[0] == heads[1]
 
 
+@pytest.mark.exhaustive
 def test_the_dilated_front_end_from_its_third_stage(slim):
     """What comes before are VGG's pieces, on an image of 380 pixels."""
     layers = slim(build("dilated_frontend", classes=4)[0]).layers

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from sweeps import sweep
 
 from jconv import (
     AdaptiveAvgPool,
@@ -142,7 +143,10 @@ def has_head(name):
     return any(isinstance(v.layer, Dense | GlobalAvgPool) for v in walk(*build(name)))
 
 
-@pytest.mark.parametrize(("name", "variant"), [*((name, None) for name in MODELS if has_head(name)), ("googlenet", "torchvision")])
+HEADS = [*((name, None) for name in MODELS if has_head(name)), ("googlenet", "torchvision")]
+
+
+@pytest.mark.parametrize(("name", "variant"), sweep(HEADS, ("lenet5", "alexnet", "vgg16", "googlenet", "resnet50")))
 def test_any_net_of_the_zoo_with_a_head_gives_a_map_beyond_its_size(name, variant):
     net, in_shape = build(name, variant=variant)
     dense, moved = convolutionalize(net, shapes(net, in_shape), in_shape)

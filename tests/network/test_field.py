@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from sweeps import sweep
 
 from jconv import (
     AdaptiveAvgPool,
@@ -46,6 +47,7 @@ def variants(name):
 
 DEEP = {"preact_resnet1001", "cifar_resnet1202"}  # as one program they take minutes to compile; operation by operation, seconds
 FORMS = [(name, variant) for name in MODELS for variant in variants(name)[: 1 if name in DEEP else None]]
+QUICK = ("lenet5", "alexnet", "vgg16", "googlenet", "cifar_resnet20", "resnet18", "context_basic")
 
 
 def along(axis: int, layer):
@@ -111,7 +113,7 @@ def check(net, in_shape, rng, jit):
     assert 0 < first and last < in_shape[0] - 1  # the image is longer
 
 
-@pytest.mark.parametrize(("name", "variant"), FORMS)
+@pytest.mark.parametrize(("name", "variant"), sweep(FORMS, QUICK))
 def test_the_field_of_every_net_is_the_support_of_its_input_gradient(name, variant, x64, rng, compiled):
     net, in_shape = build(name, variant=variant)
     net = sliding(without_taps(net), in_shape)

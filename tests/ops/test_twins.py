@@ -121,7 +121,7 @@ def agree(compiled, close, pull):
     return check
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", [*range(8), *(pytest.param(seed, marks=pytest.mark.exhaustive) for seed in range(8, 30))])
 def test_conv_float64(seed, x64, agree):
     rng = np.random.default_rng([1, seed])
     agree([conv(rng) for _ in range(MANY)], rng.standard_normal, np.float64)

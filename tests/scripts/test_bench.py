@@ -110,7 +110,7 @@ def test_ctrl_c_keeps_the_cases_before(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     "argv, words",
     [
-        (["--suite", "speed"], "unknown suite 'speed'; use 'ops', 'scan', 'nets', 'train', 'compile', 'memory', 'gpu', 'gpu-compile'"),
+        (["--suite", "speed"], "unknown suite 'speed'; use 'ops', 'scan', 'nets', 'train', 'compile', 'memory', 'plan'"),
         (["--suite", "train", "--cases", "alexnex"], "no case of train has 'alexnex' in its name; there are\n  LeNet, train"),
         (["--contestants", "keras"], "unknown contestant 'keras'"),
         (["--suite", "ops", "gpu"], "--suite gpu: jax finds only cpu here; pip install 'jax[cuda13]' on a machine with an NVIDIA GPU"),
