@@ -16,8 +16,10 @@ def plan_cases(platform: str, dtype: str = "float32") -> Iterator[tuple[Case, Wh
     """Of one platform's rows. A row that is for several devices has no example."""
     for row in (row for row in ROWS if row.platform == platform):
         for example in row.examples:
-            case = replace(example_case(example), dtype=dtype)
-            yield from ((replace(case, name=f"{row.method}: {case.name}"), WHAT[operation]) for operation in row.operations)
+            case = example_case(example)
+            case = replace(case, name=f"{row.method}: {case.name}", dtype=dtype)
+            for operation in row.operations:
+                yield case, WHAT[operation]
 
 
 def example_case(example: Example) -> Case:

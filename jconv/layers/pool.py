@@ -204,5 +204,6 @@ class Subsampling(Layer):
         return {"scale": Parameter(in_shape[-1:], mean), "bias": Parameter(in_shape[-1:], zeros)}
 
     def apply(self, params, state, x, *, train=False, key=None):
-        scale, bias = (a.reshape((1,) * (x.ndim - 1) + a.shape) for a in like(x, params["scale"], params["bias"]))
-        return window_sum(x, self.over(x.shape[1:]), self.method) * scale + bias, state
+        total = window_sum(x, self.over(x.shape[1:]), self.method)
+        scale, bias = (a.astype(total.dtype).reshape((1,) * (x.ndim - 1) + a.shape) for a in like(x, params["scale"], params["bias"]))
+        return (total * scale + bias).astype(x.dtype), state

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from ..errors import ShapeError
 from ..geometry import Shape, check_settings, volume
 from ..layer import Parameter, Pointwise, like
+from ..ops.widening import wide
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,8 @@ class Rbf(Pointwise):
         (codes,) = like(x, state["codes"])
         if (x.ndim != 2 and not self.positions) or x.shape[-1] != codes.shape[0]:
             raise ShapeError(f"x of shape {x.shape} for codes of shape {codes.shape}: features disagree; initialise for this input")
-        apart = x[..., None] - codes.reshape((1,) * (x.ndim - 1) + codes.shape)  # (N, *S, in, features)
-        return -jnp.square(apart).sum(axis=-2), state
+        apart = wide(x)[..., None] - wide(codes).reshape((1,) * (x.ndim - 1) + codes.shape)  # (N, *S, in, features)
+        return -jnp.square(apart).sum(axis=-2).astype(x.dtype), state
 
 
 def _signs(key: jax.Array, shape: Shape, dtype: Any) -> jax.Array:

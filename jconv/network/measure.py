@@ -221,7 +221,8 @@ def _residuals(run: Callable, arrays: Any, shapes: tuple[Shape, ...], dtype: str
     outputs, residuals = jaxpr.outvars[:1], jaxpr.outvars[1:]
     varying = _varying(jaxpr)
     kept = {v for v in residuals if not isinstance(v, Literal) and v in varying}
-    size = sum(math.prod(v.aval.shape) * v.aval.dtype.itemsize for v in kept - {*jaxpr.invars, *outputs})
+    others: list[Any] = [v.aval for v in kept - {*jaxpr.invars, *outputs}]
+    size = sum(math.prod(aval.shape) * aval.dtype.itemsize for aval in others)
     output = outputs[0] in kept and outputs[0] not in jaxpr.invars
     return Kept(tuple(v in kept for v in inputs), output, size, 0)
 

@@ -61,7 +61,7 @@ def switch_index(switches: jax.Array, w: Window) -> jax.Array:
     offsets = np.unravel_index(np.arange(volume(w.size)), w.size)
     index = 0
     for axis, (offset, s, (lo, _), n) in enumerate(zip(offsets, w.stride, w.padding, w.in_sizes, strict=True)):
-        start = np.expand_dims(np.arange(w.out_sizes[axis]) * s - lo, [d for d in range(w.rank + 2) if d != axis + 1])
+        start = np.expand_dims(np.arange(w.out_sizes[axis]) * s - lo, tuple(d for d in range(w.rank + 2) if d != axis + 1))
         position = jnp.asarray(start, jnp.int32) + jnp.asarray(offset, jnp.int32)[switches.astype(jnp.int32)]
         index = index * n + position
     return jnp.asarray(index)

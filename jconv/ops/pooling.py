@@ -39,7 +39,7 @@ def avg_pool(
     """
     w = pool_window(x.shape[1:-1], size, stride, padding, rounding)
     total = window_sum(x, w, method)
-    return total / jnp.asarray(counts(w, count_padding), total.dtype)
+    return (total / jnp.asarray(counts(w, count_padding), total.dtype)).astype(x.dtype)
 
 
 def lp_pool(
@@ -59,22 +59,23 @@ def lp_pool(
     if p < 1:
         raise ValueError(f"lp_pool: p={p}, at least 1 was expected")
     w = pool_window(x.shape[1:-1], size, stride, padding, rounding)
-    power = jnp.square(x) if p == 2 else jnp.abs(x) ** p
-    total = window_sum(power, w, method)
+    wx = wide_if_real(x)
+    total = window_sum(jnp.square(wx) if p == 2 else jnp.abs(wx) ** p, w, method)
     zero = total == 0
     safe = jnp.where(zero, jnp.ones_like(total), total)  # the root's derivative is infinite at zero
-    return jnp.where(zero, jnp.zeros_like(total), jnp.sqrt(safe) if p == 2 else safe ** (1 / p))
+    return jnp.where(zero, jnp.zeros_like(total), jnp.sqrt(safe) if p == 2 else safe ** (1 / p)).astype(x.dtype)
 
 
 def window_sum(x: jax.Array, w: Window, method: str = "auto") -> jax.Array:
-    """The sum over every window, padding counted as zero. (N, *S, C) -> (N, *out, C)"""
+    """The sum over every window, padding counted as zero, in float32 at least. (N, *S, C) -> (N, *out, C)"""
     check_whole(method)
+    x = wide_if_real(x)
     if method == "im2col":
         return jnp.stack(views(x, w), axis=1).sum(axis=1)
     if method == "auto" and (volume(w.size) <= SHIFTED or len(passes(w)) > 1):
         padded_for_few = len(passes(w)) == 1 and volume(w.stride) > 1 and any(max(pads) > 0 for pads in w.pads)
         run = _reduced_but_shifted_back if padded_for_few else _shifted
-        return run(wide_if_real(x), w).astype(x.dtype)
+        return run(x, w)
     return _reduced(x, w)
 
 
@@ -119,10 +120,11 @@ def adaptive_avg_pool(x: jax.Array, out_sizes: Shape) -> jax.Array:
     check_settings("adaptive_avg_pool", out_sizes=tuple(out_sizes))
     if len(out_sizes) != x.ndim - 2:
         raise ShapeError(f"out_sizes={out_sizes} for x of shape {x.shape}: one entry an axis was expected, {x.ndim - 2} in all")
+    y = wide_if_real(x)
     for axis, out in enumerate(out_sizes, 1):
-        bins = jnp.asarray(_bins(x.shape[axis], out), x.dtype)
-        x = jnp.moveaxis(jnp.tensordot(x, bins, (axis, 1), precision=lax.Precision.HIGHEST), -1, axis)
-    return x
+        bins = jnp.asarray(_bins(x.shape[axis], out), y.dtype)
+        y = jnp.moveaxis(jnp.tensordot(y, bins, (axis, 1), precision=lax.Precision.HIGHEST), -1, axis)
+    return y.astype(x.dtype)
 
 
 def _bins(size: int, out: int) -> np.ndarray:

@@ -26,12 +26,12 @@ def serves(k: Shape, geometry: Geometry) -> str:
 def forward(x, k, *, geometry: Geometry, precision):
     if geometry.groups == 1:
         return summed(jnp.matmul, x, k, precision)
-    return _join(summed(partial(jnp.einsum, "ngc,cgo->ngo"), *_split(geometry, x, k), precision))
+    return _join(_einsum("ngc,cgo->ngo", *_split(geometry, x, k), precision))
 
 
 def input_gradient(y, k, *, geometry: Geometry, precision):
     """One group is kept as an axis: XLA's CPU compiler then takes half the time for few images and a large kernel."""
-    return _join(summed(partial(jnp.einsum, "ngo,cgo->ngc"), *_split(geometry, y, k), precision))
+    return _join(_einsum("ngo,cgo->ngc", *_split(geometry, y, k), precision))
 
 
 def kernel_gradient(x, y, *, geometry: Geometry, precision):
@@ -42,7 +42,7 @@ def kernel_gradient(x, y, *, geometry: Geometry, precision):
 
 def _gradients_of_groups(x, y, *, precision):
     """(N, g, c), (N, g, o) -> (g, c, o)"""
-    return summed(partial(jnp.einsum, "ngc,ngo->gco"), x, y, precision)
+    return _einsum("ngc,ngo->gco", x, y, precision)
 
 
 # Per-example gradients are outer products, in which XLA would compute what gave x and y for every element anew: LeNet's, of 512
@@ -50,8 +50,14 @@ def _gradients_of_groups(x, y, *, precision):
 _of_groups = apart(_gradients_of_groups, static=("precision",))
 
 
-def _split(geometry: Geometry, *arrays):
-    return [a.reshape(a.shape[0], geometry.groups, a.shape[1] // geometry.groups) for a in arrays]
+def _einsum(letters: str, a, b, precision):
+    return summed(partial(jnp.einsum, letters), a, b, precision)
+
+
+def _split(geometry: Geometry, a, b):
+    """Both by groups. (*, g*c) -> (*, g, c)"""
+    by_group = lambda a: a.reshape(a.shape[0], geometry.groups, a.shape[1] // geometry.groups)
+    return by_group(a), by_group(b)
 
 
 def _join(a):

@@ -29,7 +29,7 @@ def score_map(image: np.ndarray, probabilities: np.ndarray, class_names: Sequenc
         points = max(4, min(9, 220 / max(sure.shape)))
         for (row, column), p in np.ndenumerate(sure):
             colour = "white" if p > 0.6 else LIGHT["ink"]
-            name = class_names[winner[row, column]]
+            name = class_names[int(winner[row, column])]
             right.text(column, row, name, ha="center", va="center", color=colour, fontsize=points, parse_math=False)
     for axes in (left, right):
         axes.set_xticks([])

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -130,3 +131,35 @@ def test_what_a_pool_leaves_out_is_noted():
 def test_settings_and_inputs_that_cannot_be(build, words):
     with pytest.raises(ValueError, match=f"^{re.escape(words)}"):
         build()
+
+
+@pytest.mark.parametrize("method", ["auto", "lax", "im2col"])
+@pytest.mark.parametrize(
+    ("layer", "side", "value", "expected"),
+    [
+        (AvgPool(20), 20, 1.0, 1.0),
+        (AvgPool(56), 56, 1.0, 1.0),
+        (AvgPool(5, 1), 30, 1.0, 1.0),
+        (AvgPool((1, 300)), 300, 1.0, 1.0),
+        (LpPool(20), 20, 1.0, 20.0),
+        (LpPool(6, p=3.0), 6, 1.0, 36 ** (1 / 3)),
+        (Subsampling(20), 20, 1.0, 1.0),
+        (AvgPool(8), 8, 2000.0, 2000.0),
+        (LpPool(2), 2, 300.0, 600.0),
+        (Subsampling(8), 8, 2000.0, 2000.0),
+    ],
+)
+def test_windows_of_half_precision_are_summed_in_float32_and_cast_once(layer, side, value, expected, method):
+    """bfloat16 stops growing at 256 ones, and float16 overflows at 65,504."""
+    layer, dtype = replace(layer, method=method), jnp.bfloat16 if value == 1 else jnp.float16
+    x = jnp.full((1, side, side, 2), value, dtype)
+    params, state = layer.init(jax.random.key(0), x.shape[1:])
+    y = layer.apply(params, state, x)[0]
+    assert y.dtype == dtype
+    np.testing.assert_allclose(np.asarray(y, np.float64), expected, rtol=4e-3)
+
+
+@pytest.mark.parametrize(("layer", "side"), [(AdaptiveAvgPool(1), 300), (AdaptiveAvgPool(7), 100), (GlobalAvgPool(), 56)])
+def test_means_of_half_precision_too(layer, side):
+    x = jnp.full((1, side, side, 2), 300.0, jnp.float16)
+    np.testing.assert_allclose(np.asarray(layer.apply({}, {}, x)[0], np.float64), 300, rtol=1e-3)
