@@ -39,7 +39,7 @@ def avg_pool(
     """
     w = pool_window(x.shape[1:-1], size, stride, padding, rounding)
     total = window_sum(x, w, method)
-    return (total / jnp.asarray(counts(w, count_padding), total.dtype)).astype(x.dtype)
+    return _like(x, total / jnp.asarray(counts(w, count_padding), total.dtype))
 
 
 def lp_pool(
@@ -63,7 +63,13 @@ def lp_pool(
     total = window_sum(jnp.square(wx) if p == 2 else jnp.abs(wx) ** p, w, method)
     zero = total == 0
     safe = jnp.where(zero, jnp.ones_like(total), total)  # the root's derivative is infinite at zero
-    return jnp.where(zero, jnp.zeros_like(total), jnp.sqrt(safe) if p == 2 else safe ** (1 / p)).astype(x.dtype)
+    root = jnp.sqrt(safe) if p == 2 else safe ** (1 / p)
+    return _like(x, jnp.where(zero, jnp.zeros_like(root), root))
+
+
+def _like(x: jax.Array, y: jax.Array) -> jax.Array:
+    """y in x's dtype, unless that is an integer's, which would truncate it."""
+    return y.astype(x.dtype) if jnp.issubdtype(x.dtype, jnp.inexact) else y
 
 
 def window_sum(x: jax.Array, w: Window, method: str = "auto") -> jax.Array:

@@ -209,3 +209,9 @@ def test_adaptive_errors():
         ops.adaptive_avg_pool(jnp.zeros((1, 4, 5, 1)), (2,))
     with pytest.raises(ValueError, match=r"adaptive_avg_pool: out_sizes=\(0, 2\), whole numbers of at least 1 were expected"):
         ops.adaptive_avg_pool(jnp.zeros((1, 4, 5, 1)), (0, 2))
+
+
+def test_means_and_roots_of_integers_are_not_truncated():
+    x = jnp.asarray([1, 2, 2, 3], jnp.int32).reshape(1, 2, 2, 1)
+    for y, expected in ((ops.avg_pool(x, (1, 2)), [1.5, 2.5]), (ops.lp_pool(x, (1, 2)), [5**0.5, 13**0.5])):
+        np.testing.assert_allclose(y.ravel(), expected, rtol=1e-6)
