@@ -3,9 +3,10 @@
 What a layer is     Layer, Parameter, Pointwise, Saved, walk and its Visit, map_layers
 Layers of layers    Sequential, Residual, Concat, Repeat, Tap, split_taps; of your own: Composite and its Call
 Convolutions        Conv, ConvTranspose, Local, Dense, Flatten, PadChannels, Rbf
-Pooling             MaxPool, AvgPool, LpPool, GlobalAvgPool, GlobalMaxPool, AdaptiveAvgPool, Subsampling
-Norms               BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm, ContrastNorm, Normalize, Scale
-Activations         Relu, LeakyRelu, Elu, Gelu, Silu, Sigmoid, Tanh, Softplus, Softmax, Maxout, Lambda, Identity
+Pooling             MaxPool, AvgPool, LpPool, GlobalAvgPool, GlobalMaxPool, AdaptiveAvgPool, AdaptiveMaxPool, Subsampling
+Larger again        Upsample, PixelShuffle, MaxUnpool
+Norms               BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm, LocalResponseNorm, ContrastNorm, Normalize, Scale
+Activations         Relu, LeakyRelu, PRelu, Elu, Gelu, Silu, Sigmoid, Tanh, Softplus, Softmax, Maxout, Lambda, Identity
 In training alone   Dropout, DropPath
 Initializers        Initializer; its words (he_normal, ...) are in jconv.layers, and jax.nn.initializers serve as well
 Compiling           jit, servable
@@ -29,7 +30,7 @@ from typing import TYPE_CHECKING
 
 from . import errors, geometry, grammar, layers, network, ops, timing
 from .compilation import jit
-from .compose import Concat, Repeat, Residual, Sequential
+from .compose import Concat, MaxUnpool, Repeat, Residual, Sequential
 from .composite import Call, Composite, Visit, walk
 from .errors import InputError, JconvError, LayerError, ShapeError
 from .geometry import ReceptiveField
@@ -37,6 +38,7 @@ from .grammar import PatternError, describe, pattern
 from .layer import Layer, Parameter, Pointwise, Saved, map_layers, with_method
 from .layers import (
     AdaptiveAvgPool,
+    AdaptiveMaxPool,
     AvgPool,
     BatchNorm,
     ContrastNorm,
@@ -53,6 +55,7 @@ from .layers import (
     GroupNorm,
     Identity,
     Initializer,
+    InstanceNorm,
     Lambda,
     LayerNorm,
     LeakyRelu,
@@ -63,8 +66,11 @@ from .layers import (
     MaxPool,
     Normalize,
     PadChannels,
+    PixelShuffle,
+    PRelu,
     Rbf,
     Relu,
+    RMSNorm,
     Scale,
     Sigmoid,
     Silu,
@@ -72,6 +78,7 @@ from .layers import (
     Softplus,
     Subsampling,
     Tanh,
+    Upsample,
 )
 from .network import (
     Budget,
@@ -122,6 +129,7 @@ _ON_DEMAND = ("bench", "data", "models", "scripts", "train", "view", "weights")
 
 __all__ = [
     "AdaptiveAvgPool",
+    "AdaptiveMaxPool",
     "AvgPool",
     "BatchNorm",
     "Budget",
@@ -145,6 +153,7 @@ __all__ = [
     "Identity",
     "Initializer",
     "InputError",
+    "InstanceNorm",
     "JconvError",
     "Lambda",
     "Layer",
@@ -155,14 +164,18 @@ __all__ = [
     "LocalResponseNorm",
     "LpPool",
     "MaxPool",
+    "MaxUnpool",
     "Maxout",
     "Measurement",
     "Normalize",
+    "PRelu",
     "PadChannels",
     "Parameter",
     "PatternError",
+    "PixelShuffle",
     "Pointwise",
     "PrecisionErrors",
+    "RMSNorm",
     "Rbf",
     "ReceptiveField",
     "Relu",
@@ -181,6 +194,7 @@ __all__ = [
     "Tanh",
     "Tap",
     "Tuning",
+    "Upsample",
     "Visit",
     "activations",
     "budget",

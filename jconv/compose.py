@@ -12,9 +12,11 @@ import jax.numpy as jnp
 
 from .composite import Call, Composite, check_names
 from .errors import ShapeError
-from .geometry import Shape, check_settings
-from .layer import Layer
+from .geometry import Padding, Shape, check_settings
+from .layer import Layer, in_lines
 from .layers.activation import Identity, Relu
+from .layers.pool import MaxPool
+from .ops.max_pooling import route, switches
 
 
 @dataclass(frozen=True, init=False)
@@ -44,10 +46,18 @@ class Named(Composite):
         return other
 
     def __getitem__(self, name: str) -> Layer:
-        return dict(self.layers)[name]
+        """The layer of that name, or of that path through the layers inside. Raises KeyError, with the names there are."""
+        layer: Layer = self
+        for i, part in enumerate(parts := str(name).split("/")):
+            children = dict(layer.children)
+            if part not in children:
+                there, where = ", ".join(children) or "none", "/".join(parts[:i]) or "the net"
+                raise KeyError(f"{where} has no layer called {part!r}; it has {there}")
+            layer = children[part]
+        return layer
 
     def __repr__(self):
-        return f"{type(self).__name__}({', '.join(f'{name}={layer!r}' for name, layer in self.layers)})"
+        return in_lines(type(self).__name__, [(name, repr(layer)) for name, layer in self.layers])
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -114,6 +124,47 @@ def _shape_of_sum(body: Shape, shortcut: Shape) -> Shape:
             f"give the shortcut the same stride and channels, e.g. shortcut=Conv({body[-1]}, 1, stride=...)"
         )
     return body
+
+
+@dataclass(frozen=True)
+class MaxUnpool(Composite):
+    """y = body(max pool of x), each value put back where its window's maximum was, zeros elsewhere; values that meet are added.
+
+    Shapes: (*S, C) -> (*S, C); the body keeps the shape of the pooled image, or ShapeError says what it gives. Windows as MaxPool's.
+    Source: Zeiler and Fergus 2013, "Visualizing and Understanding Convolutional Networks"; SegNet (Badrinarayanan et al. 2015) unpools so.
+    """
+
+    body: Layer
+    window: int | Shape = 2
+    stride: int | Shape | None = None
+    padding: Padding = 0
+    rounding: str = "floor"
+
+    @property
+    def pool(self) -> MaxPool:
+        """The pool that comes first."""
+        return MaxPool(self.window, self.stride, self.padding, self.rounding)
+
+    def __post_init__(self):
+        super().__post_init__()
+        _ = self.pool  # checks the settings
+
+    def run(self, call: Call, x):
+        pooled = call.join(self._pooled, x, shapes=self.pool.out_shape)
+        return call.join(self._unpooled, call.child("body", self.body, pooled), x, shapes=self._shape)
+
+    def _pooled(self, x: jax.Array) -> jax.Array:
+        return self.pool.apply({}, {}, x)[0]
+
+    def _unpooled(self, y: jax.Array, x: jax.Array) -> jax.Array:
+        pool = self.pool
+        found = switches(x, pool.window, stride=pool.stride, padding=pool.padding, rounding=pool.rounding)
+        return route(y, found, pool.over(x.shape[1:]))
+
+    def _shape(self, y: Shape, x: Shape) -> Shape:
+        if y != (pooled := self.pool.out_shape(x)):
+            raise ShapeError(f"gives {y} of the pooled image, {pooled}, whose shape it has to keep: its values go to the maxima", "body")
+        return x
 
 
 @dataclass(frozen=True)

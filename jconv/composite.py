@@ -36,8 +36,8 @@ import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
 
 from .errors import FeaturesError, LayerError, ShapeError, located
-from .geometry import Shape
-from .layer import Layer, Params, State, check_composed, child_key, name_hash
+from .geometry import Shape, as_shape
+from .layer import Layer, Params, State, check_composed, check_key, child_key, name_hash
 
 
 class Step(NamedTuple):
@@ -96,9 +96,10 @@ class Composite(Layer):
     def followed(self, in_shape: Shape) -> tuple[Shape, list[Step]]:
         """The shape that `run` gives, and its steps. Raises ShapeError, and LayerError for a layer in `run` that is not a child."""
         call = Shapes(self)
-        return passed_on(self, call, Placeholder(tuple(in_shape))).shape, call.steps
+        return passed_on(self, call, Placeholder(as_shape(in_shape))).shape, call.steps
 
     def init(self, key: jax.Array, in_shape: Shape) -> tuple[Params, State]:
+        check_key(self, key)
         params, state = {}, {}
         first: dict[str, Step] = {}
         for step in self.steps(in_shape):
@@ -507,7 +508,7 @@ def walk(net: Layer, in_shape: Shape, path: str = "") -> Iterator[Visit]:
     """
     check_composed(net)
     call = Walk()
-    call.follow(path, net, Placeholder(tuple(in_shape)))
+    call.follow(path, net, Placeholder(as_shape(in_shape)))
     return iter(call.found)
 
 
@@ -534,13 +535,26 @@ def _arrives(net: Layer, path: str, in_shape: Shape) -> int | None:
         return None
 
 
+def _no_layer(kind: str, name: str, value: Any) -> str:
+    """What to say of a value that stands where a layer was expected."""
+    if isinstance(value, type) and issubclass(value, Layer):
+        return f"{name} is the class {value.__name__}, a layer was expected; write {value.__name__}(...), with its settings"
+    came = type(value).__name__
+    if isinstance(value, (list, tuple)):
+        return f"{name} is a {came}, layers were expected one by one; write {kind}(*layers) for a {came} of them"
+    if isinstance(value, Mapping):
+        return f"{name} is a {came}, layers were expected by name; write {kind}(**layers) for a {came} of them"
+    said = f"{name} is {value!r:.60}, a layer was expected"
+    return f"{said}; wrap a function of a batch as Lambda(f)" if callable(value) else said
+
+
 def check_names(kind: str, pairs) -> None:
     if not pairs:
         raise ValueError(f"{kind}: no layers given, at least one was expected; Identity() is the layer that does nothing")
     hashes: dict[int, str] = {}
     for name, layer in pairs:
         if not isinstance(layer, Layer):
-            raise TypeError(f"{kind}: {name} is {layer!r}, a layer was expected; wrap a function as Lambda(f)")
+            raise TypeError(f"{kind}: {_no_layer(kind, name, layer)}")
         check_composed(layer)
         if not name or "/" in name or "#" in name:
             raise ValueError(f"{kind}: the name {name!r} may not be empty or hold '/' or '#', which separate the parts of a path")

@@ -6,7 +6,9 @@ argument. A setting of a wrong kind or value, such as Conv(features=0), is a pla
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from difflib import get_close_matches
+from typing import Any
 
 
 class JconvError(Exception):
@@ -58,6 +60,14 @@ def unknown(what: str, value, known: Sequence[str], other: str = "") -> str:
     """The text for a word that is not among those known."""
     words = ", ".join(repr(k) for k in known)
     return f"unknown {what} {value!r}; use {words}{f', or {other}' if other else ''}"
+
+
+def near(value: Any, known: Iterable[str]) -> str:
+    """The advice "did you mean ...?" with at most three of the words known, those alike first; "" where there are none."""
+    words = list(known)
+    alike = get_close_matches(str(value), words, n=3, cutoff=0.5) or words[:3]
+    *some, last = map(str, alike or [""])
+    return f"did you mean {', '.join(some)}{' or ' if some else ''}{last}?" if alike else ""
 
 
 class InputError(JconvError, ValueError):

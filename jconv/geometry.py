@@ -11,13 +11,46 @@ import math
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, TypeVar, cast
 
+import numpy as np
+
 from .errors import LayerError, ShapeError, unknown
 
 Shape = tuple[int, ...]
 Padding = int | str | tuple["int | tuple[int, int]", ...]
 Rounding = Literal["floor", "ceil", "exact"]
 ROUNDINGS = ("floor", "ceil", "exact")
+WORDS = ("SAME", "VALID")  # for a padding
 T = TypeVar("T")
+
+
+def as_shape(given: Any, what: str = "in_shape") -> Shape:
+    """A shape as a tuple of ints, from a tuple or list of whole numbers (Python's, NumPy's, jax's symbols). Raises ShapeError."""
+    if type(given) is tuple and all(type(n) is int and n > 0 for n in given):
+        return given
+    example = "one example's shape was expected, such as (28, 28, 1) for an image of 28x28 gray pixels"
+    if hasattr(given, "shape") and getattr(given, "ndim", 0) != 1:
+        raise ShapeError(f"{what} is an array of shape {tuple(cast(Any, given).shape)}; {example}: give x.shape[1:] of a batch x")
+    if isinstance(given, (str, bytes)) or not hasattr(given, "__iter__"):
+        one = f": ({given},) if that is the number of features" if isinstance(given, int) else ""
+        raise ShapeError(f"{what} is {given!r:.60}; {example}{one}")
+    sizes = tuple(_size(n) for n in given)
+    if None in sizes:
+        raise ShapeError(f"{what} is {tuple(given)!r:.60}; {example}, every entry a whole number of at least 1, without the batch")
+    return cast(Shape, sizes)
+
+
+def _size(n: Any) -> Any:
+    """An entry of a shape as an int, or a symbol as it is; None for what is neither."""
+    if isinstance(n, (bool, np.bool_)):
+        return None
+    if isinstance(n, (int, np.integer)):
+        return int(n) if n > 0 else None
+    from jax.export import is_symbolic_dim  # not needed otherwise, and slow to import
+
+    return n if is_symbolic_dim(n) else None
+
+
+MODES = ("zeros", "reflect", "replicate", "circular")  # what padding holds
 
 
 class Window(NamedTuple):
@@ -94,12 +127,28 @@ def window(
     return Window(tuple(in_sizes), sizes, strides, dilations, pads, tuple(over for _, over in each), tuple(out for out, _ in each))
 
 
-def pool_window(in_sizes: Shape, size: int | Shape, stride: int | Shape | None, padding: Padding, rounding: str) -> Window:
+def pool_window(
+    in_sizes: Shape, size: int | Shape, stride: int | Shape | None, padding: Padding, rounding: str, dilation: int | Shape = 1
+) -> Window:
     """The window of a pool: its stride is its size by default. Raises ShapeError also for a window that could lie in the padding alone."""
-    w = window(in_sizes, size, stride=size if stride is None else stride, padding=padding, rounding=rounding)
+    w = window(in_sizes, size, stride=size if stride is None else stride, padding=padding, dilation=dilation, rounding=rounding)
     if any(max(pad) >= f for pad, f in zip(w.padding, w.size, strict=True)):
         raise ShapeError(f"padding {w.padding} is as wide as the window {w.size}, so a window could see no input; use less padding")
+    if any(d > 1 for d in w.dilation) and any(not seen.any(axis=1).all() for seen in inside(w)):
+        raise ShapeError(f"a window of {w.size} dilated by {w.dilation} steps over an input of {in_sizes}; use less dilation or padding")
     return w
+
+
+def inside(w: Window, *, padding: bool = False) -> list[np.ndarray]:
+    """For each axis, which taps of each window lie in the input, or with `padding` in the input and its padding. (out, F) bool per axis"""
+    found = []
+    if not all(isinstance(n, int) for n in w.in_sizes):
+        raise ShapeError(f"which windows reach over the border is not known of {w.in_sizes}, sizes that are symbols; pad nothing")
+    for n, (lo, hi), f, s, d, out in zip(w.in_sizes, w.padding, w.size, w.stride, w.dilation, w.out_sizes, strict=True):
+        position = np.arange(out)[:, None] * s - lo + np.arange(f) * d
+        begin, end = (-lo, n + hi) if padding else (0, n)
+        found.append((begin <= position) & (position < end))
+    return found
 
 
 def pointwise(sizes: Shape) -> Window:
@@ -171,19 +220,42 @@ def _checked_length(value: Sequence[T], rank: int, what: str) -> tuple[T, ...]:
 def check_settings(kind: str, **settings) -> None:
     """Refuse window settings that no input could make right: counts below 1, negative padding, unknown words. Raises ValueError."""
     for what, value in settings.items():
-        if what == "rounding":
+        if what == "padding_mode":
+            if value not in MODES:
+                raise ValueError(f"{kind}: {unknown('padding_mode', value, MODES)}")
+        elif what == "rounding":
             if value not in ROUNDINGS:
                 raise ValueError(f"{kind}: {unknown('rounding', value, ROUNDINGS)}")
         elif what == "padding":
-            if isinstance(value, str) and value not in ("SAME", "VALID"):
-                raise ValueError(f"{kind}: {unknown('padding', value, ('SAME', 'VALID'), 'an int, or one int or (lo, hi) pair an axis')}")
-            if not isinstance(value, str) and any(p < 0 for p in _flat(value)):
-                raise ValueError(f"{kind}: padding={value} is negative; crop the input instead")
-        elif value is not None and any(not isinstance(v, int) or v < 1 for v in _flat(value)):
-            raise ValueError(f"{kind}: {what}={value!r}, whole numbers of at least 1 were expected")
+            _check_padding(kind, value)
+        elif not all(_is_whole(v) and v > 0 for v in _flat(value)):
+            raise ValueError(f"{kind}: {what}={value!r}, whole numbers of at least 1 were expected{_whole_hint(value)}")
 
 
-def _flat(value) -> list[int]:
+def _check_padding(kind: str, value: Any) -> None:
+    expected = "a whole number, or per axis a whole number or a pair (lo, hi)"
+    if isinstance(value, str) and value not in WORDS:
+        meant = f"; did you mean {value.upper()!r}?" if value.upper() in WORDS else ""
+        raise ValueError(f"{kind}: {unknown('padding', value, WORDS, expected)}{meant}")
+    if isinstance(value, str):
+        return
+    if not all(map(_is_whole, _flat(value))):
+        raise ValueError(f"{kind}: padding={value!r}, 'SAME', 'VALID', {expected} was expected{_whole_hint(value)}")
+    if any(p < 0 for p in _flat(value)):
+        raise ValueError(f"{kind}: padding={value} is negative; crop the input instead")
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
+def _whole_hint(value: Any) -> str:
+    if any(isinstance(v, float) and v.is_integer() for v in _flat(value)):
+        return "; Python's / makes a fraction of whole numbers too: write // instead"
+    return ""
+
+
+def _flat(value) -> list[Any]:
     return [leaf for v in value for leaf in _flat(v)] if isinstance(value, tuple | list) else [value]
 
 
@@ -198,7 +270,7 @@ def transposed_sizes(in_sizes: Shape, size: int | Shape, *, stride: int | Shape,
         return tuple(w * s for w, s in zip(in_sizes, strides, strict=True))
     pads = _pads(padding, in_sizes, sizes, strides, dilations)
     out = tuple((w - 1) * s + d * (f - 1) + 1 - sum(p) for w, s, d, f, p in zip(in_sizes, strides, dilations, sizes, pads, strict=True))
-    if min(out) < 1:
+    if any(isinstance(n, int) and n < 1 for n in out):
         raise ShapeError(f"a transposed {sizes} window, stride {strides}, padding {pads} gives {out}; use less padding")
     return out
 

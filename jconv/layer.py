@@ -20,8 +20,9 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from functools import lru_cache, wraps
+from inspect import signature
 from typing import Any, NamedTuple, Protocol, TypeGuard, TypeVar
 
 import jax
@@ -29,9 +30,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from .errors import LayerError, ShapeError
-from .geometry import Shape, Window, pointwise
+from .errors import LayerError, ShapeError, near
+from .geometry import Shape, Window, as_shape, pointwise
 from .ops.methods import WHOLE, Choice, check_method
+from .settings import annotated, check_kind
 
 Params = dict[str, Any]
 State = dict[str, Any]
@@ -67,7 +69,25 @@ class Parameter(NamedTuple):
         """The array, float32."""
         for_fans = getattr(self.draw, "for_fans", None)
         draw = for_fans(self.fan_in, self.fan_out) if for_fans else self.draw
-        return draw(key, self.shape, jnp.float32)
+        try:
+            drawn = draw(key, self.shape, jnp.float32)
+        except TypeError as error:
+            said = f"{_called(self.draw)} is no initializer, a function of (key, shape, dtype): {error}"
+            raise LayerError(said + _made(self.draw)) from error
+        if getattr(drawn, "shape", None) != self.shape:
+            came = f"an array of shape {drawn.shape}" if hasattr(drawn, "shape") else type(drawn).__name__
+            raise LayerError(f"{_called(self.draw)} gave {came}, an array of shape {self.shape} was expected{_made(self.draw)}")
+        return drawn
+
+
+def _called(draw: Any) -> str:
+    return getattr(draw, "__name__", None) or repr(draw)
+
+
+def _made(draw: Any) -> str:
+    """The advice for a function that makes an initializer and was not called."""
+    name = getattr(draw, "__name__", "")
+    return f"; {name} makes one: write {name}()" if name and name != "<lambda>" else ""
 
 
 class Saved(NamedTuple):
@@ -79,6 +99,19 @@ class Saved(NamedTuple):
     wide: int = 0  # values of float32 at least
     bytes: int = 0  # masks and switches
     fixed: int = 0  # values of the input's dtype, however many examples there are
+
+
+TAKES_IN_SHAPE = frozenset(("out_shape", "over", "parameters", "statistics", "macs", "saves"))  # as their one argument
+
+
+def shaped(method: Callable) -> Callable:
+    """A method of `in_shape` that takes a shape in any form (a list, NumPy's integers). Raises ShapeError for what is none."""
+
+    @wraps(method)
+    def with_shape(self, in_shape):
+        return method(self, as_shape(in_shape))
+
+    return with_shape
 
 
 @dataclass(frozen=True)
@@ -93,11 +126,33 @@ class Layer:
         super().__init_subclass__(**settings)
         if "apply" in vars(cls):
             cls.apply = checked(vars(cls)["apply"])
+        for name in TAKES_IN_SHAPE & vars(cls).keys():
+            setattr(cls, name, shaped(vars(cls)[name]))
+        if "__repr__" not in vars(cls):
+            cls.__repr__ = cls.__repr__  # or the decorator would write one of its own, with every default
+
+    def __new__(cls, *args, **settings):
+        if settings and (wrong := settings.keys() - {field.name for field in fields(cls)}):
+            taken = signature(cls.__init__).parameters.values()  # by a class with an __init__ of its own, maybe whatever comes
+            known = [parameter.name for parameter in taken][1:]
+            if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken) and (wrong := wrong - set(known)):
+                name = min(wrong)
+                raise TypeError(f"{cls.__name__} has no setting {name!r}; {_our_word(name, known)}")
+        return super().__new__(cls)
+
+    def __repr__(self) -> str:
+        """As it is written: the settings that have no default, and those that are not at theirs."""
+        return written(self)
 
     def __post_init__(self):
+        kind, said = type(self).__name__, annotated(type(self))
+        ours = [vars(cls).get("__annotations__", ()) for cls in type(self).__mro__ if cls.__module__.startswith("jconv.")]
         for field in fields(self):  # a list or a NumPy number given as a setting would not hash or go to JSON
             value = _plain(getattr(self, field.name))
-            _check_setting(type(self).__name__, field.name, value)
+            _check_setting(kind, field.name, value)
+            annotation = said.get(field.name, Any)
+            if annotation is not Layer and any(field.name in names for names in ours):  # a stranger's mean what the stranger means
+                check_kind(kind, field.name, value, annotation)
             object.__setattr__(self, field.name, value)
         check_composed(self)
 
@@ -112,7 +167,7 @@ class Layer:
 
     def out_shape(self, in_shape: Shape) -> Shape:
         """The shape of one output example; by default what `apply` gives, traced. Raises ShapeError."""
-        return _traced_out_shape(self, tuple(in_shape))
+        return _traced_out_shape(self, as_shape(in_shape))
 
     def over(self, in_shape: Shape) -> Window | None:
         """The window the layer slides over this input; None, as by default, is not declared, so that it is measured."""
@@ -136,7 +191,8 @@ class Layer:
 
     def init(self, key: jax.Array, in_shape: Shape) -> tuple[Params, State]:
         """Draw the parameters and the initial state. Every array's key follows from its name alone."""
-        in_shape = tuple(in_shape)
+        in_shape = as_shape(in_shape)
+        check_key(self, key)
         if type(self).out_shape is not Layer.out_shape:  # or else it would be asked what init is to draw
             self.out_shape(in_shape)
         draw = lambda name, p: p.drawn(child_key(key, name))
@@ -195,6 +251,8 @@ def checked(apply: Callable) -> Callable:
             return apply(self, params, state, x, train=train, key=key)
         x = _as_array(self, x)
         _check_train(self, train)
+        if key is not None:
+            check_key(self, key)
         if not self.composed:
             _check_arrays(self, params, state, x)
         returned = apply(self, params, state, x, train=bool(train), key=key)
@@ -219,6 +277,12 @@ def _as_array(layer: Layer, x: Any) -> jax.Array:
         f"{type(layer).__name__}: x is of type {type(x).__name__}, which is no array of numbers{why}; "
         "give a jax or NumPy array (batch, *sizes, channels)"
     )
+
+
+def check_key(layer: Layer, key: Any) -> None:
+    if not (isinstance(key, jax.Array) and (jnp.issubdtype(key.dtype, jax.dtypes.prng_key) or key.dtype == jnp.uint32)):
+        example = key if isinstance(key, int) else 0
+        raise LayerError(f"{type(layer).__name__}: key is {key!r:.60}, a random key was expected: jax.random.key({example})")
 
 
 def _check_train(layer: Layer, train: Any) -> None:
@@ -404,6 +468,81 @@ def with_method(net: Layer, method: Choice) -> Layer:
         return replace(layer, method=method) if knows else layer
 
     return map_layers(net, change)
+
+
+ALIASES = {  # of other libraries' words for our settings
+    "kernel": ("kernel_size", "filter_size", "kernel_shape"),
+    "features": ("filters", "out_channels", "out_features", "num_filters", "units", "output_size", "num_classes"),
+    "stride": ("strides", "window_strides", "kernel_stride"),
+    "bias": ("use_bias", "with_bias", "bias_term"),
+    "scale": ("use_scale", "affine", "create_scale"),
+    "window": ("kernel_size", "pool_size", "window_shape", "kernel"),
+    "dilation": ("dilation_rate", "kernel_dilation", "rhs_dilation", "dilations"),
+    "groups": ("num_groups", "feature_group_count", "group"),
+    "padding": ("pad", "pads"),
+    "sizes": ("output_size", "target_shape"),
+    "eps": ("epsilon",),
+    "rate": ("p", "drop_rate", "drop_prob"),
+    "slope": ("negative_slope", "alpha"),
+    "rounding": ("ceil_mode", "round_mode"),
+    "count_padding": ("count_include_pad",),
+    "extra": ("output_padding",),
+    "kernel_init": ("kernel_initializer", "w_init"),
+    "bias_init": ("bias_initializer", "b_init"),
+}
+NOT_NEEDED = {  # words of other libraries that say here nothing, and why
+    "in_channels": "the channels come from the input",
+    "in_features": "the features come from the input",
+    "num_features": "the channels come from the input",
+    "inplace": "arrays do not change in jax",
+    "name": "a layer's name is its keyword in Sequential(conv1=...)",
+    "key": "keys go to init(key, in_shape)",
+    "rngs": "keys go to init(key, in_shape)",
+    "dtype": "a layer computes in the dtype of its input",
+    "momentum": "decay is the share kept, 1 - momentum of PyTorch's",
+    "device": "jax.device_put places the arrays",
+}
+
+
+def _our_word(name: str, known: list[str]) -> str:
+    """What to write instead of a setting that a layer does not have."""
+    for ours, theirs in ALIASES.items():
+        if name in theirs and ours in known:
+            return f"it is called {ours}"
+    if name in NOT_NEEDED:
+        return f"{NOT_NEEDED[name]}; leave it out"
+    return f"{near(name, known)} (its settings are {', '.join(known)})" if known else "it has none"
+
+
+WIDTH, LONGER = 100, 140  # letters of a composite that is written in one line, and of a layer that holds no other
+
+
+def written(layer: Layer) -> str:
+    """A layer as Python has it, over several lines where it is long."""
+    width = WIDTH if layer.composed else LONGER
+    return in_lines(type(layer).__name__, [(name, repr(value)) for name, value in told(layer)], width)
+
+
+def told(layer: Layer) -> list[tuple[str, Any]]:
+    """The settings that tell: those without a default by "", in order, and others by name, if they are not at their default."""
+    parts = []
+    for field in fields(layer):
+        value = getattr(layer, field.name)
+        if field.default is MISSING:
+            parts.append(("" if all(not name for name, _ in parts) else field.name, value))
+        elif value != field.default:
+            parts.append((field.name, value))
+    return parts
+
+
+def in_lines(kind: str, parts: list[tuple[str, str]], width: int = WIDTH) -> str:
+    """Such as "Conv(64, 3, padding=1)": the parts in one line if they are short, else one per line."""
+    each = [f"{name}={text}" if name else text for name, text in parts]
+    line = f"{kind}({', '.join(each)})"
+    if len(line) <= width and "\n" not in line:
+        return line
+    inside = "".join(f"    {text},\n".replace("\n", "\n    ").removesuffix("    ") for text in each)
+    return f"{kind}(\n{inside})"
 
 
 def _plain(value):

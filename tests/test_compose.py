@@ -20,6 +20,7 @@ from jconv import (
     LayerError,
     LocalResponseNorm,
     MaxPool,
+    MaxUnpool,
     Relu,
     Residual,
     Scale,
@@ -158,13 +159,24 @@ def test_every_key_follows_from_the_name():
             TypeError,
             "^Sequential: b is <built-in function max>, a layer was expected; wrap a function",
         ),
-        (lambda: Sequential(Relu), TypeError, "^Sequential: type1 is <class '.*Relu'>, a layer was expected"),
+        (lambda: Sequential(Relu), TypeError, r"^Sequential: type1 is the class Relu, a layer was expected; write Relu\(...\)"),
         (
             lambda: Sequential(Relu(), relu1=Relu()),
             ValueError,
             "^Sequential: 2 layers are called 'relu1'; the automatic and the given names",
         ),
-        (lambda: Residual(3), TypeError, r"^Residual: body is 3, a layer was expected; wrap a function as Lambda\(f\)"),
+        (
+            lambda: Sequential([Relu()]),
+            TypeError,
+            r"^Sequential: list1 is a list, layers were expected one by one; write Sequential\(\*layers",
+        ),
+        (
+            lambda: Sequential({"a": Relu()}),
+            TypeError,
+            r"^Sequential: dict1 is a dict, layers were expected by name; write Sequential\(\*\*",
+        ),
+        (lambda: Residual(3), TypeError, "^Residual: body is 3, a layer was expected$"),
+        (lambda: Residual(Relu), TypeError, r"^Residual: body is the class Relu, a layer was expected; write Relu\(...\)"),
         (
             lambda: Sequential(nasafime=Relu(), tudibedapa=Relu()),
             ValueError,
@@ -424,3 +436,24 @@ def test_the_wrong_image_for_a_dense_head_is_told_the_sizes_that_work(filled):
     words = "head/fc: .* 50 features came, 32 were expected; images of 10 to 11 pixels a side give that, these have 12x12: resize them"
     with pytest.raises(ShapeError, match=words):
         net.apply(params, state, jnp.zeros((2, 12, 12, 3)))
+
+
+def test_a_layer_is_found_by_name_or_path_and_siblings_are_named():
+    net = Sequential(conv1=Conv(2, 3), stage=Sequential(relu=Relu(), block=Residual(Conv(2, 3))))
+    assert net["conv1"] == Conv(2, 3) and net["stage/block/body"] == Conv(2, 3)
+    with pytest.raises(KeyError, match="the net has no layer called 'conv9'; it has conv1, stage"):
+        net["conv9"]
+    with pytest.raises(KeyError, match="stage has no layer called 'conv1'; it has relu, block"):
+        net["stage/conv1"]
+    with pytest.raises(KeyError, match="conv1 has no layer called 'kernel'; it has none"):
+        net["conv1/kernel"]
+
+
+def test_values_go_back_to_the_maxima():
+    x = jnp.asarray([[1.0, 5.0, 2.0], [3.0, 4.0, 9.0]]).reshape(1, 2, 3, 1)
+    y, _ = MaxUnpool(Scale()).apply({"body": {"scale": jnp.full(1, 2.0), "bias": jnp.zeros(1)}}, {}, x)
+    assert y[0, :, :, 0].tolist() == [[0, 10, 0], [0, 0, 0]]
+    with pytest.raises(ShapeError, match=r"body: gives \(1, 1, 4\) of the pooled image, \(1, 1, 1\), whose shape it has to keep"):
+        MaxUnpool(Conv(4, 1)).out_shape((2, 3, 1))
+    with pytest.raises(ValueError, match="window=0"):
+        MaxUnpool(Relu(), 0)

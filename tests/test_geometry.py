@@ -116,7 +116,11 @@ def test_pool_stride_is_its_window_by_default():
         (lambda: window((4,), 7), ShapeError, r"a 7-wide window does not fit 4 pixels padded by \(0, 0\); use padding=\(2, 1\) or more"),
         (lambda: window((4,), 3, dilation=3), ShapeError, "a 3-wide window dilated by 3 to 7 does not fit 4 pixels"),
         (lambda: window((4,), 3, rounding="up"), ValueError, "unknown rounding 'up'; use 'floor', 'ceil', 'exact'"),
-        (lambda: window((4,), 3, padding="same"), ValueError, "unknown padding 'same'; use 'SAME', 'VALID', or an int"),
+        (
+            lambda: window((4,), 3, padding="same"),
+            ValueError,
+            "unknown padding 'same'; use 'SAME', 'VALID', or a whole number.*did you mean 'SAME'",
+        ),
         (lambda: window((4, 4), (3,)), ShapeError, r"window=\(3,\) has 1 entries but the input has 2 spatial axes; give 2, or one int"),
         (lambda: window((4, 4), 3, stride=(1, 1, 1)), ShapeError, r"stride=\(1, 1, 1\) has 3 entries"),
         (lambda: window((4, 4), 3, dilation=(1,)), ShapeError, r"dilation=\(1,\) has 1 entries"),
@@ -161,7 +165,14 @@ def test_padding_an_error_proposes_is_just_enough(w, f, lo, hi):
         (dict(kernel=2.5), "Conv: kernel=2.5, whole numbers"),
         (dict(padding=-1), "Conv: padding=-1 is negative; crop the input instead"),
         (dict(padding=((0, -1), 2)), r"padding=\(\(0, -1\), 2\) is negative"),
-        (dict(padding="FULL"), "Conv: unknown padding 'FULL'; use 'SAME', 'VALID', or an int"),
+        (dict(padding="FULL"), "Conv: unknown padding 'FULL'; use 'SAME', 'VALID', or a whole number"),
+        (dict(stride=None), "Conv: stride=None, whole numbers of at least 1 were expected"),
+        (dict(stride=True), "Conv: stride=True, whole numbers"),
+        (dict(kernel=4 / 2), "Conv: kernel=2.0, whole numbers of at least 1 were expected; Python's / makes a fraction"),
+        (dict(padding=1.0), "Conv: padding=1.0, 'SAME', 'VALID', a whole number.* was expected; Python's / makes a fraction"),
+        (dict(padding=None), "Conv: padding=None, 'SAME', 'VALID', a whole number"),
+        (dict(padding=("SAME", "VALID")), "Conv: padding=.* was expected"),
+        (dict(padding_mode="mirror"), "Conv: unknown padding_mode 'mirror'; use 'zeros', 'reflect', 'replicate', 'circular'"),
         (dict(rounding="nearest"), "Conv: unknown rounding 'nearest'; use 'floor', 'ceil', 'exact'"),
     ],
 )
@@ -171,5 +182,5 @@ def test_check_settings(settings, words):
 
 
 def test_check_settings_lets_right_ones_pass():
-    check_settings("Conv", kernel=(3, 1), stride=None, padding=((0, 1), 2), rounding="ceil", dilation=2)
+    check_settings("Conv", kernel=(3, 1), stride=2, padding=((0, 1), 2), rounding="ceil", dilation=2)
     check_settings("Conv", padding="SAME")

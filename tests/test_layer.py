@@ -12,6 +12,7 @@ import pytest
 import jconv
 from jconv import (
     AdaptiveAvgPool,
+    AdaptiveMaxPool,
     AvgPool,
     BatchNorm,
     Composite,
@@ -29,6 +30,7 @@ from jconv import (
     GlobalMaxPool,
     GroupNorm,
     Identity,
+    InstanceNorm,
     Lambda,
     Layer,
     LayerError,
@@ -39,14 +41,18 @@ from jconv import (
     LpPool,
     Maxout,
     MaxPool,
+    MaxUnpool,
     Normalize,
     PadChannels,
     Parameter,
+    PixelShuffle,
     Pointwise,
+    PRelu,
     Rbf,
     Relu,
     Repeat,
     Residual,
+    RMSNorm,
     Scale,
     Sequential,
     Sigmoid,
@@ -56,6 +62,7 @@ from jconv import (
     Subsampling,
     Tanh,
     Tap,
+    Upsample,
     from_json,
     map_layers,
     to_json,
@@ -63,7 +70,7 @@ from jconv import (
     with_method,
 )
 from jconv.layer import child_key, like
-from jconv.layers import msra_normal, ones
+from jconv.layers import he_normal, msra_normal, ones
 
 IMAGE, SERIES, VOLUME, FLAT = (7, 5, 6), (11, 6), (5, 4, 3, 6), (13,)
 LAYERS = [
@@ -89,6 +96,18 @@ LAYERS = [
     (AvgPool(3, 2, padding=1, count_padding=False), IMAGE),
     (AvgPool(2, rounding="ceil"), SERIES),
     (LpPool(2, p=3.0), IMAGE),
+    (MaxPool(2, 1, dilation=2), IMAGE),
+    (AvgPool((2, 2, 2), 1, padding=1, dilation=(1, 2, 1)), VOLUME),
+    (AvgPool(3, 1, padding=1, padding_mode="reflect"), IMAGE),
+    (Conv(4, 3, padding=1, padding_mode="circular"), IMAGE),
+    (Conv(3, 3, stride=2, padding="SAME", padding_mode="replicate"), SERIES),
+    (Upsample(2), IMAGE),
+    (Upsample(sizes=9, mode="bilinear"), SERIES),
+    (Upsample((1, 3, 2), mode="bilinear", align_corners=True), VOLUME),
+    (PixelShuffle(1), IMAGE),
+    (MaxUnpool(Conv(6, 3, padding=1)), IMAGE),
+    (AdaptiveMaxPool((3, 2)), IMAGE),
+    (AdaptiveMaxPool(4, method="im2col"), SERIES),
     (AdaptiveAvgPool((3, 2)), IMAGE),
     (AdaptiveAvgPool(4), SERIES),
     (GlobalAvgPool(), VOLUME),
@@ -99,6 +118,10 @@ LAYERS = [
     (BatchNorm(decay=0.5, scale=False, unbiased=False), FLAT),
     (GroupNorm(3), IMAGE),
     (GroupNorm(2, bias=False), SERIES),
+    (InstanceNorm(), IMAGE),
+    (InstanceNorm(bias=False), SERIES),
+    (RMSNorm(), IMAGE),
+    (RMSNorm(scale=False), FLAT),
     (LayerNorm(), IMAGE),
     (LayerNorm(scale=False, bias=False), FLAT),
     (LocalResponseNorm(3, alpha=0.5), IMAGE),
@@ -114,6 +137,8 @@ LAYERS = [
     (Identity(), IMAGE),
     (Relu(), IMAGE),
     (LeakyRelu(0.2), IMAGE),
+    (PRelu(), IMAGE),
+    (PRelu(0.1, shared=True), FLAT),
     (Elu(0.5), IMAGE),
     (Gelu(), IMAGE),
     (Gelu(approximate=False), FLAT),
@@ -121,6 +146,7 @@ LAYERS = [
     (Sigmoid(), IMAGE),
     (Tanh(1.7159, 2 / 3), IMAGE),
     (Softplus(), IMAGE),
+    (Softplus(2.0), FLAT),
     (Softmax(), FLAT),
     (Maxout(3), IMAGE),
     (Lambda(operator.neg), IMAGE),
@@ -357,3 +383,82 @@ def test_with_method_reaches_every_layer_that_has_one_and_gives_the_same_numbers
     ]
     with pytest.raises(ValueError, match=r"^unknown method 'fast'; use 'auto', 'lax', 'im2col', 'direct', "):
         with_method(net, "fast")
+
+
+def test_a_layer_reads_as_it_is_written():
+    assert repr(Conv(64, 7, stride=2, padding=3, bias=False)) == "Conv(64, 7, stride=2, padding=3, bias=False)"
+    assert repr(Relu()) == "Relu()" and repr(Dense(10, kernel_init=he_normal())).startswith("Dense(10, kernel_init=Initializer('truncated")
+    assert repr(Sequential(conv1=Conv(2, 3), relu=Relu())) == "Sequential(conv1=Conv(2, 3), relu=Relu())"
+    assert repr(Residual(Identity())) == "Residual(Identity())" and repr(Upsample(sizes=3)) == "Upsample(sizes=3)"
+
+
+@every_layer
+def test_what_is_shown_makes_the_layer_again(layer, in_shape):
+    if "Lambda" not in repr(layer):
+        assert eval(repr(layer), vars(jconv)) == layer
+
+
+def test_a_long_net_is_shown_as_a_tree():
+    net = Sequential(stem=Conv(64, 7), blocks=Sequential(*(Residual(Conv(64, 3, padding=1)) for _ in range(9))), head=Dense(1000))
+    lines = repr(net).splitlines()
+    assert lines[1] == "    stem=Conv(64, 7),"
+    assert lines[3] == "        residual1=Residual(Conv(64, 3, padding=1))," and lines[-1] == ")"
+    assert eval(repr(net), vars(jconv)) == net
+
+
+@pytest.mark.parametrize(
+    "make, words",
+    [
+        (lambda: Conv(4, kernel_size=3), "Conv has no setting 'kernel_size'; it is called kernel"),
+        (lambda: Conv(filters=4, kernel=3), "Conv has no setting 'filters'; it is called features"),
+        (lambda: Conv(4, 3, strides=2), "Conv has no setting 'strides'; it is called stride"),
+        (lambda: Conv(4, 3, use_bias=False), "it is called bias"),
+        (lambda: Conv(4, 3, in_channels=3), "the channels come from the input; leave it out"),
+        (lambda: MaxPool(pool_size=2), "MaxPool has no setting 'pool_size'; it is called window"),
+        (lambda: MaxPool(kernel_size=2), "it is called window"),
+        (lambda: BatchNorm(momentum=0.1), "decay is the share kept, 1 - momentum of PyTorch's"),
+        (lambda: BatchNorm(epsilon=1e-3), "it is called eps"),
+        (lambda: Dropout(p=0.5), "it is called rate"),
+        (lambda: LeakyRelu(negative_slope=0.1), "it is called slope"),
+        (lambda: Dense(3, featurs=4), "did you mean features"),
+        (lambda: Relu(inplace=True), "arrays do not change in jax"),
+    ],
+)
+def test_a_setting_by_another_librarys_name_is_told_ours(make, words):
+    with pytest.raises(TypeError, match=words):
+        make()
+
+
+@pytest.mark.parametrize("init", [he_normal, jax.nn.initializers.he_normal])
+def test_an_initializer_that_was_not_called_is_told_so(init):
+    with pytest.raises(LayerError, match=r"he_normal.*write he_normal\(\)"):
+        Conv(4, 3, kernel_init=init).init(jax.random.key(0), (8, 8, 1))
+
+
+def test_an_initializer_that_gives_another_shape_is_named():
+    def flat(key, shape, dtype):
+        return jnp.zeros(3, dtype)
+
+    with pytest.raises(LayerError, match=r"conv1: flat gave an array of shape \(3,\), an array of shape \(3, 3, 1, 4\) was expected"):
+        Sequential(Conv(4, 3, kernel_init=flat)).init(jax.random.key(0), (8, 8, 1))
+
+
+@pytest.mark.parametrize("key", [0, 7, "0", 1.5, np.array([0, 1])])
+def test_what_is_no_key_is_named(key):
+    for run in (lambda: Dense(3).init(key, (4,)), lambda: Sequential(Dense(3)).init(key, (4,))):
+        with pytest.raises(LayerError, match=r"key is .*, a random key was expected: jax.random.key\(\d\)"):
+            run()
+    with pytest.raises(LayerError, match="a random key was expected"):
+        Dropout().apply({}, {}, jnp.ones((2, 3)), train=True, key=key)
+
+
+@pytest.mark.parametrize(
+    "shape", [[11, 6], np.array([11, 6]), (np.int64(11), 6), iter((11, 6))], ids=["list", "array", "numpy", "iterator"]
+)
+def test_a_shape_may_come_in_any_form(shape):
+    shape = list(shape)
+    for layer in (Residual(Conv(6, 3, padding=1)), Concat(a=Identity(), b=Conv(2, 1)), ConvTranspose(2, 2, stride=2)):
+        assert layer.out_shape(shape) == layer.out_shape((11, 6))
+        assert jax.tree.map(jnp.shape, layer.init(jax.random.key(0), shape)) == jax.tree.map(
+            jnp.shape, layer.init(jax.random.key(0), (11, 6))
+        )

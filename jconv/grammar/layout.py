@@ -42,6 +42,11 @@ def net_of(places: Sequence[Place]) -> Sequential:
     return Sequential(**dict(zip(_names(layers, rule), (placed.layer for placed in layers), strict=True)))
 
 
+def shape_of(places: Sequence[Place]) -> Shape:
+    """The shape that INPUT gives, () for none."""
+    return _input(places[0].word)[0]
+
+
 def _input(head: Word) -> tuple[Shape, str]:
     """The shape that INPUT32x32x3(names="vgg") gives, () for none, and the rule for names."""
     if head.features is not None or head.stride is not None:

@@ -29,7 +29,8 @@ from __future__ import annotations
 
 from ..compose import Sequential
 from ..errors import InputError
-from .layout import net_of
+from ..geometry import Shape
+from .layout import net_of, shape_of
 from .reader import read
 from .syntax import Fault, written
 from .unroll import Counts, count_names, unroll
@@ -70,6 +71,12 @@ def pattern(text: str, *, optional: bool = True, **counts: int) -> Sequential:
     if unused := counts.keys() - count_names(read(text)):
         raise ValueError(f"{', '.join(sorted(unused))} is given, but the text has no *{min(unused)}; leave it out")
     return net
+
+
+def input_shape(text: str) -> Shape:
+    """The shape of an example that a pattern's INPUT gives: (32, 32, 3) of INPUT32x32x3, () where it gives none. Raises PatternError."""
+    pattern(text)
+    return shape_of(unroll(read(text), Counts({}, True)))
 
 
 def _net(text: str, counts: Counts) -> Sequential:

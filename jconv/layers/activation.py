@@ -1,4 +1,4 @@
-"""Activations: functions of each value. None has parameters, and the shape stays (fact S7)."""
+"""Activations: functions of each value. The shape stays, and but for PRelu none has parameters (CS231n notes, ConvNet Layers)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import jax.numpy as jnp
 
 from ..errors import ShapeError
 from ..geometry import Shape, check_settings, volume
-from ..layer import Layer, Pointwise, Saved
+from ..layer import Layer, Parameter, Pointwise, Saved, like
+from ..settings import check_range
+from .initializer import constant
 
 
 class Activation(Pointwise):
@@ -55,6 +57,25 @@ class LeakyRelu(Activation):
 
     def function(self, x):
         return jax.nn.leaky_relu(x, self.slope)
+
+
+@dataclass(frozen=True)
+class PRelu(Pointwise):
+    """y = x where x > 0, else slope[c] * x, the slope trained; with `shared` one slope serves all channels.
+
+    Shapes: (*S, C) -> the same. Params: slope (C,), or (1,) if shared. Source: He et al. 2015, "Delving Deep into Rectifiers"; PyTorch's
+    is shared by default.
+    """
+
+    slope: float = 0.25
+    shared: bool = False
+
+    def parameters(self, in_shape: Shape) -> dict[str, Parameter]:
+        return {"slope": Parameter((1,) if self.shared else in_shape[-1:], constant(self.slope))}
+
+    def apply(self, params, state, x, *, train=False, key=None):
+        (slope,) = like(x, params["slope"])
+        return jnp.where(x > 0, x, slope.reshape((1,) * (x.ndim - 1) + slope.shape) * x), state
 
 
 @dataclass(frozen=True)
@@ -109,10 +130,16 @@ class Tanh(Activation):
 
 @dataclass(frozen=True)
 class Softplus(Activation):
-    """y = log(1 + exp(x))"""
+    """y = log(1 + exp(beta * x)) / beta, which nears max(0, x) as beta grows. Source: Dugas et al. 2000; PyTorch's beta."""
+
+    beta: float = 1.0
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_range("Softplus", beta=self.beta, above=0)
 
     def function(self, x):
-        return jax.nn.softplus(x)
+        return jax.nn.softplus(x) if self.beta == 1 else jax.nn.softplus(self.beta * x) / self.beta
 
 
 @dataclass(frozen=True)
@@ -143,7 +170,7 @@ class Maxout(Activation):
         return (*in_shape[:-1], in_shape[-1] // self.pieces)
 
     def function(self, x):
-        return x.reshape(*x.shape[:-1], -1, self.pieces).max(axis=-1)
+        return x.reshape(*x.shape[:-1], x.shape[-1] // self.pieces, self.pieces).max(axis=-1)
 
 
 @dataclass(frozen=True)

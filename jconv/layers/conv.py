@@ -12,11 +12,11 @@ import numpy as np
 
 from .. import ops
 from ..errors import ShapeError
-from ..geometry import Padding, Shape, Window, check_settings, volume, window
+from ..geometry import Padding, Shape, Window, check_settings, volume
 from ..layer import Draw, Layer, Parameter, Saved, like
 from ..ops.methods import Choice, check_method
 from .initializer import msra_normal, zeros
-from .kernel import add_bias, by_shape, check_groups, check_spatial, with_bias
+from .kernel import add_bias, by_shape, check_groups, sliding, with_bias
 
 Mask = tuple[tuple[int, ...], ...]
 
@@ -26,7 +26,8 @@ class Conv(Layer):
     """y[p, k] = bias[k] + sum over f, c of x[p*S + f*dilation - lo, c] * kernel[f, c, k]
 
     `kernel` is the window, an int or one entry an axis; the number of axes comes from the input, 1 to 3. `mask` is a connection
-    table, for each output channel the input channels it reads (LeNet's C3); only these weights then exist.
+    table, for each output channel the input channels it reads (LeNet's C3); only these weights then exist. `padding_mode` says what x is
+    beyond its border: "zeros", or "reflect", "replicate", "circular" as in PyTorch.
     Shapes: (*S, C) -> (*S', features), by geometry.window. Params: kernel (*F, C/groups, features), or (*F, connections) with a
     mask, ordered by output channel; bias (features,).
     Cost: prod(S') * prod(F) * C/groups * features multiply-adds. Raises ShapeError. Source: facts S29, C4b, B1.
@@ -46,6 +47,7 @@ class Conv(Layer):
     groups: int = 1
     bias: bool = True
     rounding: str = "floor"
+    padding_mode: str = "zeros"
     mask: Mask | None = None
     method: Choice = "auto"
     precision: str | None = None
@@ -56,7 +58,7 @@ class Conv(Layer):
         super().__post_init__()
         s = self
         check_settings("Conv", features=s.features, kernel=s.kernel, stride=s.stride, dilation=s.dilation, groups=s.groups)
-        check_settings("Conv", padding=s.padding, rounding=s.rounding)
+        check_settings("Conv", padding=s.padding, rounding=s.rounding, padding_mode=s.padding_mode)
         check_method(s.method, "Conv: ")
         check_groups(s.groups, s.features, "features")
         if s.mask is not None and (len(s.mask) != s.features or s.groups != 1):
@@ -69,8 +71,7 @@ class Conv(Layer):
 
     def over(self, in_shape: Shape) -> Window:
         """The window over this input."""
-        check_spatial(in_shape)
-        return window(in_shape[:-1], self.kernel, stride=self.stride, padding=self.padding, dilation=self.dilation, rounding=self.rounding)
+        return sliding(in_shape, self.kernel, stride=self.stride, padding=self.padding, dilation=self.dilation, rounding=self.rounding)
 
     def out_shape(self, in_shape: Shape) -> Shape:
         w, channels = self.over(in_shape), in_shape[-1]
@@ -104,6 +105,7 @@ class Conv(Layer):
             dilation=self.dilation,
             groups=self.groups,
             rounding=self.rounding,
+            padding_mode=self.padding_mode,
             method=self.method,
             precision=self.precision,
         )

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from .. import ops
 from ..errors import FeaturesError, ShapeError
-from ..geometry import Shape, Window, pointwise, volume, window
+from ..geometry import Shape, Window, check_settings, pointwise, volume, window
 from ..layer import Draw, Layer, Parameter, Pointwise, Saved, like
 from ..ops.methods import check_whole
 from ..ops.sharding import reshaped
@@ -34,13 +34,13 @@ class Dense(Layer):
     def __post_init__(self):
         super().__post_init__()
         check_whole(self.method, "Dense: ")
-        if not isinstance(self.features, int) or self.features < 1:
-            raise ValueError(f"Dense: features={self.features}, a whole number of at least 1 was expected")
+        check_settings("Dense", features=self.features)
 
     def out_shape(self, in_shape: Shape) -> Shape:
         if len(in_shape) != 1:
             raise ShapeError(
                 f"the input shape {in_shape} has {len(in_shape)} axes, (features,) was expected; put a Flatten() or GlobalAvgPool() before"
+                + (f", or leave the batch out, {in_shape[1:]}" if len(in_shape) == 2 else "")
             )
         return (self.features,)
 
@@ -103,6 +103,10 @@ class PadChannels(Pointwise):
     """
 
     channels: int
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_settings("PadChannels", channels=self.channels)
 
     def out_shape(self, in_shape: Shape) -> Shape:
         if in_shape[-1] > self.channels:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from ..errors import LayerError
 from ..geometry import Shape
 from ..layer import Pointwise
+from ..settings import check_range
 
 
 class _Drop(Pointwise):
@@ -20,8 +21,7 @@ class _Drop(Pointwise):
 
     def __post_init__(self):
         super().__post_init__()
-        if not 0 <= self.rate < 1:
-            raise ValueError(f"{type(self).__name__}: rate={self.rate}, the fraction dropped, was expected from 0 up to 1")
+        check_range(type(self).__name__, rate=self.rate, least=0, below=1)
 
     def mask_shape(self, x_shape: Shape) -> Shape:
         raise NotImplementedError

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any
 
@@ -18,6 +18,7 @@ import numpy as np
 
 from ..errors import unknown
 from ..geometry import Shape, volume
+from ..settings import annotated, check_kind, check_range
 from . import sampling
 
 DISTRIBUTIONS = ("normal", "truncated_normal", "uniform", "constant", "identity", "partial_identity", "bilinear")
@@ -53,6 +54,15 @@ class Initializer:
             raise ValueError(f"Initializer: {unknown('distribution', self.distribution, DISTRIBUTIONS)}")
         if self.fan not in FANS:
             raise ValueError(f"Initializer: {unknown('fan', self.fan, FANS)}")
+        for name, annotation in annotated(Initializer).items():
+            check_kind("Initializer", name, getattr(self, name), annotation)
+        if self.distribution != "constant":
+            check_range("Initializer", scale=self.scale, noise=self.noise, groups=self.groups, least=0)
+
+    def __repr__(self) -> str:
+        """As it is written, without what is at its default."""
+        each = [f"{f.name}={getattr(self, f.name)!r}" for f in fields(self)[1:] if getattr(self, f.name) != f.default]
+        return f"Initializer({', '.join([repr(self.distribution), *each])})"
 
     def __call__(self, key: jax.Array, shape: Shape, dtype: Any = jnp.float32) -> jax.Array:
         """An array, with the fans of a kernel (*F, channels, features): prod(F)*channels in, prod(F)*features out.

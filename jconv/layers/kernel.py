@@ -8,7 +8,7 @@ from typing import Any
 import jax
 
 from ..errors import ShapeError
-from ..geometry import Shape
+from ..geometry import Shape, Window, window
 from ..layer import Draw, Parameter, like
 
 
@@ -18,6 +18,25 @@ def check_spatial(in_shape: Shape) -> None:
         raise ShapeError(
             f"the input shape {in_shape} has {len(in_shape) - 1} spatial axes, 1 to 3 were expected: one example's (*sizes, channels)"
         )
+
+
+def sliding(in_shape: Shape, size: int | Shape, **settings: Any) -> Window:
+    """The window over an example. Raises ShapeError, which names an axis that is too many where that explains why it does not fit."""
+    check_spatial(in_shape)
+    try:
+        return window(in_shape[:-1], size, **settings)
+    except ShapeError as error:
+        raise ShapeError(error.message + slip(in_shape)) from None
+
+
+def slip(in_shape: Shape) -> str:
+    """What an in_shape may be that is too small for a window: that of a batch, or with the channels first; "" where it looks right."""
+    first, rest = in_shape[0], in_shape[1:]
+    if len(in_shape) > 2 and first < min(rest[:-1]) and (len(in_shape) > 3 or first in (1, 3)):
+        if len(in_shape) == 4:
+            return f"; {in_shape} has three spatial axes: leave the batch out, {rest}"
+        return f"; {in_shape} may have its channels first: give {(*rest, first)}"
+    return ""
 
 
 def check_groups(groups: int, channels: int, what: str = "channels of the input") -> None:

@@ -9,11 +9,11 @@ from typing import Any
 import jax
 
 from .. import ops
-from ..geometry import Padding, Shape, Window, check_settings, volume, window
+from ..geometry import Padding, Shape, Window, check_settings, volume
 from ..layer import Draw, Layer, Parameter, like
 from ..ops.methods import check_whole
 from .initializer import msra_normal, zeros
-from .kernel import add_bias, by_shape, check_spatial, with_bias
+from .kernel import add_bias, by_shape, sliding, with_bias
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,7 @@ class Local(Layer):
 
     def over(self, in_shape: Shape) -> Window:
         """The window over this input."""
-        check_spatial(in_shape)
-        return window(in_shape[:-1], self.kernel, stride=self.stride, padding=self.padding)
+        return sliding(in_shape, self.kernel, stride=self.stride, padding=self.padding)
 
     def out_shape(self, in_shape: Shape) -> Shape:
         return (*self.over(in_shape).out_sizes, self.features)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import jax
 import jax.numpy as jnp
 
 from .. import ops
@@ -11,6 +12,7 @@ from ..errors import ShapeError
 from ..geometry import Shape, check_settings, volume
 from ..layer import Parameter, Pointwise, Saved, like
 from ..ops.widening import wide
+from ..settings import check_range
 from .initializer import ones, zeros
 
 
@@ -66,6 +68,8 @@ class BatchNorm(Pointwise):
     Shapes: (*S, C) -> the same. Params: scale, bias (C,). State: mean, var (C,). Under jit a batch that is spread over devices is one
     batch. Inside `jax.shard_map` each device normalizes by its own part, as any code there is one device's: the new state then differs
     from device to device, and to return it as one its mean is to be taken (`jax.lax.pmean`).
+    A batch without images leaves the state as it is. Raises ShapeError in training for less than two examples of a single position each,
+    whose variance would be that of one value.
     Source: Ioffe and Szegedy 2015 (fact C5).
     """
 
@@ -74,6 +78,11 @@ class BatchNorm(Pointwise):
     scale: bool = True
     bias: bool = True
     unbiased: bool = True
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_range("BatchNorm", decay=self.decay, least=0, most=1)
+        check_range("BatchNorm", eps=self.eps, above=0)
 
     def parameters(self, in_shape: Shape) -> dict[str, Parameter]:
         return affine_parameters(self, in_shape[-1])
@@ -89,6 +98,10 @@ class BatchNorm(Pointwise):
         if not train:
             mean, var = state["mean"], state["var"]
         else:
+            if few := self._too_few(x):
+                raise ShapeError(few)
+            if x.shape[0] == 0:
+                return x, state
             scale = params["scale"] if self.scale else jnp.ones(x.shape[-1:])
             bias = params["bias"] if self.bias else jnp.zeros(x.shape[-1:])
             y, mean, var = ops.batch_norm(wx, scale.astype(wx.dtype), bias.astype(wx.dtype), self.eps)
@@ -98,6 +111,16 @@ class BatchNorm(Pointwise):
             return y.astype(x.dtype), {"mean": follow(state["mean"], mean), "var": follow(state["var"], kept)}
         y = ops.standardize(wx, per_channel(mean, wx), per_channel(var, wx), self.eps)
         return affine(params, y).astype(x.dtype), state
+
+    def _too_few(self, x) -> str:
+        """Why the variance of this batch is none, or ""."""
+        batch, positions = x.shape[0], volume(x.shape[1:-1])
+        if positions != 1 or not isinstance(batch, int) or batch > 1:
+            return ""
+        return (
+            f"x of shape {x.shape} has {'one value' if batch else 'no value'} per channel, and in training at least two were expected: the "
+            "variance of one is zero, and so is every gradient; give more examples in a batch, or train=False"
+        )
 
 
 @dataclass(frozen=True)
@@ -115,10 +138,13 @@ class GroupNorm(Pointwise):
     def __post_init__(self):
         super().__post_init__()
         check_settings("GroupNorm", groups=self.groups)
+        check_range("GroupNorm", eps=self.eps, above=0)
 
     def out_shape(self, in_shape: Shape) -> Shape:
         if in_shape[-1] % self.groups:
             raise ShapeError(f"{self.groups} groups do not divide {in_shape[-1]} channels; use a divisor of {in_shape[-1]}")
+        if volume(in_shape) == self.groups:
+            raise ShapeError(f"{self.groups} groups of {in_shape} hold one value each, which is its own mean; use fewer groups")
         return in_shape
 
     def parameters(self, in_shape: Shape) -> dict[str, Parameter]:
@@ -126,6 +152,59 @@ class GroupNorm(Pointwise):
 
     def apply(self, params, state, x, *, train=False, key=None):
         return affine(params, ops.group_norm(floating(x), self.groups, self.eps)).astype(x.dtype), state
+
+
+@dataclass(frozen=True)
+class InstanceNorm(Pointwise):
+    """y = scale * (x - mean) / sqrt(var + eps) + bias over the positions, each channel of each example apart; var is biased.
+
+    Shapes: (*S, C) -> the same. Params: scale, bias (C,), which PyTorch's lacks by default. Raises ShapeError for a single position.
+    Source: Ulyanov et al. 2016, "Instance Normalization".
+    """
+
+    eps: float = 1e-5
+    scale: bool = True
+    bias: bool = True
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_range("InstanceNorm", eps=self.eps, above=0)
+
+    def out_shape(self, in_shape: Shape) -> Shape:
+        if volume(in_shape[:-1]) == 1:
+            raise ShapeError(f"the input {in_shape} has one position, and a value alone is its own mean; use LayerNorm or BatchNorm")
+        return in_shape
+
+    def parameters(self, in_shape: Shape) -> dict[str, Parameter]:
+        return affine_parameters(self, in_shape[-1])
+
+    def apply(self, params, state, x, *, train=False, key=None):
+        wx = floating(x)
+        mean, var = ops.moments(wx, tuple(range(1, x.ndim - 1)), keepdims=True)
+        return affine(params, ops.standardize(wx, mean, var, self.eps)).astype(x.dtype), state
+
+
+@dataclass(frozen=True)
+class RMSNorm(Pointwise):
+    """y = scale * x / sqrt(mean of x^2 + eps), the mean over the channels of each position.
+
+    Shapes: (*S, C) -> the same. Params: scale (C,). Source: Zhang and Sennrich 2019, "Root Mean Square Layer Normalization".
+    """
+
+    eps: float = 1e-6
+    scale: bool = True
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_range("RMSNorm", eps=self.eps, above=0)
+
+    def parameters(self, in_shape: Shape) -> dict[str, Parameter]:
+        return {"scale": Parameter(in_shape[-1:], ones)} if self.scale else {}
+
+    def apply(self, params, state, x, *, train=False, key=None):
+        wx = floating(x)
+        y = wx * jax.lax.rsqrt(jnp.mean(jnp.square(wx), axis=-1, keepdims=True) + jnp.asarray(self.eps, wx.dtype))
+        return affine(params, y).astype(x.dtype), state
 
 
 @dataclass(frozen=True)
@@ -138,6 +217,15 @@ class LayerNorm(Pointwise):
     eps: float = 1e-6
     scale: bool = True
     bias: bool = True
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_range("LayerNorm", eps=self.eps, above=0)
+
+    def out_shape(self, in_shape: Shape) -> Shape:
+        if in_shape[-1] == 1:
+            raise ShapeError(f"the input {in_shape} has one channel, and a value alone is its own mean; use BatchNorm or GroupNorm")
+        return in_shape
 
     def parameters(self, in_shape: Shape) -> dict[str, Parameter]:
         return affine_parameters(self, in_shape[-1])
@@ -157,6 +245,11 @@ class Normalize(Pointwise):
 
     mean: float | tuple[float, ...] = 0.0
     std: float | tuple[float, ...] = 1.0
+
+    def __post_init__(self):
+        super().__post_init__()
+        for std in self.std if isinstance(self.std, tuple) else (self.std,):
+            check_range("Normalize", std=std, above=0)
 
     def out_shape(self, in_shape: Shape) -> Shape:
         for what, value in (("mean", self.mean), ("std", self.std)):

@@ -10,6 +10,7 @@ from ..geometry import Shape, Window, check_settings, pointwise
 from ..layer import Layer, like
 from ..ops.methods import check_whole
 from ..ops.normalization import LRN_CONVENTIONS, around
+from ..settings import check_range
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class LocalResponseNorm(Layer):
         super().__post_init__()
         check_settings("LocalResponseNorm", size=self.size)
         check_whole(self.method, "LocalResponseNorm: ")
+        check_range("LocalResponseNorm", alpha=self.alpha, beta=self.beta, least=0)
+        check_range("LocalResponseNorm", k=1.0 if self.k is None else self.k, above=0)
         if self.convention not in LRN_CONVENTIONS:
             raise ValueError(f"LocalResponseNorm: {unknown('convention', self.convention, LRN_CONVENTIONS)}")
         if self.convention == "caffe" and self.size % 2 == 0 and not self.within:
@@ -72,6 +75,8 @@ class ContrastNorm(Layer):
         super().__post_init__()
         check_settings("ContrastNorm", size=self.size)
         check_whole(self.method, "ContrastNorm: ")
+        check_range("ContrastNorm", alpha=self.alpha, beta=self.beta, least=0)
+        check_range("ContrastNorm", k=self.k, above=0)
 
     def over(self, in_shape: Shape) -> Window:
         """The window a response is made of: windows of means, in a window of squares."""

@@ -15,7 +15,7 @@ from ..composite import Composite, Placeholder, Visit, Walk, walk
 from ..errors import LayerError, ShapeError, located
 from ..geometry import Shape, volume
 from ..layer import Layer, Params, State, computes_as, map_layers
-from ..layers import AdaptiveAvgPool, AvgPool, Conv, Dense, Flatten, GlobalAvgPool, GlobalMaxPool, Identity, MaxPool, Rbf
+from ..layers import AdaptiveAvgPool, AdaptiveMaxPool, AvgPool, Conv, Dense, Flatten, GlobalAvgPool, GlobalMaxPool, Identity, MaxPool, Rbf
 from ..tap import Tap
 from .field import net_field
 
@@ -46,8 +46,8 @@ def convolutionalize(net: Layer, params: Params, in_shape: Shape) -> tuple[Layer
         elif computes_as(layer, GlobalAvgPool, GlobalMaxPool):
             window = (1,) * len(sizes)
             edits[visit.path] = AvgPool(sizes, stride=1) if isinstance(layer, GlobalAvgPool) else MaxPool(sizes, stride=1)
-        elif computes_as(layer, AdaptiveAvgPool):
-            edits[visit.path] = located(visit.path, _fixed_pool, sizes, visit.out_shape[:-1])
+        elif computes_as(layer, AdaptiveAvgPool, AdaptiveMaxPool):
+            edits[visit.path] = located(visit.path, _fixed_pool, layer, visit.in_shape)
         elif computes_as(layer, Rbf):
             edits[visit.path] = replace(layer, positions=True)
         elif computes_as(layer, Dense):
@@ -201,13 +201,15 @@ def _only(axis: int, shift: int, rank: int) -> Shape:
     return tuple(shift if a == axis else 0 for a in range(rank))
 
 
-def _fixed_pool(sizes: Shape, out: Shape) -> Layer:
-    if sizes == out:
-        return Identity()
-    if any(w % o for w, o in zip(sizes, out, strict=True)):
+def _fixed_pool(layer: AdaptiveAvgPool | AdaptiveMaxPool, in_shape: Shape) -> Layer:
+    w = layer.over(in_shape)
+    if w is None:
+        sizes, out = in_shape[:-1], layer.out_shape(in_shape)[:-1]
         raise LayerError(f"{sizes} pixels in {out} bins have bins of different sizes, which no sliding window has")
-    window = tuple(w // o for w, o in zip(sizes, out, strict=True))
-    return AvgPool(window, stride=1 if volume(out) == 1 else window)
+    if w.in_sizes == w.out_sizes:
+        return Identity()
+    kind = AvgPool if isinstance(layer, AdaptiveAvgPool) else MaxPool
+    return kind(w.size, stride=1 if volume(w.out_sizes) == 1 else w.stride)
 
 
 def _as_conv(dense: Dense, window: Shape) -> Conv:

@@ -9,6 +9,7 @@ from ..composite import Following, Placeholder, kept_shape, path_to
 from ..errors import LayerError, located
 from ..geometry import ReceptiveField, Shape, Window, pointwise, union
 from ..layer import Layer
+from .example import example_shape
 from .support import window_of, windows_of_join
 
 Axes = tuple[ReceptiveField, ...]
@@ -39,7 +40,7 @@ def receptive_fields(net: Layer, in_shape: Shape) -> tuple[Field, ...]:
     Raises LayerError where no one size is right: branches of different strides, strided transposed convolutions, adaptive pools whose
     bins differ; or where it cannot be measured.
     """
-    found = fields(net, in_shape)
+    found = fields(net, example_shape(net, in_shape))
     for each in found:
         if each.why:
             raise LayerError(each.why, each.path)
@@ -48,7 +49,8 @@ def receptive_fields(net: Layer, in_shape: Shape) -> tuple[Field, ...]:
 
 def net_field(net: Layer, in_shape: Shape) -> Axes:
     """The field of the network's output, one per axis. Raises LayerError as `receptive_fields` does."""
-    call = Fields(image=tuple(in_shape[:-1]))
+    in_shape = example_shape(net, in_shape)
+    call = Fields(image=in_shape[:-1])
     seen = call.follow("", net, _input(in_shape))
     if seen.why:
         raise LayerError(seen.why, seen.where)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
+from ..composite import walk
 from ..errors import InputError
 from ..geometry import Shape
 from ..layer import Layer, with_method
+from ..seeds import check_seed, random_key
+from ..settings import check_counts
 from .differences import Differences, Leaves, output_and_gradient, relative, rounding_noise, run_once, weighted_sum
+from .example import example_shape
 from .surgery import with_precision
 from .text import aligned
 
@@ -41,6 +45,7 @@ class GradientCheck:
     forward: float
     tolerance: float
     twin_tolerance: float
+    suspects: str = ""  # where a fault lies, as far as the rows tell
 
     @property
     def passed(self) -> bool:
@@ -65,7 +70,10 @@ class GradientCheck:
         total = sum(leaf.size for leaf in self.leaves)
         foot = ("output", f"{total:,}", "", _error(self.forward), str(sum(leaf.redrawn for leaf in self.leaves)), "")
         verdict = "passed" if self.passed else "FAILED"
-        return f"{aligned(head, rows, foot, right={1, 2, 3, 4})}\n{verdict} in float64 at highest precision; worst: {self.worst.name}"
+        lines = [aligned(head, rows, foot, right={1, 2, 3, 4}), f"{verdict} in float64 at highest precision; worst: {self.worst.name}"]
+        return "\n".join([*lines, *([self.suspects] if self.suspects else [])])
+
+    __repr__ = __str__  # what a notebook and a terminal show of a last line
 
 
 def gradcheck(
@@ -80,7 +88,7 @@ def gradcheck(
     twin_tolerance: float = 1e-9,
     seed: int = 0,
 ) -> GradientCheck:
-    """Check the gradients of a net, `gradcheck(net, in_shape)`, or of a function of arrays, `gradcheck(f, x, kernel)`.
+    """Check the gradients of a net, `gradcheck(net, in_shape)`, or of a function of arrays or trees of them, `gradcheck(f, x, kernel)`.
 
     A scalar is made of the output by fixed random weights. For every leaf of the parameters, and the input, its gradient by
     autodiff is compared, in float64 and with products at highest precision (where the code says nothing else: a layer of the net is
@@ -89,25 +97,87 @@ def gradcheck(
       a kink (ReLU, max pooling) inside the step: that direction is drawn again and counted, that coordinate left out and counted.
     - the gradient of the twin, by default the net `with_method(net, "im2col")`.
     Errors are relative: |numeric - exact| over the larger of the two, max|a - b| / max|b| for twins; a leaf whose gradient is
-    below 1e-6 of the largest one counts as that large. The net's parameters and its `batch` >= 3 images are random.
-    Raises InputError for a smaller batch in training, where batch statistics would degenerate.
+    below 1e-6 of the largest one counts as that large. The net's parameters and its `batch` >= 3 images are random. Integers among a
+    function's arguments, such as labels, stay as they are. Where rows fail, a line says which layers may be wrong: an error made in one
+    shows in the gradients of all before it.
+    Raises InputError for a smaller batch in training, where batch statistics would degenerate, and for arguments that are no arrays.
     """
+    check_seed(seed)
     if not isinstance(target, Layer):
-        leaves = {f"argument {i}": np.asarray(a, np.float64) for i, a in enumerate(args)}
-        f, g = partial(_by_name, target), partial(_by_name, twin) if callable(twin) else None
+        leaves, given = _arguments(args)
+        f, g = partial(_by_name, target, given), partial(_by_name, twin, given) if callable(twin) else None
         with jax.enable_x64(True), jax.default_matmul_precision("highest"):
             return _check(f, g, leaves, None if per_coordinate else directions, tolerance, twin_tolerance, seed)
+    check_counts(batch=batch, directions=directions)
     if batch < 3:
         raise InputError(f"gradcheck: batch={batch}; at least 3 are needed for batch statistics to vary")
-    in_shape = tuple(*args)
+    if len(args) != 1:
+        raise InputError(f"gradcheck: {len(args)} arguments after the net, its in_shape was expected: gradcheck(net, (28, 28, 1))")
+    in_shape = example_shape(target, args[0])
     target = with_precision(target, "highest")
     other = with_precision(twin, "highest") if isinstance(twin, Layer) else with_method(target, "im2col")
-    params, state = jax.jit(target.init, static_argnums=1, compiler_options=run_once())(jax.random.key(seed, impl=GENERATOR), in_shape)
+    params, state = jax.jit(target.init, static_argnums=1, compiler_options=run_once())(random_key(seed, impl=GENERATOR), in_shape)
     leaves = _random_leaves(params, (batch, *in_shape), np.random.default_rng(seed))
     state = jax.tree.map(lambda a: np.asarray(a, np.float64) if _real(a) else np.asarray(a), state)
     f, g = (partial(_by_path, net, params, state, train, seed) for net in (target, other))
     with jax.enable_x64(True), jax.default_matmul_precision("highest"):
-        return _check(f, None if other == target else g, leaves, None if per_coordinate else directions, tolerance, twin_tolerance, seed)
+        check = _check(f, None if other == target else g, leaves, None if per_coordinate else directions, tolerance, twin_tolerance, seed)
+    if twin is None:
+        check = replace(check, leaves=_by_own_twin(check, target, other, in_shape))
+    return replace(check, suspects=_suspects(target, in_shape, check.leaves))
+
+
+def _by_own_twin(check: GradientCheck, net: Layer, other: Layer, in_shape: Shape) -> tuple[LeafCheck, ...]:
+    """The rows, without a twin's error where the layer is the same in both nets: what differs there is another layer's."""
+    pairs = zip(walk(net, in_shape), walk(other, in_shape), strict=True)
+    same = tuple(f"{a.path}/" if a.path else "" for a, b in pairs if a.layer == b.layer)
+    alone = lambda row: row.name != INPUT and row.name.startswith(same)
+    return tuple(row._replace(twin=math.nan, passed=row.numeric <= check.tolerance) if alone(row) else row for row in check.leaves)
+
+
+def _arguments(args: tuple) -> tuple[Leaves, Any]:
+    """A function's arguments: the arrays of floating-point numbers by name, float64, and all of them as they were given."""
+    leaves = {}
+    for path, a in jax.tree_util.tree_leaves_with_path(args):
+        try:
+            array = np.asarray(a)
+            real = np.issubdtype(array.dtype, np.floating) or jax.numpy.issubdtype(array.dtype, jax.numpy.floating)
+        except Exception as error:  # whatever a stranger's object raises
+            raise InputError(f"gradcheck: {_argument(path)} is of type {type(a).__name__}, an array was expected ({error})") from None
+        if array.dtype.kind in "OUS":
+            raise InputError(f"gradcheck: {_argument(path)} is of type {type(a).__name__}, an array of numbers was expected")
+        if real:
+            leaves[_argument(path)] = array.astype(np.float64)
+    if not leaves:
+        raise InputError("gradcheck: no argument is an array of floating-point numbers, so there is no gradient to check")
+    return leaves, args
+
+
+def _argument(path: tuple) -> str:
+    inside = _name(path[1:])
+    return f"argument {path[0].idx}" + (f"/{inside}" if inside else "")
+
+
+def _suspects(net: Layer, in_shape: Shape, rows: tuple[LeafCheck, ...]) -> str:
+    """Which layers may be wrong, in a line; "" where every row passes.
+
+    A layer that passes a wrong gradient on spoils those of all layers before it, and none after. So where everything up to a layer fails,
+    it is that layer or one between it and the next that passes; where some layer before passes, it is the layers that fail.
+    """
+    paths = [visit.path for visit in walk(net, in_shape)]
+    of = lambda row: max((i for i, path in enumerate(paths) if row.name.startswith(f"{path}/") or not path), default=-1)
+    failed, passed = {of(row) for row in rows if not row.passed}, {of(row) for row in rows if row.passed}
+    if not failed:
+        return ""
+    last = max(failed)
+    if any(i < last for i in passed - failed):
+        return "the fault lies in " + ", ".join(paths[i] or "the net" for i in sorted(failed) if i >= 0)
+    after = min((i for i in passed if i > last), default=None)
+    between = paths[max(last, 0) : after]
+    where = f"between {paths[last] if last >= 0 else 'the input'} and {'the output' if after is None else paths[after]}"
+    return (
+        f"the fault lies in {between[0] or 'the net'}" if len(between) == 1 else f"the fault lies {where}, in one of: {', '.join(between)}"
+    )
 
 
 def _random_leaves(params, in_shape: Shape, rng: np.random.Generator) -> Leaves:
@@ -129,11 +199,12 @@ def _real(a: Any) -> bool:
 def _by_path(net: Layer, params, state, train: bool, seed: int, leaves):
     """The net's output as a function of its leaves; what is no leaf stays as it is."""
     params = jax.tree_util.tree_map_with_path(lambda path, p: leaves.get(_name(path), p), params)
-    return net.apply(params, state, leaves[INPUT], train=train, key=jax.random.key(seed, impl=GENERATOR))[0]
+    return net.apply(params, state, leaves[INPUT], train=train, key=random_key(seed, impl=GENERATOR))[0]
 
 
-def _by_name(f: Callable, leaves):
-    return f(*leaves.values())
+def _by_name(f: Callable, given: tuple, leaves):
+    """f as a function of its named arrays; what is none stays as it was given."""
+    return f(*jax.tree_util.tree_map_with_path(lambda path, a: leaves.get(_argument(path), a), given))
 
 
 def _check(f, twin, leaves: Leaves, directions: int | None, tolerance, twin_tolerance, seed) -> GradientCheck:

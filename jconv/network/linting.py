@@ -11,6 +11,7 @@ from ..geometry import Shape, Window, volume
 from ..grammar.fitting import arithmetic, changes, inexact, nearest, sizes_that_fit
 from ..layer import Layer
 from ..layers import AvgPool, Conv, Local, LpPool, MaxPool, Subsampling
+from .example import example_shape
 from .field import fields
 
 WIDEST = 5  # a convolution's window beyond the first layer (S80)
@@ -38,6 +39,7 @@ def lint(net: Layer, in_shape: Shape) -> tuple[Finding, ...]:
     stride is a compromise for memory, S84 what would be worth it. S21 windows fit exactly, so that no border is dropped.
     A window over the whole input is a dense layer or a global pool, and passes. Raises ShapeError for a net that does not fit.
     """
+    in_shape = example_shape(net, in_shape)
     visits = list(walk(net, in_shape))
     first = next((v.path for v in visits if isinstance(v.layer, Conv | Local)), None)
     found = [*_input(_strides(net, visits, in_shape), in_shape), *_memory(visits, in_shape)]

@@ -10,6 +10,7 @@ from ..errors import LayerError
 from ..geometry import Shape, Window, volume
 from ..layer import computes_as
 from ..layers import Conv
+from ..ops.window import padded_index
 
 
 def conv_as_dense(conv: Conv, params: dict, in_shape: Shape):
@@ -29,7 +30,7 @@ def conv_as_dense(conv: Conv, params: dict, in_shape: Shape):
     live = np.ones((c, k), bool) if conv.mask is None else np.array([[i in row for row in conv.mask] for i in range(c)])
     rows, columns, values = [], [], []
     for tap in itertools.product(*map(range, w.size)):
-        out, into = _positions(w, tap)
+        out, into = _positions(w, tap, conv.padding_mode)
         for group in range(g):
             to = out[:, None, None] * k_total + group * k + np.arange(k)[None, :]
             read = into[:, None, None] * c_total + group * c + np.arange(c)[:, None]
@@ -43,22 +44,27 @@ def conv_as_dense(conv: Conv, params: dict, in_shape: Shape):
 def connections(conv: Conv, in_shape: Shape) -> int:
     """How many entries that matrix holds: connections between values, not counting those to padding."""
     w = conv.over(in_shape)
-    reached = [sum(0 <= o * s + f * d - lo < n for o in range(out) for f in range(size)) for n, size, s, d, (lo, _), out in _axes(w)]
+    each = zip(*(_along(w, axis, np.arange(size), conv.padding_mode) for axis, size in enumerate(w.size)), strict=True)
+    outs, intos = each
+    reached = [len(set(zip(out.tolist(), into.tolist(), strict=True))) for out, into in zip(outs, intos, strict=True)]
     pairs = sum(map(len, conv.mask)) if conv.mask else in_shape[-1] // conv.groups * conv.features
     return int(np.prod(reached, dtype=np.int64)) * pairs
 
 
-def _axes(w: Window):
-    return zip(w.in_sizes, w.size, w.stride, w.dilation, w.padding, w.out_sizes, strict=True)
-
-
-def _positions(w: Window, tap: Shape) -> tuple[np.ndarray, np.ndarray]:
-    """For one tap of the window: the output positions that read inside the image there, and the input positions they read; flat."""
+def _positions(w: Window, tap: Shape, mode: str) -> tuple[np.ndarray, np.ndarray]:
+    """For one tap of the window: the output positions that read a pixel there, and the input positions they read; flat."""
     out, into = np.zeros(1, np.int64), np.zeros(1, np.int64)
-    for (n, _, s, d, (lo, _), outs), f in zip(_axes(w), tap, strict=True):
-        o = np.arange(outs)
-        i = o * s + f * d - lo
-        inside = (i >= 0) & (i < n)
-        out = (out[:, None] * outs + o[inside]).ravel()
-        into = (into[:, None] * n + i[inside]).ravel()
+    for axis, f in enumerate(tap):
+        o, i = _along(w, axis, np.array([f]), mode)
+        out = (out[:, None] * w.out_sizes[axis] + o).ravel()
+        into = (into[:, None] * w.in_sizes[axis] + i).ravel()
     return out, into
+
+
+def _along(w: Window, axis: int, taps: np.ndarray, mode: str) -> tuple[np.ndarray, np.ndarray]:
+    """Along one axis: which outputs read a pixel by some of the taps, and which pixels these are."""
+    index = padded_index(w.in_sizes[axis], w.pads[axis], mode)
+    out = np.arange(w.out_sizes[axis])[:, None]
+    into = index[out * w.stride[axis] + taps * w.dilation[axis]]
+    inside = into >= 0
+    return np.broadcast_to(out, into.shape)[inside], into[inside]

@@ -15,6 +15,8 @@ from ..composite import walk
 from ..errors import InputError, unknown
 from ..geometry import Shape, volume
 from ..layer import Layer
+from ..settings import check_counts
+from .example import example_shape
 from .measure import Kept, dtype_of, kept_by, kept_by_join, parameters_of
 from .trace import Operation, operations
 
@@ -49,6 +51,8 @@ def budget(net: Layer, in_shape: Shape, batch: int, *, optimizer: str = "momentu
     It leaves out what the compiler needs for a moment: a layer's gradient, a convolution's workspace.
     Raises InputError for an unknown optimizer, ShapeError.
     """
+    check_counts(batch=batch)
+    in_shape = example_shape(net, in_shape)
     if optimizer not in CACHES:
         raise InputError(unknown("optimizer", optimizer, tuple(CACHES)))
     each = [(v.copies, *parameters_of(v.layer, v.in_shape)) for v in walk(net, in_shape) if v.turn == 1]
@@ -80,7 +84,7 @@ def saved_bytes(net: Layer, in_shape: Shape, dtype: str = "float32") -> int | No
     Every layer says what it keeps (`Layer.saves`), or else it is measured; an array that several layers keep is kept once. None where
     the gradient of a layer cannot be traced.
     """
-    kept = saved(net, in_shape, dtype)
+    kept = saved(net, example_shape(net, in_shape), dtype)
     return kept and kept.each
 
 
@@ -130,6 +134,7 @@ def streaming_peak(net: Layer, in_shape: Shape) -> int:
     For a chain of layers it is the largest input and output together (fact S104); layers in place, and sums, need no output of
     their own.
     """
+    in_shape = example_shape(net, in_shape)
     done = operations(net, in_shape, train=False)
     last_read = {value.number: i for i, operation in enumerate(done) for value in operation.inputs}
     buffer, size = {0: 0}, {0: volume(in_shape)}

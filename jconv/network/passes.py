@@ -11,6 +11,7 @@ from ..layers import Conv, ConvTranspose
 from ..ops.direct import Geometry
 from ..ops.plan import Job
 from ..ops.precision import is_highest
+from ..ops.window import without_padding
 from .measure import parameters_of
 from .trace import operations
 
@@ -65,6 +66,8 @@ def convolution(layer: Conv | ConvTranspose, in_shape: Shape) -> tuple[Shape, Ge
         w, wide, features = layer.transposes(in_shape), layer.features, in_shape[-1]
     else:
         w, wide, features = layer.over(in_shape), in_shape[-1], layer.features
+        if layer.padding_mode != "zeros":
+            w = without_padding(w)  # the image is padded before
     return (*w.size, wide // layer.groups, features), Geometry(w, layer.groups)
 
 

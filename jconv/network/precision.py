@@ -20,7 +20,10 @@ from ..compilation import jit
 from ..geometry import Shape
 from ..layer import Layer, map_layers
 from ..layers import Dropout, DropPath, Identity
+from ..seeds import random_key
+from ..settings import check_counts
 from .differences import Leaves, relative, weighted_sum
+from .example import example_shape
 from .serving import build_servable
 from .surgery import with_precision
 from .text import aligned
@@ -65,6 +68,8 @@ class PrecisionErrors:
         table = aligned(head, rows, (str(TRUTH), "the truth", "", ""), right={1, 2})
         return f"max|a - b| / max|b| on {self.backend}, batch {self.batch}\n{table}"
 
+    __repr__ = __str__  # what a notebook and a terminal show of a last line
+
 
 def precision_errors(
     net: Layer, in_shape: Shape, *, train: bool = True, batch: int = 8, policies: tuple[Policy, ...] = POLICIES, seed: int = 0
@@ -74,9 +79,11 @@ def precision_errors(
     The gradient is of the logits, summed by fixed random weights, in every parameter array and the input. Parameters and images are
     random, and without dropout: its draws are not the same in float64. An array whose gradient is zero but for rounding is left out.
     """
+    check_counts(batch=batch)
+    in_shape = example_shape(net, in_shape)
     net = map_layers(net, lambda _, layer: Identity() if isinstance(layer, (Dropout, DropPath)) else layer)
     rng = np.random.default_rng(seed)
-    params, state = jax.jit(net.init, static_argnums=1)(jax.random.key(seed), in_shape)
+    params, state = jax.jit(net.init, static_argnums=1)(random_key(seed), in_shape)
     params = jax.tree.map(lambda p: _noisy(np.asarray(p), rng), params)
     images = rng.standard_normal((batch, *in_shape), np.float32)
     shape = jax.eval_shape(lambda params, x: net.apply(params, state, x, train=train)[0], params, images)

@@ -74,7 +74,7 @@ def _decode(value: Any, known: dict[str, type], path: str) -> Any:
     kind = value.get(CLASS)
     cls = known.get(str(kind))
     if cls is None:
-        raise ValueError(f"{path or 'the net'}: unknown layer {kind!r}; give its class in from_json(text, own=[...]) if it is yours")
+        raise ValueError(f"{path or 'the net'}: unknown layer {kind!r}; if it is yours, give its class: own=[{kind}]")
     settings = {name: v for name, v in value.items() if name != CLASS}
     if issubclass(cls, compose.Named):
         settings = settings.get("layers")

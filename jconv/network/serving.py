@@ -19,6 +19,8 @@ from ..errors import LayerError
 from ..geometry import Shape
 from ..layer import Layer, map_layers
 from ..refused import compiles_alone, described, is_convolution_failure, refused
+from ..settings import check_counts
+from .example import example_shape
 
 REFERENCE = "im2col"
 T = TypeVar("T")
@@ -31,6 +33,8 @@ def servable(net: Layer, in_shape: Shape, batch: int, *, dtype: str = "float32",
     `compiles(equation)` tries one equation of a jaxpr. The net is returned as it is when all of them compile.
     Raises LayerError with the path of a layer that has no setting `method` to change, or that im2col does not help.
     """
+    check_counts(batch=batch)
+    in_shape = example_shape(net, in_shape)
     tried: dict[tuple, list[Any]] = {}
 
     def fails(layer: Layer, shape: Shape) -> list[Any]:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from ..composite import Visit, walk
 from ..geometry import ReceptiveField, Shape, Window, volume
 from ..layer import Layer
+from .example import example_shape
 from .field import Field, fields
 from .measure import declared_window, in_place, macs_of, parameters_of
 from .text import aligned
@@ -62,6 +63,8 @@ class Summary:
     def __str__(self) -> str:
         head, *body, total = self.cells()
         return aligned(head, body, total, right=NUMBERS)
+
+    __repr__ = __str__  # what a notebook and a terminal show of a last line
 
     def cells(self, fields: bool = False) -> list[tuple[str, ...]]:
         """The table as text, cell by cell: the head, the input, the layers, the total; with `fields` their receptive fields too.
@@ -128,7 +131,7 @@ def summary(net: Layer, in_shape: Shape) -> Summary:
     >>> [summary(net, (56, 56, 64)).totals.params for net in (three, one)]
     [110592, 200704]
     """
-    in_shape = tuple(in_shape)
+    in_shape = example_shape(net, in_shape)
     rows = tuple(_row(visit, seen) for visit, seen in zip(walk(net, in_shape), fields(net, in_shape), strict=True))
     macs = [r.macs for r in rows]
     totals = Totals(

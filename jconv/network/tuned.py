@@ -61,6 +61,8 @@ class Tuning(NamedTuple):
             return "no convolution was measured"
         return f"a step's convolutions, one by one: {_ms(before)} by auto, {_ms(after)} as tuned, {before / after:.3g}x"
 
+    __repr__ = __str__  # what a notebook and a terminal show of a last line
+
 
 def _ms(seconds: float) -> str:
     return f"{seconds * 1e3:.3g} ms" if seconds < 1 else f"{seconds * 1e3:,.0f} ms"

@@ -15,8 +15,10 @@ from ..layer import Layer, computes_as, map_layers
 from ..layers import Conv, ConvTranspose
 from ..ops.methods import OPERATIONS
 from ..ops.plan import choose
+from ..settings import check_counts
 from ..timing import PAIRS, SLOWER, Ratio, Timing, measure, ratio
 from .contest import programs
+from .example import example_shape
 from .passes import Pass, passes
 from .tuned import Measurement, Tuning
 
@@ -44,20 +46,19 @@ def tune(
     `report` gets each measurement, `watch(i, of, title)` says what is being measured. `measure` is `timing.measure` or its like.
     Raises ShapeError; InputError for a batch, pairs or dtype that cannot be.
     """
-    for name, value in (("batch", batch), ("pairs", pairs)):
-        if value < 1:
-            raise InputError(f"{name}={value}: 1 or more was expected")
+    check_counts(batch=batch, pairs=pairs)
+    in_shape = example_shape(net, in_shape)
     if dtype not in DTYPES:
         raise InputError(unknown("dtype", dtype, DTYPES))
     timed = partial(measure, rounds=pairs, limit=limit, **({} if jax.default_backend() == "cpu" else {"queued": True, "least": 20e-3}))
-    todo, done = passes(net, tuple(in_shape), batch), []
+    todo, done = passes(net, in_shape, batch), []
     for i, one in enumerate(todo, 1):
         if watch:
             watch(i, len(todo), one.title)
         done.append(_measurement(one, dtype, timed))
         if report:
             report(done[-1])
-    return Tuning(with_choices(net, done), tuple(in_shape), batch, dtype, tuple(done))
+    return Tuning(with_choices(net, done), in_shape, batch, dtype, tuple(done))
 
 
 def with_choices(net: Layer, measurements: Sequence[Measurement]) -> Layer:

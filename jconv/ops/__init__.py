@@ -4,5 +4,6 @@ from .convolution import conv, conv_transpose, dense, local_conv
 from .max_pooling import max_pool, route, select, switch_index, switches
 from .methods import METHODS, OPERATIONS
 from .normalization import batch_norm, contrast_norm, group_norm, local_response_norm, local_response_norm_within, moments, standardize
-from .pooling import adaptive_avg_pool, avg_pool, global_avg_pool, global_max_pool, lp_pool
+from .pooling import adaptive_avg_pool, adaptive_max_pool, avg_pool, global_avg_pool, global_max_pool, lp_pool
 from .reference import col2im, im2col
+from .resizing import pixel_shuffle, resize

@@ -101,9 +101,9 @@ def _primitive(operation: str, shape, kinds: str, result: str) -> Primitive:
     def run(a, b, *, geometry: Geometry, precision, method, platform: str, devices: int):
         word = method[OPERATIONS.index(operation)]
         highest = is_highest(precision)
-        if word == "auto" or (highest and not METHODS[word].local):
+        integers = not jnp.issubdtype(a.dtype, jnp.inexact)
+        if word == "auto" or (highest and not METHODS[word].local) or (integers and not METHODS[word].exact):
             shapes = {kinds[0]: a.shape, kinds[1]: b.shape, result: shape(a.shape, b.shape, geometry)}
-            integers = not jnp.issubdtype(a.dtype, jnp.inexact)
             word = plan.choose(plan.Job(operation, shapes["x"], shapes["k"], geometry, devices, integers, highest), platform)
         runs = plan.placed(operation, word, getattr(METHODS[word], operation), platform, devices)
         return runs(a, b, geometry=geometry, precision=precision)

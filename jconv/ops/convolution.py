@@ -12,13 +12,14 @@ from jax import lax
 
 from ..errors import ShapeError
 from ..geometry import Padding, Shape, Window, transposed_sizes, window
-from . import reference
+from . import derived, reference
 from .bilinear import forward_p, input_gradient_p
-from .direct import Geometry, dimensions, forward, x_shape
+from .direct import Geometry, dimensions, forward
 from .methods import Choice, check_method, check_serves, check_whole, per_operation
 from .precision import resolved
 from .primitive import bind
 from .widening import summed
+from .window import filled
 
 NO_AXES = Window((), (), (), (), (), (), ())
 
@@ -32,13 +33,15 @@ def conv(
     dilation: int | Shape = 1,
     groups: int = 1,
     rounding: str = "floor",
+    padding_mode: str = "zeros",
     method: Choice = "auto",
     precision: lax.PrecisionLike = None,
 ) -> jax.Array:
     """Cross-correlation, the notes' convolution: y[n, p, k] = sum over f, c of x[n, p*S + f*dilation - lo, c] * kernel[f, c, k].
 
     Shapes: x (N, *in, C), kernel (*F, C/groups, K) -> (N, *out, K) for 1 to 3 spatial axes; sizes as `geometry.window` says. Of
-    `groups` blocks of output channels each reads its own block of input channels.
+    `groups` blocks of output channels each reads its own block of input channels. `padding_mode` says what padding holds: "zeros",
+    "reflect", "replicate" or "circular" (see `window.filled`).
     Methods: "auto"; "lax" is plain lax.conv_general_dilated and its own gradients; "im2col" is the reference.
     Precision: None is jax's own setting. Below the highest, "auto" may run a method that computes neighbouring outputs together
     ("winograd", "fft"). Their errors are float32's rounding of the largest numbers about, so what a pixel is reaches a few positions
@@ -46,12 +49,13 @@ def conv(
     highest precision no such method runs, and one named runs as "auto" does. `precision="highest"` asks for it here, or
     `jax.config.update("jax_default_matmul_precision", "highest")` everywhere.
     Raises ShapeError for ranks, channels or windows that do not fit; ValueError for an unknown method or precision; TypeError for two
-    dtypes.
+    dtypes, and for booleans. Integers are multiplied and added as such, and wrap round as NumPy's where they overflow.
     Source: facts S12-S40, C4b.
     """
     check_method(method)
     _check_operands("x", x, kernel, groups)
     w = window(x.shape[1:-1], kernel.shape[:-2], stride=stride, padding=padding, dilation=dilation, rounding=rounding)
+    x, w = filled(x, w, padding_mode, reference=method == "im2col")
     if method == "im2col":
         return reference.conv(x, kernel, w, groups, resolved(precision))
     geometry, exact = Geometry(w, groups), resolved(precision)
@@ -92,8 +96,7 @@ def conv_transpose(
     if method == "im2col":
         return reference.conv_transpose(y, kernel, w, groups, exact)
     if method == "lax":
-        x = jax.ShapeDtypeStruct(x_shape(y.shape, kernel.shape, geometry), y.dtype)
-        return jax.linear_transpose(lambda x: forward(x, kernel, geometry=geometry, precision=exact), x)(y)[0]
+        return derived.input_gradient(y, kernel, geometry=geometry, precision=exact)
     check_serves(method, kernel.shape, geometry)
     return bind(input_gradient_p, y, kernel, geometry=geometry, precision=exact, method=per_operation(method))
 
@@ -178,5 +181,7 @@ def _check_operands(name: str, a: jax.Array, kernel: jax.Array, groups: int) -> 
 
 
 def _check_dtypes(name: str, a: jax.Array, kernel: jax.Array) -> None:
+    if a.dtype == bool:
+        raise TypeError(f"{name} is {a.dtype}, numbers were expected; {name}.astype(jnp.float32) has ones and zeros")
     if a.dtype != kernel.dtype:
         raise TypeError(f"{name} is {a.dtype} but its kernel {kernel.dtype}; cast one to the other's dtype")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import partial
 
 import jax
+import jax.numpy as jnp
 
 from ..geometry import Shape
 from . import direct
@@ -19,11 +20,15 @@ forward, serves = direct.forward, direct.serves
 
 
 def input_gradient(y, k, *, geometry: Geometry, precision):
+    if not jnp.issubdtype(y.dtype, jnp.inexact):  # jax gives integers no cotangent
+        return direct.input_gradient(y, k, geometry=geometry, precision=precision)
     run = partial(forward, k=k, geometry=geometry, precision=precision)
     return _transposed(run, x_shape(y.shape, k.shape, geometry), y)
 
 
 def kernel_gradient(x, y, *, geometry: Geometry, precision):
+    if not jnp.issubdtype(y.dtype, jnp.inexact):
+        return direct.kernel_gradient(x, y, geometry=geometry, precision=precision)
     run = lambda k: forward(x, k, geometry=geometry, precision=precision)
     return _transposed(run, k_shape(x.shape, y.shape, geometry), y)
 

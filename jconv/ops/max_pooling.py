@@ -20,9 +20,9 @@ from jax import lax
 from ..geometry import Padding, Shape, Window, pool_window, volume
 from .methods import check_whole
 from .primitive import bind
-from .routing import first_inside, lowest, max_and_switches_p, route_p, select_p
-from .widening import wide_if_real
-from .window import passes, views
+from .routing import first_inside, max_and_switches_p, route_p, select_p
+from .widening import check_numbers, wide_if_real
+from .window import filled, lowest, passes, views
 
 
 def max_pool(
@@ -32,16 +32,22 @@ def max_pool(
     stride: int | Shape | None = None,
     padding: Padding = 0,
     rounding: str = "floor",
+    dilation: int | Shape = 1,
+    padding_mode: str = "zeros",
     method: str = "auto",
 ) -> jax.Array:
-    """The largest value of every window, each channel apart; padding never wins.
+    """The largest value of every window, each channel apart. Padding never wins, unless it holds pixels (see `window.filled`).
 
     Shapes: (N, *S, C) -> (N, *out, C); stride is the window by default. Methods: "auto" by switches, "lax" is lax.reduce_window,
-    "im2col" the reference: columns, then the maximum. Raises ShapeError, also for padding as wide as the window.
+    "im2col" the reference: columns, then the maximum. A dilated window is by columns under "lax" too, as lax has no gradient of it.
+    Raises ShapeError, also for padding as wide as the window.
     """
     check_whole(method)
-    w = pool_window(x.shape[1:-1], size, stride, padding, rounding)
-    if method == "im2col":
+    check_numbers(x, "max_pool")
+    w = pool_window(x.shape[1:-1], size, stride, padding, rounding, dilation)
+    x, w = filled(x, w, padding_mode, reference=method == "im2col")
+    dilated = any(d > 1 for d in w.dilation)  # of which lax knows no gradient
+    if method == "im2col" or (method == "lax" and dilated):
         columns = jnp.stack(views(x, w, lowest(x.dtype)), axis=1)
         winner = columns.argmax(axis=1)  # max() would share a tie
         winner = jnp.maximum(winner, jnp.asarray(first_inside(w), winner.dtype))
@@ -50,19 +56,26 @@ def max_pool(
 
 
 def switches(
-    x: jax.Array, size: int | Shape, *, stride: int | Shape | None = None, padding: Padding = 0, rounding: str = "floor"
+    x: jax.Array,
+    size: int | Shape,
+    *,
+    stride: int | Shape | None = None,
+    padding: Padding = 0,
+    rounding: str = "floor",
+    dilation: int | Shape = 1,
 ) -> jax.Array:
     """Which position of each window holds its maximum, counted row-major from 0. (N, *S, C) -> (N, *out, C), unsigned integers."""
-    return bind(max_and_switches_p, lax.stop_gradient(x), window=pool_window(x.shape[1:-1], size, stride, padding, rounding))[1]
+    w = pool_window(x.shape[1:-1], size, stride, padding, rounding, dilation)
+    return bind(max_and_switches_p, lax.stop_gradient(x), window=w)[1]
 
 
 def switch_index(switches: jax.Array, w: Window) -> jax.Array:
     """Switches as row-major positions in the unpadded input, as Torch's and Caffe's masks count them. int32."""
     offsets = np.unravel_index(np.arange(volume(w.size)), w.size)
     index = 0
-    for axis, (offset, s, (lo, _), n) in enumerate(zip(offsets, w.stride, w.padding, w.in_sizes, strict=True)):
+    for axis, (offset, s, d, (lo, _), n) in enumerate(zip(offsets, w.stride, w.dilation, w.padding, w.in_sizes, strict=True)):
         start = np.expand_dims(np.arange(w.out_sizes[axis]) * s - lo, tuple(d for d in range(w.rank + 2) if d != axis + 1))
-        position = jnp.asarray(start, jnp.int32) + jnp.asarray(offset, jnp.int32)[switches.astype(jnp.int32)]
+        position = jnp.asarray(start, jnp.int32) + jnp.asarray(offset * d, jnp.int32)[switches.astype(jnp.int32)]
         index = index * n + position
     return jnp.asarray(index)
 
@@ -79,9 +92,8 @@ def route(y: jax.Array, switches: jax.Array, w: Window) -> jax.Array:
 
 def _reduce(x: jax.Array, w: Window) -> jax.Array:
     """No derivative of ours is taken through this one."""
-    return lax.reduce_window(
-        x, np.asarray(lowest(x.dtype), x.dtype), lax.max, (1, *w.size, 1), (1, *w.stride, 1), [(0, 0), *w.pads, (0, 0)]
-    )
+    least, pads, dilation = np.asarray(lowest(x.dtype), x.dtype), [(0, 0), *w.pads, (0, 0)], (1, *w.dilation, 1)
+    return lax.reduce_window(x, least, lax.max, (1, *w.size, 1), (1, *w.stride, 1), pads, window_dilation=dilation)
 
 
 def _largest(x: jax.Array, w: Window) -> jax.Array:

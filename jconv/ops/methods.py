@@ -18,6 +18,7 @@ class Method(NamedTuple):
     """run(a, b, *, geometry, precision) for each operation; `serves(k_shape, geometry)` says what it needs, "" where it has that.
 
     Of a `local` method every output is a sum over its own window. One that is not never runs at the highest precision (precision.py).
+    An `exact` one multiplies and adds integers as such; others go by floating-point numbers, which round large ones.
     """
 
     forward: Callable
@@ -25,16 +26,17 @@ class Method(NamedTuple):
     kernel_gradient: Callable
     serves: Callable[[Shape, Geometry], str]
     local: bool = True
+    exact: bool = False
 
 
-def _of(module, prefix: str = "", serves: Callable[[Shape, Geometry], str] | None = None, local: bool = True) -> Method:
-    return Method(*(getattr(module, prefix + operation) for operation in OPERATIONS), serves=serves or module.serves, local=local)
+def _of(module, prefix: str = "", serves: Callable[[Shape, Geometry], str] | None = None, **kind: bool) -> Method:
+    return Method(*(getattr(module, prefix + operation) for operation in OPERATIONS), serves=serves or module.serves, **kind)
 
 
 METHODS = {
-    "direct": _of(direct),
-    "derived": _of(derived),
-    "im2col": _of(reference, serves=direct.serves),
+    "direct": _of(direct, exact=True),
+    "derived": _of(derived, exact=True),
+    "im2col": _of(reference, serves=direct.serves, exact=True),
     "matmul": _of(matmul),
     "columns": _of(columns),
     "split": _of(grouped, "split_"),
@@ -45,7 +47,7 @@ METHODS = {
     "phases": _of(phases),
     "winograd": _of(winograd, local=False),
     "fft": _of(fourier, local=False),
-    "product": _of(product),
+    "product": _of(product, exact=True),
 }
 WHOLE = ("auto", "lax", "im2col")  # words for a layer as a whole; "lax" is plain lax without primitives of ours
 EACH = ("auto", *METHODS)  # words for one operation

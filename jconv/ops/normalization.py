@@ -18,7 +18,7 @@ from ..geometry import Shape, Window, check_settings, volume, window
 from .methods import check_whole
 from .pooling import counts, window_sum
 from .sharding import reshaped, spread
-from .widening import wide
+from .widening import check_numbers, like, wide
 
 LRN_CONVENTIONS = ("paper", "caffe", "torch")
 
@@ -30,6 +30,7 @@ def standardize(x: jax.Array, mean: jax.Array, var: jax.Array, eps: float) -> ja
 
 def moments(x: jax.Array, axes: Sequence[int], keepdims: bool = False) -> tuple[jax.Array, jax.Array]:
     """Mean and biased variance over the axes, the variance in a second pass: E[x^2] - E[x]^2 cancels."""
+    check_numbers(x, "moments")
     x = wide(x)
     mean = jnp.mean(x, axis=axes, keepdims=True)
     var = jnp.mean(jnp.square(x - mean), axis=axes, keepdims=True)
@@ -122,6 +123,7 @@ def local_response_norm(
     Shapes: (N, *S, C) -> the same. Methods: "auto" and "lax" are lax.reduce_window; "im2col" the reference. Raises ValueError.
     """
     check_whole(method)
+    check_numbers(x, "local_response_norm")
     if convention not in LRN_CONVENTIONS:
         raise ValueError(unknown("convention", convention, LRN_CONVENTIONS))
     check_settings("local_response_norm", size=size)
@@ -174,7 +176,7 @@ def around(sizes: Shape, size: int) -> Window:
 
 def _respond(x: jax.Array, total: jax.Array, scale: float, beta: float, k: float) -> jax.Array:
     s = jnp.asarray(k, total.dtype) + jnp.asarray(scale, total.dtype) * total
-    return (wide(x) * _inverse_power(s, beta)).astype(x.dtype)
+    return like(x, wide(x) * _inverse_power(s, beta))
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(1,))

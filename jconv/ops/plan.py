@@ -38,12 +38,13 @@ class Job(NamedTuple):
     k: Shape
     geometry: Geometry
     devices: int = 1  # of the program it is in
-    integers: bool = False  # which some methods would round
+    integers: bool = False  # which most methods would round
     highest: bool = False  # precision, where every output is a sum over its own window
 
     def may_run(self, method: str) -> bool:
         """Whether the method can do this job, and keeps what its precision promises."""
-        return (METHODS[method].local or not self.highest) and not METHODS[method].serves(self.k, self.geometry)
+        keeps = (METHODS[method].local or not self.highest) and (METHODS[method].exact or not self.integers)
+        return keeps and not METHODS[method].serves(self.k, self.geometry)
 
     @property
     def whole_batch(self) -> bool:
@@ -75,12 +76,12 @@ class Job(NamedTuple):
 
     @property
     def fewer_products_pay(self) -> bool:
-        return not self.integers and winograd.pays(self.operation, self.x[0], self.k[-2:], self.geometry.window)
+        return winograd.pays(self.operation, self.x[0], self.k[-2:], self.geometry.window)
 
     @property
     def spectra_pay(self) -> bool:
         w = self.geometry.window
-        many = not self.integers and isinstance(self.x[0], int) and self.x[0] * volume(w.out_sizes) * volume(w.size) >= SPECTRAL
+        many = isinstance(self.x[0], int) and self.x[0] * volume(w.out_sizes) * volume(w.size) >= SPECTRAL
         return many and volume(w.out_sizes) <= LARGE and w.rank == 2 and min(w.size) >= 7 and min(self.k[-2:]) >= 16
 
     @property
@@ -272,9 +273,11 @@ PLAIN = {
 
 
 def choose(job: Job, platform: str) -> str:
-    """The method for one operation of a convolution."""
-    rows = (row for row in ROWS if row.platform == platform and job.operation in row.operations)
+    """The method for one operation of a convolution; the default for an image whose sizes are symbols, of which no row can tell."""
     default = DEFAULT.get(platform, "derived") if job.geometry.window.rank else "product"
+    if not all(isinstance(n, int) for n in job.x[1:]):
+        return default
+    rows = (row for row in ROWS if row.platform == platform and job.operation in row.operations)
     return next((row.method for row in rows if job.may_run(row.method) and row.fits(job)), default)
 
 

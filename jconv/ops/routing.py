@@ -25,13 +25,9 @@ from .apart import apart
 from .primitive import Result, bind, define
 from .sharding import Axes, rearranged, spread, spread_like
 from .widening import wide_if_real
-from .window import LARGE, passes, views
+from .window import LARGE, lowest, passes, taps, views
 
 LARGE_ELSEWHERE = 1.5  # LARGE for finding winners off the CPU. On an H100 1024x28x28x192 by 3x3, stride 1: 0.67 against 0.96 ms
-
-
-def lowest(dtype) -> float:
-    return -np.inf if jnp.issubdtype(dtype, jnp.inexact) else jnp.iinfo(dtype).min
 
 
 def _max_and_switches(x, *, window: Window, large: float = LARGE_ELSEWHERE):
@@ -72,8 +68,8 @@ def _max_and_switches_on_cpu(x, *, window: Window):
 def first_inside(w: Window) -> np.ndarray:
     """The first position of every window that is no padding: the winner among inputs as low as the padding. (1, *out, 1)"""
     tap = np.zeros((1,) * (w.rank + 2), np.int64)
-    for axis, (f, s, (lo, _), out) in enumerate(zip(w.size, w.stride, w.padding, w.out_sizes, strict=True)):
-        offset = np.maximum(lo - np.arange(out) * s, 0)
+    for axis, (f, s, d, (lo, _), out) in enumerate(zip(w.size, w.stride, w.dilation, w.padding, w.out_sizes, strict=True)):
+        offset = -(-np.maximum(lo - np.arange(out) * s, 0) // d)
         tap = tap * f + offset.reshape(-1, *(1,) * (w.rank - axis))
     return tap
 
@@ -88,8 +84,22 @@ def _select(x, winner, *, window: Window, maxima: bool):
 
 def _route(y, winner, *, window: Window, maxima: bool):
     """Sums are float32 at least: 16x28x28x192 in bfloat16 by 3x3, stride 1, takes two cores 2 ms so and 36."""
-    large = maxima and len(passes(window)) > 1
-    return (_route_by_axis if large else _route_at_once)(wide_if_real(y), winner, window).astype(y.dtype)
+    large, dilated = maxima and len(passes(window)) > 1, any(d > 1 for d in window.dilation)
+    run = _route_by_axis if large else _route_by_taps if dilated else _route_at_once
+    return run(wide_if_real(y), winner, window).astype(y.dtype)
+
+
+def _route_by_taps(y, winner, w: Window):
+    """The transpose of `_select`: what each tap won, moved to where that tap looks."""
+    zero, came = jnp.zeros((), y.dtype), []
+    for t, offset in enumerate(taps(w)):
+        won = jnp.where(winner == jnp.asarray(t, winner.dtype), y, jnp.zeros_like(y))
+        config = []
+        for n, (lo, _), o, d, s, out in zip(w.in_sizes, w.padding, offset, w.dilation, w.stride, w.out_sizes, strict=True):
+            begin = o * d - lo  # of the first window's tap; what lies in the padding is cut off
+            config.append((begin, n - begin - (out - 1) * s - 1, s - 1))
+        came.append(lax.pad(won, zero, [(0, 0, 0), *config, (0, 0, 0)]))
+    return reduce(add, came)
 
 
 def _route_on_cpu(y, winner, *, window: Window, maxima: bool):
@@ -140,14 +150,14 @@ def _route_by_axis(y, code, window: Window):
 
 def _route_along(y, code, w: Window, axis: int, scale: int):
     """One axis, in which code // scale is a winner's offset; y there, and code % scale."""
-    f, size = w.size[axis], w.in_sizes[axis]
-    below = f - 1 - w.padding[axis][0]
+    f, d, size = w.size[axis], w.dilation[axis], w.in_sizes[axis]
+    below = (f - 1) * d - w.padding[axis][0]
     above = size - (w.out_sizes[axis] - 1) * w.stride[axis] + w.padding[axis][0] - 1
     config = [(below, above, w.stride[axis] - 1) if a == axis + 1 else (0, 0, 0) for a in range(y.ndim)]
     y, code = lax.pad(y, jnp.zeros((), y.dtype), config), lax.pad(code, jnp.asarray(jnp.iinfo(code.dtype).max, code.dtype), config)
     came, left = [], []
     for i in range(f):
-        ys, rest = (lax.slice_in_dim(a, f - 1 - i, f - 1 - i + size, axis=axis + 1) for a in (y, code))
+        ys, rest = (lax.slice_in_dim(a, (f - 1 - i) * d, (f - 1 - i) * d + size, axis=axis + 1) for a in (y, code))
         rest -= jnp.asarray(i * scale, code.dtype)  # below 0 it wraps to a large number
         here = rest < jnp.asarray(scale, code.dtype)
         came.append(jnp.where(here, ys, jnp.zeros_like(ys)))

@@ -18,12 +18,23 @@ def wide(x: jax.Array) -> jax.Array:
 
 def wide_dtype(dtype: Any) -> np.dtype:
     """float32, or the dtype itself where it is wider. Not by jnp, whose strict promotion forbids it."""
-    return np.promote_types(dtype, np.float32)
+    return np.promote_types(dtype, np.float32) if jnp.issubdtype(dtype, jnp.inexact) else np.dtype(np.float32)
 
 
 def wide_if_real(x: jax.Array) -> jax.Array:
     """The same, and integers as they are."""
     return wide(x) if jnp.issubdtype(x.dtype, jnp.inexact) else x
+
+
+def check_numbers(x: Any, name: str) -> None:
+    """Raises TypeError for booleans."""
+    if x.dtype == bool:
+        raise TypeError(f"{name}: x is {x.dtype}, numbers were expected; x.astype(jnp.float32) has ones and zeros")
+
+
+def like(x: jax.Array, y: jax.Array) -> jax.Array:
+    """y in x's dtype, unless that is an integer's, which would truncate it."""
+    return y.astype(x.dtype) if jnp.issubdtype(x.dtype, jnp.inexact) else y
 
 
 def summed(product: Callable, a: jax.Array, b: jax.Array, precision: lax.PrecisionLike) -> jax.Array:

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
-from ..geometry import Shape, Window, volume
+from ..errors import ShapeError
+from ..geometry import Shape, Window, check_settings, volume
 
+NUMPYS: dict[str, Any] = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}  # words for what padding holds
 LARGE = 2.0  # times the steps that a window takes in one go, against axis by axis, from which that pays
+
+
+def lowest(dtype) -> float:
+    """What is below every value of a dtype, or as low."""
+    return -np.inf if jnp.issubdtype(dtype, jnp.inexact) else jnp.iinfo(dtype).min
 
 
 def padded(x: jax.Array, window: Window, fill: float = 0.0) -> jax.Array:
@@ -19,6 +28,40 @@ def padded(x: jax.Array, window: Window, fill: float = 0.0) -> jax.Array:
     needed = [(o - 1) * s + e for o, s, e in zip(window.out_sizes, window.stride, window.extent, strict=True)]
     config = [(lo, n - w - lo, 0) for n, w, (lo, _) in zip(needed, window.in_sizes, window.pads, strict=True)]
     return lax.pad(x, jnp.asarray(fill, x.dtype), [(0, 0, 0), *config, (0, 0, 0)])
+
+
+def filled(x: jax.Array, window: Window, mode: str, *, reference: bool = False) -> tuple[jax.Array, Window]:
+    """x with its padding as numbers, as `mode` has it, and the window over that, without padding; for "zeros" both as they are.
+
+    "reflect" mirrors the image about its border pixels, "replicate" repeats these, "circular" goes on with the other side: as PyTorch.
+    With `reference` every pixel is looked up by its index. Raises ShapeError for padding that the image is too small for.
+    """
+    check_settings("padding", padding_mode=mode)
+    if mode == "zeros" or not any(map(any, window.padding)):
+        return x, window
+    most = {"reflect": 1, "circular": 0}
+    for n, pads in zip(window.in_sizes, window.padding, strict=True):
+        if mode in most and max(pads) > n - most[mode]:
+            raise ShapeError(f'padding {pads} of {n} pixels by "{mode}", at most {n - most[mode]} was expected; use less, or "replicate"')
+    if reference:
+        for axis, (n, pads) in enumerate(zip(window.in_sizes, window.padding, strict=True), 1):
+            x = jnp.take(x, padded_index(n, pads, mode), axis=axis)
+    else:
+        x = jnp.pad(x, [(0, 0), *window.padding, (0, 0)], mode=NUMPYS[mode])
+    return x, without_padding(window)
+
+
+def padded_index(size: int, pads: tuple[int, int], mode: str) -> np.ndarray:
+    """Which pixel each position of a padded axis holds; -1 for zeros."""
+    if mode == "zeros":
+        return np.pad(np.arange(size), pads, constant_values=-1)
+    return np.pad(np.arange(size), pads, mode=NUMPYS[mode])
+
+
+def without_padding(window: Window) -> Window:
+    """The window over an image that holds its padding already."""
+    sizes = tuple(n + sum(pads) for n, pads in zip(window.in_sizes, window.padding, strict=True))
+    return window._replace(in_sizes=sizes, padding=((0, 0),) * window.rank)
 
 
 def taps(window: Window) -> Iterator[Shape]:

@@ -59,8 +59,8 @@ def test_pad_channels_appends_zeros(rng):
 @pytest.mark.parametrize(
     ("build", "words"),
     [
-        (lambda: Dense(0), "Dense: features=0, a whole number of at least 1 was expected"),
-        (lambda: Dense(2.5), "Dense: features=2.5, a whole number of at least 1 was expected"),
+        (lambda: Dense(0), "Dense: features=0, whole numbers of at least 1 were expected"),
+        (lambda: Dense(2.5), "Dense: features=2.5, a whole number was expected"),
         (
             lambda: Dense(3).out_shape((7, 5, 3)),
             "the input shape (7, 5, 3) has 3 axes, (features,) was expected; put a Flatten() or GlobalAvgPool() before",

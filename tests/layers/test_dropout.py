@@ -73,5 +73,5 @@ def test_training_without_a_key(layer, x):
 @pytest.mark.parametrize("rate", [-0.1, 1, 1.5])
 @pytest.mark.parametrize("layer", [Dropout, DropPath])
 def test_rates_that_cannot_be(layer, rate):
-    with pytest.raises(ValueError, match=rf"^{layer.__name__}: rate={rate}, the fraction dropped, was expected from 0 up to 1$"):
+    with pytest.raises(ValueError, match=rf"^{layer.__name__}: rate={rate}, a number at least 0 and below 1 was expected$"):
         layer(rate)

@@ -111,7 +111,7 @@ def test_what_a_pool_leaves_out_is_noted():
     [
         (lambda: MaxPool(0), "MaxPool: window=0, whole numbers of at least 1 were expected"),
         (lambda: AvgPool(2, 0), "AvgPool: stride=0, whole numbers of at least 1 were expected"),
-        (lambda: LpPool(2, p=0.5), "LpPool: p=0.5, at least 1 was expected"),
+        (lambda: LpPool(2, p=0.5), "LpPool: p=0.5, a number at least 1 was expected"),
         (lambda: MaxPool(2, padding="same"), "MaxPool: unknown padding 'same'"),
         (lambda: MaxPool(2, rounding="round"), "MaxPool: unknown rounding 'round'; use 'floor', 'ceil', 'exact'"),
         (lambda: AvgPool(2, method="gemm"), "AvgPool: unknown method 'gemm'; use 'auto', 'lax', 'im2col'"),

@@ -218,8 +218,8 @@ def test_S61_a_conv_that_sees_all_is_a_dense(rng, close):
 def test_what_cannot_be_converted_says_why():
     with pytest.raises(LayerError, match="fc: a Dense with no Flatten or global pool before it has no image"):
         convolutionalize(Sequential(fc=Dense(3)), {}, (7,))
-    with pytest.raises(LayerError, match=r"pool: \(5, 5\) pixels in \(2, 2\) bins"):
-        convolutionalize(Sequential(pool=AdaptiveAvgPool(2), flat=Flatten(), fc=Dense(2)), {}, (5, 5, 1))
+    with pytest.raises(LayerError, match=r"pool: \(8, 8\) pixels in \(3, 3\) bins"):
+        convolutionalize(Sequential(pool=AdaptiveAvgPool(3), flat=Flatten(), fc=Dense(2)), {}, (8, 8, 1))
     with pytest.raises(LayerError, match="no Conv sees all of its input"):
         fully_connect(Sequential(Conv(2, 3)), {}, (7, 7, 1))
     with pytest.raises(LayerError, match="conv1: there is no Identity before"):

@@ -175,7 +175,8 @@ def test_there_is_no_one_field_for_these():
     with pytest.raises(LayerError, match="up: what the outputs of ConvTranspose see is not one window"):
         net_field(Sequential(up=ConvTranspose(1, 2, stride=2)), (4, 4, 1))
     with pytest.raises(LayerError, match="pool: what the outputs of AdaptiveAvgPool see is not one window"):
-        net_field(Sequential(pool=AdaptiveAvgPool(2)), (5, 5, 1))
+        net_field(Sequential(pool=AdaptiveAvgPool(4)), (10, 10, 1))  # bins that begin at 0, 2, 5 and 7
+    assert net_field(Sequential(pool=AdaptiveAvgPool(2)), (5, 5, 1))[0] == (3, 2, 0)  # both of 3, and 2 apart
     uneven = Residual(Sequential(Conv(1, 1, stride=2), Conv(1, 1)), shortcut=AvgPool(1, stride=2))
     assert net_field(uneven, (6, 6, 1))[0].jump == 2
     crossed = Concat(a=Conv(1, 1, stride=2), b=Sequential(Conv(1, 4)))

@@ -4,9 +4,28 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
-from jconv import BatchNorm, Conv, Dense, Dropout, Flatten, Lambda, LayerError, LocalResponseNorm, MaxPool, Relu, Sequential, gradcheck, ops
+from jconv import (
+    BatchNorm,
+    Conv,
+    Dense,
+    Dropout,
+    Flatten,
+    InputError,
+    Lambda,
+    LayerError,
+    LocalResponseNorm,
+    MaxPool,
+    PRelu,
+    Relu,
+    Sequential,
+    Tanh,
+    gradcheck,
+    ops,
+)
+from jconv.layers import lecun_normal
 from jconv.network import GradientCheck
 
 SHAPE = (7, 5, 2)
@@ -33,7 +52,7 @@ def test_a_right_net_passes(train):
     assert check.forward < 1e-12
     for leaf in check.leaves:
         assert 0 <= leaf.numeric <= check.tolerance
-        assert 0 <= leaf.twin <= check.twin_tolerance
+        assert math.isnan(leaf.twin) if leaf.name.startswith("bn/") else 0 <= leaf.twin <= check.twin_tolerance  # it has no twin
     assert max(leaf.numeric for leaf in check.leaves) > 0  # something was measured
 
 
@@ -200,3 +219,78 @@ def test_products_that_name_no_precision_have_the_highest():
 
     assert gradcheck(Sequential(own=Lambda(f)), (3,)).passed and gradcheck(f, np.ones(3)).passed
     assert seen == {None, "highest"}  # None for the shapes alone
+
+
+def test_labels_stay_integers_and_trees_are_taken(rng):
+    def loss(params, scores, labels):
+        return optax.softmax_cross_entropy_with_integer_labels(params["w"] * scores, labels).mean()
+
+    check = gradcheck(loss, {"w": np.float32(1.5)}, rng.random((4, 3)), np.array([0, 1, 2, 0]))
+    assert check.passed, str(check)
+    assert [leaf.name for leaf in check.leaves] == ["argument 0/w", "argument 1"]
+
+
+@pytest.mark.parametrize(
+    "args, words",
+    [
+        ((), "no argument is an array of floating-point numbers"),
+        ((np.array([1, 2]),), "no argument is an array of floating-point numbers"),
+        (("a",), "argument 0 is of type str, an array of numbers was expected"),
+        (({"a": object()},), "argument 0/a is of type object"),
+    ],
+    ids=["none", "integers", "a word", "an object"],
+)
+def test_arguments_that_are_no_arrays_are_named(args, words):
+    with pytest.raises(InputError, match=words):
+        gradcheck(lambda *args: args[0], *args)
+
+
+@pytest.mark.parametrize(
+    "settings, words",
+    [
+        (dict(batch=0), "batch=0, a whole number"),
+        (dict(batch="3"), "batch='3', a whole number"),
+        (dict(directions=1.5), "directions=1.5, a whole number"),
+        (dict(seed=-1), "seed=-1, a whole number from 0"),
+    ],
+)
+def test_settings_that_cannot_be_are_named(settings, words):
+    with pytest.raises(InputError, match=words):
+        gradcheck(Dense(3), (4,), **settings)
+
+
+@jax.custom_vjp
+def wrong(x):
+    return 2 * x
+
+
+wrong.defvjp(lambda x: (2 * x, None), lambda _, slope: (slope,))
+
+
+@pytest.mark.parametrize(
+    "net, suspects",
+    [
+        (Sequential(a=Conv(3, 3), b=Lambda(wrong), c=Tanh(), d=Flatten(), e=Dense(2)), "between a and e, in one of: a, b, c, d"),
+        (Sequential(a=Lambda(wrong), b=Conv(3, 3)), "in a"),
+        (Sequential(a=Conv(3, 3), b=Tanh(), c=Lambda(wrong)), "between a and the output, in one of: a, b, c"),
+        (Sequential(a=Conv(3, 3, bias=False, kernel_init=lecun_normal()), b=Tanh()), ""),
+    ],
+    ids=["between", "first", "last", "none"],
+)
+def test_the_layer_that_may_be_wrong_is_named(net, suspects):
+    check = gradcheck(net, (5, 5, 2))
+    assert check.suspects == (f"the fault lies {suspects}" if suspects else "")
+    assert check.passed == (not suspects) and str(check).endswith(check.suspects)
+
+
+def test_a_layer_without_a_twin_shows_no_error_of_one():
+    check = gradcheck(Sequential(a=Conv(3, 3), b=PRelu()), (5, 5, 2))
+    twins = {leaf.name: leaf.twin for leaf in check.leaves}
+    assert math.isnan(twins["b/slope"]) and twins["a/kernel"] >= 0
+    row = next(line for line in str(check).splitlines() if line.startswith("b/slope"))
+    assert row.split()[3] == "-"
+
+
+def test_a_check_reads_well_as_the_last_line_of_a_cell():
+    check = gradcheck(Dense(3), (4,))
+    assert repr(check) == str(check) and len(repr(check).splitlines()) > 5

@@ -209,7 +209,7 @@ def test_windows_of_norms_are_no_pools():
 
 def test_signals_and_volumes():
     assert rules(Sequential(same(4), same(4, 7)), (32, 3)) == [("conv2", "S80 window")]
-    assert rules(Sequential(same(4), Local(4, 7, padding=3)), (8, 8, 8, 3)) == [("local1", "S80 window")]
+    assert rules(Sequential(same(4), Local(4, (7, 7, 7), padding=3)), (8, 8, 8, 3)) == [("local1", "S80 window")]
     assert lint(Sequential(Dense(10), Relu()), (7,)) == ()
 
 

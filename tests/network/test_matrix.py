@@ -38,3 +38,14 @@ def test_it_is_the_convolution(conv, in_shape, rng, close):
     expected = conv.apply(params, {}, jnp.asarray(x)[None])[0][0]
     assert matrix.nnz == connections(conv, in_shape)
     close((matrix @ x.ravel()).reshape(expected.shape), expected, 1e-5)
+
+
+@pytest.mark.parametrize("mode", ["reflect", "replicate", "circular"])
+def test_padding_that_holds_pixels_reads_them(mode, rng, close):
+    conv = Conv(3, 3, stride=2, padding=((2, 1), 1), padding_mode=mode, bias=False)
+    params, _ = conv.init(jax.random.key(0), (5, 4, 2))
+    x = jnp.asarray(rng.standard_normal((1, 5, 4, 2)), jnp.float32)
+    matrix = conv_as_dense(conv, params, (5, 4, 2))
+    close(matrix @ np.ravel(x), np.ravel(conv.apply(params, {}, x)[0]), 1e-5)
+    matrix.eliminate_zeros()
+    assert connections(conv, (5, 4, 2)) == matrix.nnz

@@ -86,3 +86,9 @@ def test_a_layer_gone_through_again_stands_as_often():
     assert again == [(name, ("layer",) * 3) for name in ("forward", "input gradient", "kernel gradient")]
     twice = {one.name: len(one.paths) for one in passes(Twice(SAME), (8, 6, 4), 2)}
     assert twice == {"forward": 2, "input gradient": 1, "kernel gradient": 2}
+
+
+def test_an_image_that_is_padded_with_pixels_comes_padded():
+    net, in_shape = Sequential(Conv(4, 3, padding=2, padding_mode="reflect")), (7, 5, 3)
+    jobs = [one.job for one in passes(net, in_shape, 2)]
+    assert jobs and all(job.x == (2, 11, 9, 3) and not any(map(any, job.geometry.window.padding)) for job in jobs)

@@ -56,7 +56,7 @@ class Own(Layer):
 def test_layers_of_ones_own_are_given_by_class():
     net = Sequential(a=Own(3, kernel_size=(2, 3)))
     assert from_json(to_json(net), own=[Own]) == net
-    with pytest.raises(ValueError, match=r"^a: unknown layer 'Own'; give its class in from_json\(text, own=\[...\]\) if it is yours$"):
+    with pytest.raises(ValueError, match=r"^a: unknown layer 'Own'; if it is yours, give its class: own=\[Own\]$"):
         from_json(to_json(net))
 
 
@@ -92,8 +92,8 @@ def test_what_cannot_be_saved_names_its_path(net, words):
         ("[]", 'the JSON of a net is an object with a "class", got tuple'),
         ("3", 'the JSON of a net is an object with a "class", got int'),
         ('{"class": "Initializer", "distribution": "normal"}', 'the JSON of a net is an object with a "class", got Initializer'),
-        ("{}", "the net: unknown layer None; give its class"),
-        ('{"class": "Konv"}', "the net: unknown layer 'Konv'; give its class"),
+        ("{}", "the net: unknown layer None; if it is yours, give its class"),
+        ('{"class": "Konv"}', "the net: unknown layer 'Konv'; if it is yours, give its class"),
         ('{"class": "Sequential"}', 'the net: Sequential needs "layers", an object with a layer under each name'),
         ('{"class": "Sequential", "layers": []}', 'the net: Sequential needs "layers", an object with a layer under each name'),
         ('{"class": "Sequential", "layers": {}}', "the net: Sequential does not take these settings: Sequential: no layers given"),
@@ -105,7 +105,7 @@ def test_what_cannot_be_saved_names_its_path(net, words):
         ),
         (
             '{"class": "Residual", "body": {"class": "Relu", "slope": 1}}',
-            "body: Relu does not take these settings: Relu.__init__() got an",
+            "body: Relu does not take these settings: Relu has no setting 'slope'",
         ),
         (
             '{"class": "Sequential", "layers": {"a": {"class": "Conv", "features": 0, "kernel": 3}}}',

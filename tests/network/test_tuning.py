@@ -166,8 +166,8 @@ def test_the_real_clock():
 @pytest.mark.parametrize(
     "settings, words",
     [
-        ({"batch": 0}, "batch=0: 1 or more was expected"),
-        ({"pairs": 0}, "pairs=0: 1 or more was expected"),
+        ({"batch": 0}, "batch=0, a whole number of at least 1 was expected"),
+        ({"pairs": 0}, "pairs=0, a whole number of at least 1 was expected"),
         ({"dtype": "int8"}, "unknown dtype 'int8'; use 'float32', 'bfloat16', 'float16'"),
     ],
 )

@@ -153,7 +153,7 @@ def test_shape_error(call, words, method):
 def test_unknown_words(call):
     with pytest.raises(ValueError, match="unknown method 'gemm'; use 'auto', 'lax', 'im2col'"):
         call(method="gemm")
-    with pytest.raises(ValueError, match="unknown padding 'FULL'; use 'SAME', 'VALID', or an int"):
+    with pytest.raises(ValueError, match="unknown padding 'FULL'; use 'SAME', 'VALID', or a whole number"):
         call(padding="FULL")
     with pytest.raises(ValueError, match="padding=-1 is negative; crop the input instead"):
         call(padding=-1)

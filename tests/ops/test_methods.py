@@ -162,10 +162,10 @@ def test_what_is_no_convolution_knows_whole_words_only(word):
         with pytest.raises(ValueError, match=f"^{re.escape(words)}"):
             call()
     for layer in (lambda: MaxPool(2, method=word), lambda: AvgPool(2, method=word), lambda: LpPool(2, method=word)):
-        with pytest.raises(ValueError, match=re.escape(words)):
+        with pytest.raises(ValueError, match=re.escape(words) if isinstance(word, str) else "method=.*, a word was expected"):
             layer()
     for layer in (lambda: Local(4, 3, method=word), lambda: LocalResponseNorm(method=word)):
-        with pytest.raises(ValueError, match=re.escape(words)):
+        with pytest.raises(ValueError, match=re.escape(words) if isinstance(word, str) else "method=.*, a word was expected"):
             layer()
     check_whole("lax")
 

@@ -191,7 +191,7 @@ def test_global_max_pool_gives_a_tie_to_the_first(compiled):
         (dict(size=(2, 2, 2)), ShapeError, "window=(2, 2, 2) has 3 entries but the input has 2 spatial axes"),
         (dict(size=2, method="fast"), ValueError, "unknown method 'fast'; use 'auto', 'lax', 'im2col'"),
         (dict(size=2, rounding="up"), ValueError, "unknown rounding 'up'; use 'floor', 'ceil', 'exact'"),
-        (dict(size=2, padding="same"), ValueError, "unknown padding 'same'; use 'SAME', 'VALID', or an int"),
+        (dict(size=2, padding="same"), ValueError, "unknown padding 'same'; use 'SAME', 'VALID', or a whole number"),
     ],
 )
 def test_error(f, settings, error, words):
@@ -200,12 +200,12 @@ def test_error(f, settings, error, words):
 
 
 def test_error_of_p_below_one():
-    with pytest.raises(ValueError, match="lp_pool: p=0.5, at least 1 was expected"):
+    with pytest.raises(ValueError, match="lp_pool: p=0.5, a number at least 1 and below inf was expected"):
         ops.lp_pool(jnp.zeros((1, 4, 1)), 2, p=0.5)
 
 
 def test_adaptive_errors():
-    with pytest.raises(ShapeError, match=r"out_sizes=\(2,\) for x of shape \(1, 4, 5, 1\): one entry an axis was expected, 2 in all"):
+    with pytest.raises(ShapeError, match=r"out_sizes=\(2,\) for x of shape \(1, 4, 5, 1\): one entry per axis was expected, 2 in all"):
         ops.adaptive_avg_pool(jnp.zeros((1, 4, 5, 1)), (2,))
     with pytest.raises(ValueError, match=r"adaptive_avg_pool: out_sizes=\(0, 2\), whole numbers of at least 1 were expected"):
         ops.adaptive_avg_pool(jnp.zeros((1, 4, 5, 1)), (0, 2))
