@@ -23,16 +23,26 @@ SWITCH = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 def set_up() -> None:
     """Set the environment of this process; it starts itself anew where the C library reads its settings at the start only."""
     os.environ.update(cache_settings(os.environ))
+    os.environ["MPLBACKEND"] = "agg"  # pictures go to files alone; what a notebook hands down may not be installed here
     changed = page_settings(os.environ, platform.libc_ver(), SWITCH)
     if changed:
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, **changed})
 
 
 def cache_settings(environ: Mapping[str, str]) -> dict[str, str]:
-    """The compilation cache, in the user's folder for caches, unless JAX_COMPILATION_CACHE_DIR says where, or that there is none ("")."""
+    """The compilation cache, in the user's folder for caches, unless JAX_COMPILATION_CACHE_DIR says where, or that there is none ("").
+
+    A user without a home, or with one that cannot be written to, as in a container, has none.
+    """
     if "JAX_COMPILATION_CACHE_DIR" in environ:
         return {}
-    folder = Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jconv"
+    try:
+        folder = Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jconv"
+    except RuntimeError:  # no home
+        return {}
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        return {}
     return {"JAX_COMPILATION_CACHE_DIR": str(folder), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.2"}
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from inspect import signature
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jconv import InputError, Layer
-from jconv.geometry import Shape
+from jconv.errors import near
+from jconv.geometry import Shape, as_shape
 
 from . import (
     alexnet,
@@ -28,6 +28,7 @@ from . import (
     local_net,
     nin,
     overfeat,
+    own,
     preact_resnet,
     resnet,
     tiny_vgg,
@@ -91,21 +92,42 @@ MODELS = {
 }
 
 
-def build(name: str, *, classes: int | None = None, variant: str | None = None) -> tuple[Layer, Shape]:
-    """The net of that name and its input shape; without `classes` and `variant`, as it was published.
+def build(name: str, *, classes: int | None = None, variant: str | None = None, in_shape: Sequence[int] = ()) -> tuple[Layer, Shape]:
+    """A net and the shape of one image for it; without `classes` and `variant`, as it was published.
 
+    `name` is one of MODELS; a pattern such as "INPUT32x32x3 -> [CONV3-64 -> RELU]*2 -> POOL -> FC-10"; or FILE.py:FUNCTION, where the
+    function returns a net, takes `classes` if it can have other numbers of them, and INPUT of the file is the shape.
+    `in_shape` goes before the net's own; a pattern and a file may give none, and then the shape returned is () without it.
     Raises InputError for a name, a variant or a number of classes that cannot be, listing near names or the variants there are.
     """
-    if name not in MODELS:
-        near = difflib.get_close_matches(name, MODELS, n=3, cutoff=0.4) or sorted(MODELS)
-        raise InputError(f"unknown model {name!r}; did you mean {', '.join(near)}?")
     if classes is not None and classes < 1:
         raise InputError(f"{name}: classes={classes}, a whole number of at least 1 was expected")
-    model = MODELS[name]
+    given = {what: value for what, value in (("classes", classes), ("variant", variant)) if value is not None}
+    if own.is_pattern(name) or own.is_file(name):
+        if variant is not None and own.is_pattern(name):
+            raise InputError(f"{name}: a pattern has no variants; leave the variant out")
+        net, shape = own.from_pattern(name, classes) if own.is_pattern(name) else own.from_file(name, given)
+    else:
+        net, shape = _published(name, given)
+    return net, as_shape(in_shape) if in_shape else shape
+
+
+def _published(name: str, given: dict[str, Any]) -> tuple[Layer, Shape]:
+    if name not in MODELS:
+        raise InputError(f"unknown model {name!r}; {near(name, MODELS)} (or give a pattern, or FILE.py:FUNCTION)")
+    variant, model = given.get("variant"), MODELS[name]
     if variant is not None and "variant" not in signature(model.net).parameters:
         raise InputError(f"{name}: unknown variant {variant!r}; this net has one form only, leave the variant out")
-    given = {what: value for what, value in (("classes", classes), ("variant", variant)) if value is not None}
     try:
         return model.net(**given), model.shaped(**given) if model.shaped else model.in_shape
     except InputError as error:
         raise InputError(f"{name}: {error}") from None
+
+
+def sized(name: str, *, classes: int | None = None, variant: str | None = None, in_shape: Sequence[int] = ()) -> tuple[Layer, Shape]:
+    """The same, with a shape in any case. Raises InputError where neither the net nor `in_shape` gives one."""
+    net, shape = build(name, classes=classes, variant=variant, in_shape=in_shape)
+    if not shape:
+        where = "INPUT32x32x3 at its beginning" if own.is_pattern(name) else "INPUT = (32, 32, 3) in the file"
+        raise InputError(f"{name}: says nothing of the size of an image; give --in-shape 32 32 3, or {where}")
+    return net, shape

@@ -24,19 +24,17 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from os import environ
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import jax
 import tyro
-from rich.console import Console
-from rich.status import Status
 
 from jconv.backend import Backend, missing, use_backend
 from jconv.bench.ahead import ahead_markdown, measure_ahead
@@ -46,11 +44,14 @@ from jconv.bench.row import Row
 from jconv.bench.speed import Settings
 from jconv.bench.suites import PLANS, SUITES, Job, choose
 from jconv.bench.tables import DEFINITION, block, markdown, verdicts
-from jconv.command import command
+from jconv.command import command, console, parse, status
 from jconv.errors import InputError
-from jconv.files import write_text
+from jconv.files import cause, write_text
 from jconv.timing import PAIRS
 from jconv.view.bars import Group, speed_chart, write_chart
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 Words = Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME ...")]
 
@@ -85,45 +86,53 @@ class Options:
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
-    options = tyro.cli(Options, args=argv, prog="jconv bench", description=__doc__)
+    options = parse(Options, argv, prog="jconv bench", doc=__doc__)
     use_backend(options.backend)
     jobs = checked(options)
     folder = options.out or Path("runs") / f"bench-{datetime.now():%Y%m%d-%H%M%S}"
-    console, rows, files, about = Console(highlight=False), [], [], machine()
+    out, rows, files, about = console(), [], [], machine()
     line = f"jconv bench {shlex.join(sys.argv[1:] if argv is None else argv)}".strip()
     if options.ahead:
-        return compile_only(jobs, options, options.ahead, folder, console, line)
-    folder.mkdir(parents=True, exist_ok=True)
+        return compile_only(jobs, options, options.ahead, folder, out, line)
+    make(folder)
     on_card = jax.default_backend() != "cpu"
     settings = Settings(options.pairs, options.limit, options.pause, options.seed, options.toy, queued=on_card)
     with ExitStack() as stack:
         environ.setdefault("TORCHINDUCTOR_CACHE_DIR", stack.enter_context(TemporaryDirectory(prefix="jconv-bench-")))
-        status = stack.enter_context(console.status(""))
+        update = stack.enter_context(status(out, ""))
         for i, job in enumerate(jobs, 1):
-            rows.append(measured(job, options, settings, status, f"case {i} of {len(jobs)}: {job.suite}, {job.title}"))
+            rows.append(measured(job, options, settings, update, f"case {i} of {len(jobs)}: {job.suite}, {job.title}"))
             about["threads"] = threads()
             if i == 1:
-                console.print(describe(about), soft_wrap=True, markup=False)
-            console.print(block(rows[-1]), soft_wrap=True, markup=False)
+                out.print(describe(about), soft_wrap=True)
+            out.print(block(rows[-1]), soft_wrap=True)
             files = write_results(folder, about, rows, line)
     for heading, lines in verdicts(rows).items():
-        console.print(f"{heading} ({DEFINITION}):", *(f"  {text}" for text in lines), sep="\n", soft_wrap=True, markup=False)
-    console.print(f"written: {folder}/{', '.join(files)}", soft_wrap=True, markup=False)
+        out.print(f"{heading} ({DEFINITION}):", *(f"  {text}" for text in lines), sep="\n", soft_wrap=True)
+    out.print(f"written: {folder}/{', '.join(files)}", soft_wrap=True)
     return int(any(row.loses for row in rows if row.suite in PLANS))
 
 
-def compile_only(jobs: Sequence[Job], options: Options, topology: str, folder: Path, console: Console, line: str) -> int:
+def make(folder: Path) -> None:
+    """Make the folder of the results, before they are measured. Raises InputError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--out {folder}: cannot be made ({cause(error)}); choose another") from None
+
+
+def compile_only(jobs: Sequence[Job], options: Options, topology: str, folder: Path, out: Console, line: str) -> int:
     """Compile the cases for a TPU and write what XLA says of each, anew after each."""
     rows, about = [], machine()
-    with console.status(f"XLA compiles {len(jobs)} cases for {topology}"):
+    with status(out, f"XLA compiles {len(jobs)} cases for {topology}"):
         for row in measure_ahead(jobs, options.contestants, topology, options.wait):
-            console.print(str(row), soft_wrap=True, markup=False)
+            out.print(str(row), soft_wrap=True)
             rows.append(row)
             result = {"command": line, "machine": about, "topology": topology, "rows": [row.to_dict() for row in rows]}
-            folder.mkdir(parents=True, exist_ok=True)
+            make(folder)
             write_text(folder / "bench.json", json.dumps(result, indent=1) + "\n")
             write_text(folder / "bench.md", ahead_markdown(about, rows, topology, line))
-    console.print(f"written: {folder}/bench.json, bench.md", soft_wrap=True, markup=False)
+    out.print(f"written: {folder}/bench.json, bench.md", soft_wrap=True)
     return 0
 
 
@@ -141,11 +150,11 @@ def checked(options: Options) -> list[Job]:
     return choose(options.suite, options.cases, options.toy)
 
 
-def measured(job: Job, options: Options, settings: Settings, status: Status, title: str) -> Row:
+def measured(job: Job, options: Options, settings: Settings, update: Callable[[str], Any], title: str) -> Row:
     """One case, its progress shown."""
     suite = SUITES[job.suite]
     names = options.contestants or suite.contestants
-    return suite.measure(job.suite, job.case, job.what, names, settings, lambda text: status.update(f"{title}: {text}"))
+    return suite.measure(job.suite, job.case, job.what, names, settings, lambda text: update(f"{title}: {text}"))
 
 
 def write_results(folder: Path, about: dict[str, Any], rows: Sequence[Row], line: str) -> list[str]:

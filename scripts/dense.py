@@ -25,19 +25,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import tyro
-from rich.console import Console
 
 from jconv import convolutionalize, dense_scores, net_field, shift_and_stitch, summary
 from jconv.backend import Backend, use_backend
-from jconv.command import command
+from jconv.command import command, console, parse
 from jconv.data.image import read_image
 from jconv.errors import InputError
+from jconv.files import check_writable
 from jconv.geometry import Shape
+from jconv.models.own import load_run
 from jconv.network.table import UNKNOWN
 from jconv.train import make_predict, probabilities
-from jconv.train.run import open_run
 from jconv.train.step import as_input
-from jconv.weights import Weights, load_weights
+from jconv.weights import Weights
 
 TOP = 5
 AT_ONCE = 36  # crops in one batch
@@ -61,9 +61,10 @@ class Options:
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
-    options = tyro.cli(Options, prog="jconv dense", description=__doc__, args=argv)
+    options = parse(Options, argv, prog="jconv dense", doc=__doc__)
     use_backend(options.backend)
-    weights = load_weights(open_run(options.run, "weights.safetensors").weights)
+    weights = load_run(options.run)
+    check_writable(options.out, "--out")
     image = fitting(read_image(options.image), weights.in_shape, options.image)
     net, params = convolutionalize(weights.net, weights.params, weights.in_shape)
     x = as_input(jnp.asarray(image))
@@ -71,18 +72,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     passes = partial(shift_and_stitch, net, params, weights.state, x, stride, scores=jax.jit(dense_scores, static_argnums=0))
     scores = passes()
     found = probabilities(np.asarray(scores).reshape(-1, scores.shape[-1])).reshape(scores.shape)
-    console = Console(highlight=False)
+    out = console()
     height, width = scores.shape[:2]
-    console.print(f"{options.image}: {width}x{height} positions, {stride} pixels apart; the most probable on average:", soft_wrap=True)
+    out.print(f"{options.image}: {width}x{height} positions, {stride} pixels apart; the most probable on average:", soft_wrap=True)
     mean = found.mean(axis=(0, 1))
     for label in np.argsort(-mean)[:TOP]:
-        console.print(f"  {mean[label]:7.2%}  {weights.class_names[label]}", markup=False)
+        out.print(f"  {mean[label]:7.2%}  {weights.class_names[label]}")
     if options.compare:
         each = [summary(net, shape).totals.macs for shape in shifted(x.shape, net_field(net, image.shape)[0].jump, stride)]
         macs = None if None in each else sum(each)
-        console.print(comparison(weights, x, stride, passes, macs), soft_wrap=True)
+        out.print(comparison(weights, x, stride, passes, macs), soft_wrap=True)
     draw(options.out, image, found, weights.class_names)
-    console.print(f"map: {options.out}", soft_wrap=True)
+    out.print(f"map: {options.out}", soft_wrap=True)
     return 0
 
 

@@ -19,13 +19,13 @@ from typing import Literal
 import numpy as np
 import tyro
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from jconv.backend import Backend, use_backend
-from jconv.command import command
+from jconv.command import command, console, parse
 from jconv.data import load
 from jconv.errors import InputError
+from jconv.models.own import own_layers
 from jconv.train import check_examples, evaluate, find_loss, make_predict
 from jconv.train.planned import by_policy
 from jconv.train.run import open_run, read_config
@@ -46,11 +46,11 @@ class Options:
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
-    options = tyro.cli(Options, prog="jconv evaluate", description=__doc__, args=argv)
+    options = parse(Options, argv, prog="jconv evaluate", doc=__doc__)
     use_backend(options.backend)
     run = open_run(options.run, "weights.safetensors")
     trained, _ = read_config(run)
-    weights = load_weights(run.weights)
+    weights = load_weights(run.weights, own_layers(trained.model))
     data = load(trained.data, options.data_dir or trained.data_dir, weights.in_shape if trained.resize else None)
     if data.class_names != weights.class_names:
         raise InputError(
@@ -60,10 +60,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     check_examples(split.images, split.labels, weights.in_shape, len(weights.class_names))
     predict = make_predict(by_policy(trained, weights.net), dtype=trained.dtype)
     result = evaluate(predict, weights.params, weights.state, split, find_loss(trained.loss), trained.batch_size)
-    console = Console(highlight=False)
-    console.print(f"{len(split.labels):,} {options.split} images: {trained.loss} loss {result.loss:.4f}, accuracy {result.accuracy:.2%}")
-    console.print(f"parameters: SHA-256 {fingerprint(weights.params, weights.state)}", soft_wrap=True)
-    console.print(_table(result.logits.argmax(axis=1), split.labels, weights.class_names))
+    out = console()
+    out.print(f"{len(split.labels):,} {options.split} images: {trained.loss} loss {result.loss:.4f}, accuracy {result.accuracy:.2%}")
+    out.print(f"parameters: SHA-256 {fingerprint(weights.params, weights.state)}", soft_wrap=True)
+    out.print(_table(result.logits.argmax(axis=1), split.labels, weights.class_names))
     return 0
 
 
@@ -76,7 +76,7 @@ def _table(found: np.ndarray, labels: np.ndarray, class_names: Sequence[str]) ->
         own = found[labels == label]
         wrong = np.bincount(own[own != label], minlength=len(class_names))
         mistake = f"{class_names[wrong.argmax()]} ({wrong.max()})" if wrong.any() else ""
-        table.add_row(name, f"{len(own):,}", f"{(own == label).mean():.2%}", mistake)
+        table.add_row(name, f"{len(own):,}", f"{(own == label).mean():.2%}" if len(own) else "", mistake)
     return table
 
 

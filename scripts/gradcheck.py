@@ -18,20 +18,21 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import tyro
-from rich.console import Console
 
 from jconv import gradcheck, precision_errors, thin
 from jconv.backend import Backend, use_backend
-from jconv.command import command
-from jconv.models import build
+from jconv.command import command, console, parse, status
+from jconv.models import sized
 
 
 @dataclass(frozen=True)
 class Options:
     model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
-    """Name of the model."""
+    """A name of jconv.models, a pattern ("INPUT32x32x3 -> CONV3-8 -> RELU -> POOL -> FC-10"), or FILE.py:FUNCTION."""
     thin: float = 1.0
     """Share of the channels to keep: 0.25 checks the same architecture, smaller."""
+    in_shape: tuple[int, ...] = ()
+    """One image as height, width, channels. The model's own by default."""
     batch: int = 3
     """Number of random images, at least 3."""
     directions: int = 3
@@ -52,18 +53,18 @@ class Options:
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
-    options = tyro.cli(Options, prog="jconv gradcheck", description=__doc__, args=argv)
+    options = parse(Options, argv, prog="jconv gradcheck", doc=__doc__)
     use_backend(options.backend)
-    net, in_shape = build(options.model)
+    net, in_shape = sized(options.model, in_shape=options.in_shape)
     if options.thin != 1:
         net = thin(net, options.thin)
-    console = Console(highlight=False)
+    out = console()
     if options.errors:
-        with console.status(f"computing {options.model} in float64, float32 and bfloat16"):
+        with status(out, f"computing {options.model} in float64, float32 and bfloat16"):
             found = precision_errors(net, in_shape, train=options.train, batch=options.batch, seed=options.seed)
-        console.print(str(found), soft_wrap=True)
+        out.print(str(found), soft_wrap=True)
         return 0
-    with console.status(f"checking {options.model}"):
+    with status(out, f"checking {options.model}"):
         check = gradcheck(
             net,
             in_shape,
@@ -74,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             tolerance=options.tolerance,
             seed=options.seed,
         )
-    console.print(str(check), soft_wrap=True)
+    out.print(str(check), soft_wrap=True)
     return 0 if check.passed else 1
 
 

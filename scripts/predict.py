@@ -17,17 +17,14 @@ from pathlib import Path
 import numpy as np
 import tyro
 from rich import box
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from jconv.backend import Backend, use_backend
-from jconv.command import command
+from jconv.command import command, console, parse
 from jconv.data.image import read_image
 from jconv.errors import InputError
+from jconv.models.own import load_run
 from jconv.train import all_logits, make_predict, probabilities
-from jconv.train.run import open_run
-from jconv.weights import load_weights
 
 TOP = 5
 BATCH = 64  # images at a time
@@ -45,9 +42,9 @@ class Options:
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
-    options = tyro.cli(Options, prog="jconv predict", description=__doc__, args=argv)
+    options = parse(Options, argv, prog="jconv predict", doc=__doc__)
     use_backend(options.backend)
-    weights = load_weights(open_run(options.run, "weights.safetensors").weights)
+    weights = load_run(options.run)
     if not options.images:
         raise InputError("no images given; name some after the run folder: jconv predict RUN IMAGE...")
     images = np.stack([read_image(path, weights.in_shape) for path in options.images])
@@ -57,8 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for path, row in zip(options.images, probabilities(logits), strict=True):
         for rank, label in enumerate(np.argsort(-row)[:TOP]):
             last = rank == min(TOP, len(row)) - 1
-            table.add_row("" if rank else escape(str(path)), escape(weights.class_names[label]), f"{row[label]:.2%}", end_section=last)
-    Console(highlight=False).print(table)
+            table.add_row("" if rank else str(path), weights.class_names[label], f"{row[label]:.2%}", end_section=last)
+    console().print(table)
     return 0
 
 

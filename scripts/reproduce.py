@@ -28,16 +28,14 @@ from statistics import mean, median
 from typing import Annotated, Any, Literal
 
 import tyro
-from rich.console import Console
-from rich.status import Status
 
 from jconv import summary
 from jconv.backend import Backend, use_backend
 from jconv.bench.machine import describe, machine
-from jconv.command import command
+from jconv.command import command, console, parse, status
 from jconv.data import Dataset, load
 from jconv.errors import InputError, unknown
-from jconv.files import write_text
+from jconv.files import new_folder, write_text
 from jconv.models import build
 from jconv.train import Diverged
 from jconv.train.recipe import Recipe
@@ -78,24 +76,28 @@ class Options:
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
-    options = tyro.cli(Options, args=argv, prog="jconv reproduce", description=__doc__)
+    options = parse(Options, argv, prog="jconv reproduce", doc=__doc__)
     check(options)
     use_backend(options.backend)
     line = f"jconv reproduce {shlex.join(sys.argv[1:] if argv is None else argv)}"
-    folder = options.out or Path("runs") / f"{options.recipe}-{datetime.now():%Y%m%d-%H%M%S}"
-    console, about, results = Console(highlight=False), machine(), []
-    with console.status("reading the images") as status:
+    with new_folder(options.out, f"{options.recipe}-{datetime.now():%Y%m%d-%H%M%S}") as folder:
+        return _reproduce(options, folder, line)
+
+
+def _reproduce(options: Options, folder: Path, line: str) -> int:
+    """All runs, their results in a folder after each; the exit code."""
+    out, about, results = console(), machine(), []
+    with status(out, "reading the images") as update:
         data = load("folder", options.data_dir, RECIPES[options.recipe](None).in_shape if options.resize else None)
-        status.update("compiling")
+        update("compiling")
         job = prepare(chosen(options, len(data.class_names)), data, options.deterministic)
-        folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / "config.json", json.dumps({"command": line, **config(options, job), "machine": about}, indent=2) + "\n")
-        console.print(f"{describe(about)}\n{heading(options.recipe, job, data)}", soft_wrap=True, markup=False)
-        console.print(f"{'seed':>6} {'seconds':>9} {'accuracy':>9} {'six views':>10}", style="bold")
+        out.print(f"{describe(about)}\n{heading(options.recipe, job, data)}", soft_wrap=True)
+        out.print(f"{'seed':>6} {'seconds':>9} {'accuracy':>9} {'six views':>10}", style="bold")
         try:
-            for result in trained(options, job, status):
+            for result in trained(options, job, update):
                 results.append(result)
-                console.print(row(str(result.seed), *figures(result)))
+                out.print(row(str(result.seed), *figures(result)))
                 write_text(folder / "runs.json", json.dumps(report(line, about, job, results), indent=1) + "\n")
         except InputError:  # too little memory
             if not results:
@@ -105,8 +107,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"error: the training from seed {options.seed + len(results)} diverged at {error}", file=sys.stderr)
             return 1
     for name, of in SUMMARIES.items():
-        console.print(row(name, *map(of, zip(*map(figures, results), strict=True))))
-    console.print(f"written: {folder}/config.json, runs.json", soft_wrap=True, markup=False)
+        out.print(row(name, *map(of, zip(*map(figures, results), strict=True))))
+    out.print(f"written: {folder}/config.json, runs.json", soft_wrap=True)
     return 0
 
 
@@ -124,9 +126,6 @@ def check(options: Options) -> None:
         raise InputError(f"--seed {options.seed}: with --runs {options.runs} below 2^32 was expected")
     if options.epochs is not None and not 0 < options.epochs < float("inf"):
         raise InputError(f"--epochs {options.epochs}: a number above 0 was expected")
-    out = options.out
-    if out and out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"--out {out}: already exists and is not an empty folder; choose another")
 
 
 def chosen(options: Options, classes: int) -> Recipe:
@@ -148,12 +147,12 @@ def config(options: Options, job: Job) -> dict[str, Any]:
     }
 
 
-def trained(options: Options, job: Job, status: Status) -> Iterator[Result]:
+def trained(options: Options, job: Job, update: Callable[[str], Any]) -> Iterator[Result]:
     """Run after run, their progress shown."""
     for i in range(options.runs):
 
         def watch(row: Row, title: str = f"run {i + 1} of {options.runs}") -> None:
-            status.update(
+            update(
                 f"{title}: epoch {row['epoch']}, loss {row['train_loss']:.3f}, accuracy {row['train_accuracy']:.1%}, {row['seconds']:.1f} s"
             )
 

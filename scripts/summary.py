@@ -23,14 +23,13 @@ from typing import Annotated, Literal
 import jax.numpy as jnp
 import tyro
 from rich import box
-from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
 from jconv import Finding, Layer, Summary, budget, largest_batch, lint, streaming_peak, summary
-from jconv.command import command
+from jconv.command import command, console, parse, status
 from jconv.geometry import Shape
-from jconv.models import build
+from jconv.models import build, sized
 from jconv.models.remarks import REMARKS
 from jconv.network.memory import CACHES, GIB, MIB
 from jconv.network.table import NUMBERS, UNKNOWN
@@ -39,7 +38,7 @@ from jconv.network.table import NUMBERS, UNKNOWN
 @dataclass(frozen=True)
 class Options:
     model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
-    """Name of the model."""
+    """A name of jconv.models, a pattern ("INPUT32x32x3 -> CONV3-8 -> RELU -> POOL -> FC-10"), or FILE.py:FUNCTION."""
     classes: int | None = None
     """Number of outputs. The model's own by default."""
     in_shape: tuple[int, ...] = ()
@@ -70,28 +69,27 @@ class Options:
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
-    options = tyro.cli(Options, prog="jconv summary", description=__doc__, args=argv)
-    net, in_shape = build(options.model, classes=options.classes, variant=options.variant)
-    in_shape = options.in_shape or in_shape
+    options = parse(Options, argv, prog="jconv summary", doc=__doc__)
+    net, in_shape = sized(options.model, classes=options.classes, variant=options.variant, in_shape=options.in_shape)
     whole = summary(net, in_shape)
     if options.format != "table":
         print({"markdown": whole.markdown, "csv": whole.csv, "json": whole.json}[options.format]())
         return 0
-    console = Console()
+    out = console()
     shown = table(options.model, whole, options.fields)
-    needed = Measurement.get(console, console.options.update(max_width=1000), shown).maximum
-    Console(width=max(console.width, needed)).print(shown)  # a cut number would be a wrong one
-    if (net, in_shape) == build(options.model):  # remarks are about the published form
+    needed = Measurement.get(out, out.options.update(max_width=1000), shown).maximum
+    console(width=max(out.width, needed)).print(shown)  # a cut number would be a wrong one
+    if options.model in REMARKS and (net, in_shape) == build(options.model):  # remarks are about the published form
         for remark in REMARKS.get(options.model, ()):
-            console.print(remark, markup=False, highlight=False, soft_wrap=True)
+            out.print(remark, soft_wrap=True)
     if options.memory or options.fits:
-        console.print(plan(net, in_shape, options), markup=False, highlight=False, soft_wrap=True)
+        out.print(plan(net, in_shape, options), soft_wrap=True)
     if options.memory and options.topology != "none" and find_spec("libtpu"):
-        with console.status(f"XLA compiles the training step for {options.topology}, {options.wait:g} s at most"):
+        with status(out, f"XLA compiles the training step for {options.topology}, {options.wait:g} s at most"):
             said = compilers_figure(net, in_shape, options)
-        console.print(said, markup=False, highlight=False, soft_wrap=True)
+        out.print(said, soft_wrap=True)
     if options.lint:
-        console.print(findings(lint(net, in_shape)), markup=False, highlight=False, soft_wrap=True)
+        out.print(findings(lint(net, in_shape)), soft_wrap=True)
     return 0
 
 

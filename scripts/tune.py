@@ -19,20 +19,19 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
-from rich.console import Console
 
 from jconv import save_plan, tune
 from jconv.backend import Backend, use_backend
-from jconv.command import command
-from jconv.errors import InputError
-from jconv.models import build
+from jconv.command import command, console, parse, status
+from jconv.files import check_writable
+from jconv.models import sized
 from jconv.timing import PAIRS
 
 
 @dataclass(frozen=True)
 class Options:
     model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
-    """Name of the model."""
+    """A name of jconv.models, a pattern ("INPUT32x32x3 -> CONV3-8 -> RELU -> POOL -> FC-10"), or FILE.py:FUNCTION."""
     batch: int = 32
     """Images in a step."""
     in_shape: tuple[int, ...] = ()
@@ -55,13 +54,12 @@ class Options:
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
-    options = tyro.cli(Options, args=argv, prog="jconv tune", description=__doc__)
+    options = parse(Options, argv, prog="jconv tune", doc=__doc__)
     use_backend(options.backend)
-    net, in_shape = build(options.model, classes=options.classes, variant=options.variant)
-    in_shape = options.in_shape or in_shape
-    check_out(options.out)
-    console = Console(highlight=False)
-    with console.status("") as status:
+    net, in_shape = sized(options.model, classes=options.classes, variant=options.variant, in_shape=options.in_shape)
+    check_writable(options.out, "--out")
+    out = console()
+    with status(out, "") as update:
         tuning = tune(
             net,
             in_shape,
@@ -69,22 +67,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             dtype=options.dtype,
             pairs=options.pairs,
             limit=options.limit,
-            report=lambda found: console.print(str(found), soft_wrap=True, markup=False),
-            watch=lambda i, of, title: status.update(f"operation {i} of {of}: {title}"),
+            report=lambda found: out.print(str(found), soft_wrap=True),
+            watch=lambda i, of, title: update(f"operation {i} of {of}: {title}"),
         )
     save_plan(options.out, tuning)
-    console.print(f"{tuning}\nplan: {options.out}", soft_wrap=True, markup=False)
+    out.print(f"{tuning}\nplan: {options.out}", soft_wrap=True)
     return 0
-
-
-def check_out(path: Path) -> None:
-    """Make the folder of the file to write. Raises InputError now rather than after minutes of measuring."""
-    if path.is_dir():
-        raise InputError(f"--out {path}: is a folder; give the name of a file")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"--out {path}: its folder cannot be made ({error.strerror})") from None
 
 
 if __name__ == "__main__":

@@ -49,3 +49,27 @@ def test_the_process_starts_anew_once(monkeypatch, switch):
     monkeypatch.setattr(startup.os, "environ", environ)
     startup.set_up()
     assert not started
+
+
+def test_a_user_without_a_home_has_no_cache(monkeypatch, tmp_path):
+    def nobody():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(startup.Path, "home", nobody)
+    assert cache_settings({}) == {}
+    assert cache_settings({"XDG_CACHE_HOME": str(tmp_path)})
+
+
+@pytest.mark.parametrize("home", ["locked", "file", "locked/deep/er"])
+def test_a_home_that_cannot_be_written_to_has_none_either(monkeypatch, tmp_path, home):
+    (tmp_path / "locked").mkdir()
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(startup.os, "access", lambda path, mode: "locked" not in str(path))  # root may write everywhere
+    assert cache_settings({"XDG_CACHE_HOME": str(tmp_path / home)}) == {}
+
+
+def test_pictures_need_no_window_system(monkeypatch):
+    monkeypatch.setattr(startup.os, "environ", {"JAX_COMPILATION_CACHE_DIR": "", "MPLBACKEND": "module://not.installed"})
+    monkeypatch.setattr(startup, "page_settings", lambda *_: {})
+    startup.set_up()
+    assert startup.os.environ["MPLBACKEND"] == "agg"

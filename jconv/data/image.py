@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,15 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ..errors import InputError
 from ..geometry import Shape
+
+STUBS = {"BUFR", "GRIB", "HDF5", "MPEG", "WMF"}  # formats that Pillow knows by name and does not read by itself
+
+
+@cache
+def suffixes() -> frozenset[str]:
+    """The suffixes of the files that Pillow reads, in small letters."""
+    known = Image.registered_extensions()  # of what it writes, too, and of formats that it leaves to others
+    return frozenset(suffix for suffix, kind in known.items() if kind in Image.OPEN and kind not in STUBS)
 
 
 def read_image(path: Path, in_shape: Shape | None = None) -> np.ndarray:
@@ -41,11 +51,14 @@ def to_array(image: Image.Image, in_shape: Shape | None = None) -> np.ndarray:
 def _eight_bits(image: Image.Image) -> Image.Image:
     """The image in mode L or RGB."""
     if image.mode.startswith("I"):  # 16-bit gray: Pillow's own conversion would clip everything above 255 to white
-        return Image.fromarray((np.asarray(image).clip(0, 65535) >> 8).astype(np.uint8))
+        values, clear = np.asarray(image), image.info.get("transparency")  # of these the one value that is transparent
+        gray = (values.clip(0, 65535) >> 8).astype(np.uint8)
+        return Image.fromarray(gray if clear is None else np.where(values == clear, np.uint8(255), gray))
     if image.mode == "F":
         raise ValueError("its pixels are floating-point numbers of no set range, 8 or 16 bits were expected")
     if image.has_transparency_data:
-        gray = image.mode in ("LA", "La")
+        gray = image.mode in ("1", "L", "LA", "La")
+        image = image.convert({"La": "LA", "RGBa": "RGBA"}.get(image.mode, image.mode))  # alpha multiplied in: no way to RGBA at once
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
         return image.convert("L" if gray else "RGB")
     return image.convert("L" if image.mode in ("1", "L") else "RGB")

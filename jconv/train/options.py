@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import types
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from .. import seeds
 from ..backend import Backend
 from ..errors import InputError
 
 LEAST = {"epochs": 1, "batch_size": 1, "shift": 0, "seed": 0, "warmup_epochs": 0, "weight_decay": 0, "momentum": 0}
-LATER = {"backend", "deterministic", "dtype", "plan", "precision"}  # a config.json of before they existed means their defaults
+MOST = {"momentum": 1, "seed": seeds.MOST}
+LATER = {"backend", "deterministic", "dtype", "plan", "precision", "weights"}  # a config.json of before they existed means their defaults
 
 
 @dataclass(frozen=True)
@@ -19,7 +22,7 @@ class TrainOptions:
     """What determines a run, and where it is written."""
 
     model: str = "lenet5"
-    """The net, by its name in jconv.models."""
+    """The net: a name of jconv.models, a pattern ("INPUT32x32x1 -> CONV5-6 -> RELU -> POOL -> FC-10"), or FILE.py:FUNCTION."""
     data: Literal["digits", "folder"] = "digits"
     """The images: scikit-learn's handwritten digits, or a folder with train/CLASS/* and test/CLASS/*."""
     data_dir: Path | None = None
@@ -59,6 +62,8 @@ class TrainOptions:
     nothing for it."""
     plan: Path | None = None
     """A file of `jconv tune`: the methods of the convolutions. Kept in the folder as plan.json."""
+    weights: Path | None = None
+    """A run folder, or a file of weights, to begin from: those of the same net, with as many classes."""
     out: Path | None = None
     """The folder to write, new or empty; runs/MODEL-DATA-TIME when not given."""
 
@@ -71,13 +76,18 @@ class TrainOptions:
         for name, least in LEAST.items():
             if not getattr(self, name) >= least:
                 raise InputError(f"{_flag(name)}: found {getattr(self, name)}, expected {least} or more")
+        for name, most in MOST.items():
+            if not getattr(self, name) <= most:
+                raise InputError(f"{_flag(name)}: found {getattr(self, name)}, expected {most} or less")
         if not self.learning_rate > 0:
             raise InputError(f"{_flag('learning_rate')}: found {self.learning_rate}, expected more than 0")
 
     def to_dict(self) -> dict[str, Any]:
         """The options as JSON holds them."""
         values = {field.name: getattr(self, field.name) for field in fields(TrainOptions)}  # not what a command adds to them
-        return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
+        absolute = ("data_dir", "weights")  # to be found again from another folder
+        text = lambda name, value: str(value.absolute() if name in absolute else value) if isinstance(value, Path) else value
+        return {name: text(name, value) for name, value in values.items()}
 
     @classmethod
     def from_dict(cls, given: dict[str, Any]) -> TrainOptions:
@@ -86,7 +96,7 @@ class TrainOptions:
         if wrong := (names - LATER - given.keys()) | (given.keys() - names):
             name = min(wrong)
             raise InputError(f"option {name!r} is missing" if name in names else f"unknown option {name!r}")
-        paths = {name: Path(given[name]) for name in ("data_dir", "plan", "out") if isinstance(given.get(name), str)}
+        paths = {name: Path(given[name]) for name in ("data_dir", "plan", "weights", "out") if isinstance(given.get(name), str)}
         return cls(**{**given, **paths})
 
 
@@ -101,11 +111,11 @@ def _is(kind: Any, value: Any) -> bool:
     if get_origin(kind) in (Union, types.UnionType):
         return any(_is(k, value) for k in get_args(kind))
     if kind is float:
-        return isinstance(value, (int, float)) and not isinstance(value, bool)
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
     return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
 
 
 def _describe(kind: Any) -> str:
     if get_origin(kind) is Literal:
         return "one of " + ", ".join(map(repr, get_args(kind)))
-    return getattr(kind, "__name__", str(kind))
+    return {int: "a whole number", float: "a finite number", bool: "True or False"}.get(kind) or getattr(kind, "__name__", str(kind))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from shlex import quote
 from typing import Any, NamedTuple
 
 from ..errors import InputError
@@ -41,19 +42,9 @@ class Run(NamedTuple):
         return self.folder / "report.html"
 
 
-def check_new(folder: Path) -> None:
-    """Raises InputError when the folder is a file, or has something in it."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder}: already exists and is not empty; choose another --out, or go on with it: --resume {folder}")
-
-
-def new_run(folder: Path, config: dict[str, Any]) -> Run:
-    """A new run folder with its config.json. Raises InputError when there is something in it already."""
-    check_new(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    run = Run(folder)
+def write_config(run: Run, config: dict[str, Any]) -> None:
+    """Write config.json, whole."""
     write_text(run.config, json.dumps(config, indent=2) + "\n")
-    return run
 
 
 def open_run(folder: Path, *needed: str) -> Run:
@@ -62,7 +53,8 @@ def open_run(folder: Path, *needed: str) -> Run:
         raise InputError(f"{folder}: there is no such run folder; `jconv train` writes one under runs/")
     for name in ("config.json", *needed):
         if not (folder / name).exists():
-            raise InputError(f"{folder}: has no {name}; was the training stopped? `jconv train --resume {folder}` goes on with it")
+            again = f"`jconv train --resume {quote(str(folder))}`"
+            raise InputError(f"{folder}: has no {name}; was the training stopped? {again} goes on with it")
     return Run(folder)
 
 

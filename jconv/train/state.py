@@ -11,6 +11,7 @@ import optax
 
 from ..geometry import Shape
 from ..layer import Layer, Params, State
+from ..seeds import random_key
 
 
 class TrainState(NamedTuple):
@@ -22,7 +23,7 @@ class TrainState(NamedTuple):
 
 def initial_state(net: Layer, in_shape: Shape, optimizer: optax.GradientTransformation, seed: int) -> TrainState:
     """The state before the first step, a pure function of the net and the seed."""
-    params, state = _draw(net, in_shape, jax.random.key(seed))
+    params, state = _draw(net, in_shape, random_key(seed))
     return TrainState(params, state, optimizer.init(params), jnp.zeros((), jnp.int32))
 
 

@@ -11,6 +11,7 @@ import optax
 
 from ..compilation import Jitted, jit
 from ..layer import Layer, Params
+from ..seeds import random_key
 from ..tap import split_taps
 from .loss import Loss
 from .state import TrainState
@@ -41,7 +42,7 @@ def make_train_step(
 
     @partial(jit, donate_argnums=0, deterministic=deterministic)
     def step(before: TrainState, images: jax.Array, labels: jax.Array) -> tuple[TrainState, Metrics]:
-        key = jax.random.fold_in(jax.random.key(seed), before.step)
+        key = jax.random.fold_in(random_key(seed), before.step)
 
         def objective(params):
             logits, state = net.apply(params, before.state, as_input(images, dtype), train=True, key=key)

@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -45,11 +47,49 @@ def test_a_folder_is_read_in_order_of_class_and_name(images):
     np.testing.assert_array_equal(data.test.images[1], pixels["test/ant/1.png"])
 
 
-def test_what_is_no_image_by_name_is_passed_over(images):
+def test_what_is_no_image_by_its_name_is_left_out_with_a_word(images):
     path, _ = images
-    (path / "train" / "ant" / "notes.txt").write_text("no image")
-    (path / "train" / ".cache").mkdir()
-    assert len(folder(path).train.labels) == 6
+    for name in ("notes.txt", "more.TXT", "LICENSE"):
+        (path / "train" / "ant" / name).write_text("no image")
+    with pytest.warns(
+        UserWarning, match=r"train: files that are no images by their suffix are left out: .txt \(2\), without a suffix \(1\)"
+    ):
+        assert len(folder(path).train.labels) == 6
+
+
+@pytest.mark.parametrize(
+    "left",
+    ["a/._0.png", "a/.DS_Store", "a/Thumbs.db", "a/desktop.ini", "__MACOSX/a/._0.png", ".cache/0.png", "@eaDir/0.png", "a/sub/0.png"],
+)
+def test_what_systems_leave_behind_is_passed_over(images, left):
+    path, _ = images
+    file = path / "train" / left.replace("a/", "ant/", 1)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(b"\0\5\x16\7 of macOS or Windows")
+    assert folder(path).class_names == ("ant", "bee") and len(folder(path).train.labels) == 6
+
+
+@pytest.mark.parametrize("suffix, kind", [(".jfif", "JPEG"), (".tga", "TGA"), (".ICO", "ICO"), (".pcx", "PCX"), (".jp2", "JPEG2000")])
+def test_every_format_that_pillow_reads_is_an_image(images, rng, suffix, kind):
+    path, _ = images
+    Image.fromarray(rng.integers(0, 256, (16, 16, 3), np.uint8)).save(path / "train" / "ant" / f"more{suffix}", kind)
+    assert len(folder(path, (7, 5, 3)).train.labels) == 7
+
+
+def test_all_files_that_cannot_be_read_are_named_at_once(images):
+    path, _ = images
+    for name in ("0.png", "x.png", "y.jpg"):
+        (path / "train" / "ant" / name).write_bytes(b"not an image")
+    with pytest.raises(InputError, match=r"(?s)ant/0.png: not a readable.*ant/x.png: not.*ant/y.jpg: not"):
+        folder(path)
+
+
+def test_a_single_class_is_refused(images):
+    path, _ = images
+    for split in ("train", "test"):
+        shutil.rmtree(path / split / "bee")
+    with pytest.raises(InputError, match="holds one class, 'ant', so that there is nothing to tell apart"):
+        folder(path)
 
 
 def test_sizes_must_agree_or_be_fitted(images, rng):

@@ -68,5 +68,12 @@ def test_what_is_wrong_is_said(run, tmp_path, rng, capsys):
     Image.fromarray(rng.integers(0, 256, (40, 40), np.uint8)).save(tmp_path / "page.png")
     assert dense.main([str(run), str(tmp_path / "page.png"), "--stride", "3"]) == 2
     assert "stride=3 does not divide the net's total stride (4, 4)" in capsys.readouterr().err
-    assert dense.main([str(run), str(tmp_path / "page.png"), "--out", str(tmp_path / "absent" / "map.png")]) == 2
-    assert "cannot be written" in capsys.readouterr().err
+    assert dense.main([str(run), str(tmp_path / "page.png"), "--out", str(tmp_path / "page.png" / "map.png")]) == 2
+    printed = capsys.readouterr()
+    assert "cannot be written" in printed.err and not printed.out  # before anything is computed
+
+
+def test_the_folder_of_the_map_is_made(run, tmp_path, rng):
+    Image.fromarray(rng.integers(0, 256, (40, 40), np.uint8)).save(tmp_path / "page.png")
+    assert dense.main([str(run), str(tmp_path / "page.png"), "--out", str(tmp_path / "new" / "map.png")]) == 0
+    assert (tmp_path / "new" / "map.png").is_file()

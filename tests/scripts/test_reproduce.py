@@ -111,9 +111,9 @@ def test_wrong_input_is_exit_code_2_and_nothing_is_written(argv, words, images, 
 
 def test_out_must_be_new_or_empty(images, tmp_path, capsys):
     (tmp_path / "kept").write_text("")
-    for out in (tmp_path, tmp_path / "kept"):
+    for out, what in ((tmp_path, "already exists and is not empty"), (tmp_path / "kept", "is a file, a folder was expected")):
         assert reproduce.main(["cifar94", "--data-dir", str(images), "--out", str(out)]) == 2
-        assert capsys.readouterr().err == f"error: --out {out}: already exists and is not an empty folder; choose another\n"
+        assert capsys.readouterr().err == f"error: {out}: {what}; choose another --out\n"
 
 
 def test_the_recipe_is_the_published_one_unless_told_otherwise():

@@ -1,15 +1,20 @@
 import dataclasses
 import json
+import os
 import shutil
+from datetime import datetime
 
+import jax
+import numpy as np
 import pytest
 from jax.errors import JaxRuntimeError
+from PIL import Image
 
 from jconv import Tuning, replace, save_plan
 from jconv.compilation import DETERMINISTIC
 from jconv.data import digits
 from jconv.models import build
-from jconv.scripts import evaluate, train
+from jconv.scripts import evaluate, predict, train
 from jconv.train.checkpoint import saved_steps
 from jconv.train.options import LATER
 from jconv.weights import load_weights
@@ -176,8 +181,8 @@ def test_a_folder_in_use_is_refused(run, settings, capsys):
 
 
 def test_a_resumed_run_takes_no_other_options(run, capsys):
-    assert train.main(["--resume", str(run), "--epochs", "5"]) == 2
-    assert f"error: --epochs 5 differs from {run}/config.json; leave it out" in capsys.readouterr().err
+    assert train.main(["--resume", str(run), "--batch-size", "4"]) == 2
+    assert f"error: --batch-size 4 differs from {run}/config.json; leave it out" in capsys.readouterr().err
 
 
 def test_a_plan_is_kept_and_a_resumed_run_is_by_it(run, settings, tmp_path, monkeypatch, capsys):
@@ -236,3 +241,108 @@ def test_options_that_cannot_be_end_with_2(arguments, words, capsys):
         train.main(arguments)
     assert caught.value.code == 2
     assert words in capsys.readouterr().err
+
+
+class SameSecond(datetime):
+    @classmethod
+    def now(cls, tz=None):
+        return cls(2026, 1, 2, 3, 4, 5)
+
+
+def test_two_runs_that_begin_in_one_second_have_two_folders(settings, tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "datetime", SameSecond)
+    monkeypatch.chdir(tmp_path)
+    for seed in "012":
+        assert train.main([*settings, "--epochs", "1", "--seed", seed]) == 0
+    names = [f"lenet5-folder-20260102-030405{number}" for number in ("", "-2", "-3")]
+    assert sorted(p.name for p in (tmp_path / "runs").iterdir()) == names
+    assert [json.loads((tmp_path / "runs" / name / "config.json").read_text())["options"]["seed"] for name in names] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("epochs, code", [("5", 0), ("3", 0), ("2", 2)])
+def test_a_run_is_given_more_epochs(run, tmp_path, epochs, code, capsys):
+    longer = tmp_path / "longer"
+    shutil.copytree(run, longer)
+    assert train.main(["--resume", str(longer), "--epochs", epochs]) == code
+    if code:
+        assert f"--epochs 2: {longer} has had 3 already; give more" in capsys.readouterr().err
+        assert (longer / "config.json").read_bytes() == (run / "config.json").read_bytes()
+        return
+    rows = [json.loads(line) for line in (longer / "metrics.jsonl").read_text().splitlines()]
+    assert [row["epoch"] for row in rows] == list(range(1, int(epochs) + 1))
+    assert json.loads((longer / "config.json").read_text())["options"]["epochs"] == int(epochs)
+
+
+def test_with_a_constant_rate_more_epochs_end_where_all_at_once_would(settings, tmp_path):
+    constant = [*settings, "--schedule", "constant"]
+    assert train.main([*constant, "--epochs", "2", "--out", str(tmp_path / "some")]) == 0
+    assert train.main(["--resume", str(tmp_path / "some"), "--epochs", "3"]) == 0
+    assert train.main([*constant, "--epochs", "3", "--out", str(tmp_path / "all")]) == 0
+    some, whole = ((tmp_path / name / "weights.safetensors").read_bytes() for name in ("some", "all"))
+    assert some == whole
+
+
+def test_a_training_begins_from_weights(run, settings, tmp_path, capsys):
+    for weights in (run, run / "weights.safetensors"):
+        out = tmp_path / weights.name
+        assert train.main([*settings, "--epochs", "1", "--learning-rate", "1e-30", "--weights", str(weights), "--out", str(out)]) == 0
+        begun, given = (load_weights(folder / "weights.safetensors").params for folder in (out, run))
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), begun, given)
+    assert train.main([*settings, "--model", "caffe_lenet", "--resize", "--weights", str(run), "--out", str(tmp_path / "other")]) == 2
+    assert "is another; give the --model that they were trained as" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()
+
+
+NET = """
+from dataclasses import dataclass
+from jconv import Conv, Dense, GlobalAvgPool, Layer, Pointwise, Sequential
+
+@dataclass(frozen=True)
+class Twice(Pointwise):
+    def apply(self, params, state, x, *, train=False, key=None):
+        return 2 * x, state
+
+def small(classes=10):
+    return Sequential(Conv(4, 3), Twice(), GlobalAvgPool(), Dense(classes))
+"""
+
+
+@pytest.mark.parametrize(
+    "model", ["nets.py:small", "INPUT -> CONV3-4 -> RELU -> POOL -> FC", "INPUT32x32x1 -> CONV3-4 -> RELU -> POOL -> FC-7"]
+)
+def test_a_net_of_ones_own_is_trained_tested_and_used_from_anywhere(model, images, tmp_path, monkeypatch, capsys):
+    (tmp_path / "nets.py").write_text(NET)
+    monkeypatch.chdir(tmp_path)
+    relative = os.path.relpath(images, tmp_path)
+    options = ["--data", "folder", "--data-dir", relative, "--epochs", "1", "--batch-size", "5", "--out", "run"]
+    assert train.main(["--model", model, *options]) == 0, capsys.readouterr().err
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert evaluate.main([str(tmp_path / "run")]) == 0, capsys.readouterr().err
+    assert predict.main([str(tmp_path / "run"), str(images / "test" / "dark" / "0.png")]) == 0
+    assert train.main(["--resume", str(tmp_path / "run"), "--epochs", "2"]) == 0
+
+
+def test_names_of_classes_and_folders_are_printed_as_they_are(tmp_path, capsys):
+    for split in ("train", "test"):
+        for i, name in enumerate(("dog [puppy]", "dog [bold]", ":cat:")):
+            (tmp_path / split / name).mkdir(parents=True)
+            Image.fromarray(np.full((32, 32), 90 * i, np.uint8)).save(tmp_path / split / name / "0.png")
+    out = tmp_path / "q[" / "b]run"
+    assert train.main(["--data", "folder", "--data-dir", str(tmp_path), "--epochs", "1", "--batch-size", "3", "--out", str(out)]) == 0
+    assert f"report: {out}/report.html" in capsys.readouterr().out
+    assert evaluate.main([str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in ("dog [puppy]", "dog [bold]", ":cat:"))
+
+
+def test_a_log_gets_a_line_now_and_then(settings, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(train, "SAY_EVERY", 0.0)
+    assert train.main([*settings, "--epochs", "1", "--out", str(tmp_path / "run")]) == 0
+    assert "  step 2 of 2  loss " in capsys.readouterr().out
+
+
+def test_advice_for_a_shell_is_quoted(settings, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "my run"
+    stop_after_one_epoch(settings, out, monkeypatch)
+    assert f"go on with: jconv train --resume '{out}'" in capsys.readouterr().err

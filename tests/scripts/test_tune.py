@@ -48,11 +48,11 @@ def test_the_options_reach_the_net_and_the_file(timer, tmp_path):
     "arguments, words",
     [
         (["lenet"], "error: unknown model 'lenet'; did you mean lenet5"),
-        (["lenet5", "--batch", "0"], "error: batch=0: 1 or more was expected"),
-        (["lenet5", "--pairs", "0"], "error: pairs=0: 1 or more was expected"),
+        (["lenet5", "--batch", "0"], "error: batch=0, a whole number of at least 1 was expected"),
+        (["lenet5", "--pairs", "0"], "error: pairs=0, a whole number of at least 1 was expected"),
         (["lenet5", "--in-shape", "8", "8", "1"], "error: conv2: "),
         (["lenet5", "--out", "."], "error: --out .: is a folder; give the name of a file"),
-        (["lenet5", "--out", "taken/plan.json"], "error: --out taken/plan.json: its folder cannot be made (File exists)"),
+        (["lenet5", "--out", "taken/plan.json"], "error: --out taken/plan.json: cannot be written (file exists); choose another --out"),
     ],
 )
 def test_wrong_input_is_one_line_before_anything_is_measured(arguments, words, timer, tmp_path, monkeypatch, capsys):

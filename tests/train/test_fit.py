@@ -15,7 +15,7 @@ from jconv.train import Diverged
 from jconv.train.checkpoint import restore_checkpoint, save_checkpoint, saved_steps
 from jconv.train.fit import fit, prepare
 from jconv.train.options import TrainOptions
-from jconv.train.run import append_row, keep_rows, new_run, read_rows
+from jconv.train.run import Run, append_row, keep_rows, read_rows
 
 OPTIONS = TrainOptions(epochs=4, batch_size=5, shift=1, optimizer="adam", learning_rate=0.01)
 
@@ -37,14 +37,16 @@ def state(prepared):
 
 @pytest.fixture
 def run(tmp_path):
-    return new_run(tmp_path / "run", {})
+    (tmp_path / "run").mkdir()
+    return Run(tmp_path / "run")
 
 
 def test_a_stopped_training_ends_where_it_would_have(tiny, data, job, state, run, tmp_path, close):
     copy = jax.tree.map(jnp.copy, state)
     *_, (whole, _) = fit(job, run, state)
 
-    stopped = new_run(tmp_path / "stopped", {})
+    stopped = Run(tmp_path / "stopped")
+    stopped.folder.mkdir()
     epochs = fit(job, stopped, copy)
     next(epochs), next(epochs)
     epochs.close()

@@ -9,7 +9,7 @@ from jconv.train.options import LATER, TrainOptions
 
 def test_options_go_to_json_and_back():
     options = TrainOptions(
-        data="folder", data_dir=Path("some/where"), epochs=3, learning_rate=1, plan=Path("plan.json"), out=Path("runs/one")
+        data="folder", data_dir=Path("/some/where"), epochs=3, learning_rate=1, plan=Path("plan.json"), out=Path("runs/one")
     )
     assert TrainOptions.from_dict(json.loads(json.dumps(options.to_dict()))) == options
     assert TrainOptions.from_dict(TrainOptions().to_dict()) == TrainOptions()
@@ -35,11 +35,14 @@ def test_the_choices_are_those_of_the_library():
         ({"batch_size": -5}, "--batch-size: found -5, expected 1 or more"),
         ({"seed": -1}, "--seed: found -1, expected 0 or more"),
         ({"learning_rate": 0.0}, "--learning-rate: found 0.0, expected more than 0"),
-        ({"learning_rate": float("nan")}, "--learning-rate: found nan, expected more than 0"),
-        ({"weight_decay": float("nan")}, "--weight-decay: found nan, expected 0 or more"),
-        ({"epochs": "ten"}, "--epochs: found 'ten', expected int"),
-        ({"epochs": True}, "--epochs: found True, expected int"),
-        ({"resize": 1}, "--resize: found 1, expected bool"),
+        ({"learning_rate": float("nan")}, "--learning-rate: found nan, expected a finite number"),
+        ({"weight_decay": float("nan")}, "--weight-decay: found nan, expected a finite number"),
+        ({"seed": 2**64}, "--seed: found 18446744073709551616, expected 18446744073709551615 or less"),
+        ({"momentum": 1.5}, "--momentum: found 1.5, expected 1 or less"),
+        ({"learning_rate": float("inf")}, "--learning-rate: found inf, expected a finite number"),
+        ({"epochs": "ten"}, "--epochs: found 'ten', expected a whole number"),
+        ({"epochs": True}, "--epochs: found True, expected a whole number"),
+        ({"resize": 1}, "--resize: found 1, expected True or False"),
         ({"loss": "hinge"}, "--loss: found 'hinge', expected one of 'softmax', 'svm'"),
     ],
 )
