@@ -2,7 +2,7 @@
 
     out = (W + lo + hi - dilation*(F - 1) - 1) / S + 1
 
-W input size, F window, S stride, lo and hi the padding on either side, all in pixels; dilation 1 is dense (the notes' 0, fact F10).
+W input size, F window, S stride, lo and hi the padding on either side, all in pixels; dilation 1 is dense (the CS231n notes count from 0).
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def window(
     An int serves every axis, a tuple gives one value an axis. `padding` is an int, "VALID", "SAME" (XLA's: ceil(W / S) outputs, the
     odd pixel at the far side), or one entry an axis, each an int or a pair (lo, hi). `rounding` of a size that is no integer:
     "floor" drops the rest, "ceil" pads for one window more (Caffe's and Torch's rule: unless that one would begin beyond the image
-    and its near padding, fact C2a), "exact" raises. Raises ShapeError when a window does not fit its padded input, ValueError for
+    and its near padding), "exact" raises. Raises ShapeError when a window does not fit its padded input, ValueError for
     a setting no input could make right.
     """
     rank = len(in_sizes)
@@ -301,7 +301,10 @@ def union(*fields: ReceptiveField) -> ReceptiveField:
 
 
 def same_padding(size: int, dilation: int = 1) -> int:
-    """The padding a side that keeps the size at stride 1: dilation*(F - 1)/2 (fact S20). Raises ShapeError for an even extent."""
+    """The padding a side that keeps the size at stride 1: dilation*(F - 1)/2. Raises ShapeError for an even extent.
+
+    Source: CS231n notes, Use of zero-padding.
+    """
     total = dilation * (size - 1)
     if total % 2:
         raise ShapeError(

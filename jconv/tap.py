@@ -17,7 +17,7 @@ from .layers.activation import Identity
 class Tap(Composite):
     """y = x, while body(x) is recorded in the state under `name`, at test time too; read it back with `split_taps`.
 
-    With its default body it records what passes; with a classifier as body it is an auxiliary head (facts B6), which
+    With its default body it records what passes; with a classifier as body it is an auxiliary head, as GoogLeNet's, which
     `train_only=True` leaves out at test time.
     """
 

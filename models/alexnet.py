@@ -1,11 +1,11 @@
 """AlexNet, 227x227x3: 60,965,224 parameters with two groups, 62,378,344 without.
 
 Krizhevsky, Sutskever and Hinton 2012, "ImageNet Classification with Deep Convolutional Neural Networks"; Caffe's bvlc_alexnet and
-bvlc_reference_caffenet (facts B2). `variant`:
+bvlc_reference_caffenet. `variant`:
 "bvlc" normalises before it pools, "caffenet" after; "ungrouped" is bvlc in one tower; "owt" is torchvision's alexnet, another net,
 made for 224x224 (alexnet_owt.py).
-Deviations of Caffe from the paper, kept: the norm's alpha is divided by its size and k = 1 (the paper: undivided, k = 2, fact C1b);
-bvlc's biases start at 0.1, CaffeNet's and the paper's at 1. The paper says 224 where only 227 fits (facts S24, F8).
+Deviations of Caffe from the paper, kept: the norm's alpha is divided by its size and k = 1 (the paper: undivided, k = 2);
+bvlc's biases start at 0.1, CaffeNet's and the paper's at 1. The paper says 224 where only 227 fits.
 """
 
 from typing import Literal

@@ -1,6 +1,6 @@
 """Pre-activation ResNet for CIFAR-10, 32x32x3.
 
-He, Zhang, Ren and Sun 2016, "Identity Mappings in Deep Residual Networks" (facts B9). Three stages of n units.
+He, Zhang, Ren and Sun 2016, "Identity Mappings in Deep Residual Networks". Three stages of n units.
 9n + 2 layers, bottlenecks, their stride on the first 1x1 and projections as shortcuts (KaimingHe/resnet-1k-layers):
 164 1,703,258   1001 10,327,706 parameters; with 100 classes 1,726,388 and 10,350,836.
 6n + 2 layers, basic units with shortcut A (fb.resnet.torch), with as many parameters as the post-activation nets:

@@ -1,6 +1,6 @@
 """ResNet for CIFAR-10, 32x32x3: 6n + 2 layers in three stages of n blocks with 16, 32 and 64 maps.
 
-He, Zhang, Ren and Sun 2015, "Deep Residual Learning for Image Recognition", section 4.2 (facts B8). `variant` is the shortcut where
+He, Zhang, Ren and Sun 2015, "Deep Residual Learning for Image Recognition", section 4.2. `variant` is the shortcut where
 the shape changes: "A" takes every other pixel and appends channels of zeros, without parameters; "B" is a 1x1 convolution and a norm.
 Parameters with A: 20 269,722   32 464,154   44 658,586   56 853,018   110 1,727,962   1202 19,421,274; B adds 2,752.
 """

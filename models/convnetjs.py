@@ -1,6 +1,7 @@
 """The network of ConvNetJS's CIFAR-10 demo. 22,466 parameters at 32x32x3.
 
-Pixels go in as value/255 - 0.5. Weights are drawn from N(0, 1/sqrt(fan_in)), biases before a ReLU start at 0.1. Source: facts B14.
+Pixels go in as value/255 - 0.5. Weights are drawn from N(0, 1/sqrt(fan_in)), biases before a ReLU start at 0.1.
+Source: ConvNetJS, demo/cifar10.html.
 """
 
 from jconv import Conv, Dense, Flatten, Layer, MaxPool, Relu, Sequential

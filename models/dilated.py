@@ -1,6 +1,6 @@
 """Dilated convolutions for dense prediction: a VGG-16 front end and the context modules that go on its class maps.
 
-Yu and Koltun 2015, "Multi-Scale Context Aggregation by Dilated Convolutions" (facts B11). Parameters for 21 classes:
+Yu and Koltun 2015, "Multi-Scale Context Aggregation by Dilated Convolutions". Parameters for 21 classes:
 dilated_frontend, 900x900x3 to 66x66x21, no padding (the image brings a margin of 186 pixels): 134,346,581
 context_basic, 66x66x21: 28,392; `variant` is its depth with the dataset it was made for: "dilation8" (CamVid), "dilation7" (KITTI),
 "dilation10" (Cityscapes). context_large, 66x66x21: 6,803,139; `variant` "train" pads each layer by its rate, "deploy" (VOC) pads 33

@@ -1,7 +1,7 @@
-"""GoogLeNet, 224x224x3: 6,998,552 parameters (the notes say 4M: fact F4), 13,378,280 with the auxiliary heads, for training only.
+"""GoogLeNet, 224x224x3: 6,998,552 parameters (the notes say 4M), 13,378,280 with the auxiliary heads, for training only.
 
 Szegedy et al. 2014, "Going Deeper with Convolutions". The heads' scores are the taps "loss1" and "loss2" (`split_taps`); the paper
-adds 0.3 of their losses to the main one. `variant`: "caffe" is bvlc_googlenet (facts B6); "torchvision" has batch norm instead of
+adds 0.3 of their losses to the main one. `variant`: "caffe" is bvlc_googlenet; "torchvision" has batch norm instead of
 local response norm and biases, dropout 0.2, a 2x2 last pool and, by mistake, 3x3 for 5x5: 6,624,904, with heads 13,004,888.
 """
 

@@ -1,7 +1,7 @@
 """Inception-v4, 299x299x3: 42,679,816 parameters.
 
-Szegedy, Ioffe, Vanhoucke and Alemi 2016, "Inception-v4, Inception-ResNet and the Impact of Residual Connections on Learning"
-(facts B7). Every convolution is followed by a batch norm and a ReLU; averages leave padding out. `variant`: "timm", whose norms
+Szegedy, Ioffe, Vanhoucke and Alemi 2016, "Inception-v4, Inception-ResNet and the Impact of Residual Connections on Learning".
+Every convolution is followed by a batch norm and a ReLU; averages leave padding out. `variant`: "timm", whose norms
 have a scale and a bias, or "slim", TensorFlow's, with a bias alone: 42,648,232. Its auxiliary head is left out. The order of 1x7
 and 7x1 is the released code's, not the paper's figures'.
 """

@@ -2,7 +2,7 @@
 
 They are called by their test error. Their last two convolutions share no weights over the image. Source: cuda-convnet's
 layers-conv-local-13pct.cfg and layers-conv-local-11pct.cfg (Krizhevsky 2011), whose pools round up and whose "cmrnorm" divides
-its scale by its size (facts B15, C1a).
+its scale by its size.
 """
 
 from jconv import Conv, Dense, Flatten, Layer, Local, LocalResponseNorm, MaxPool, Relu, Sequential

@@ -1,7 +1,7 @@
 """Network in Network for CIFAR-10, 32x32x3: 966,986 parameters.
 
 Lin, Chen and Yan 2013, "Network In Network": each 5x5 or 3x3 convolution is followed by two 1x1 ones ("cccp"), a ReLU after every
-one, the last too, and the last maps are averaged into the scores. `variant`: "cuda-convnet" is the authors' own (facts B4),
+one, the last too, and the last maps are averaged into the scores. `variant`: "cuda-convnet" is the authors' own,
 "caffe" its port in Caffe's zoo, whose second pool averages. The published average pool is 8x8; at 32x32 the global one here is it.
 """
 

@@ -1,6 +1,6 @@
 """Pre-activation ResNet for ImageNet, 224x224x3: norm and ReLU before each convolution, nothing after the sum.
 
-He, Zhang, Ren and Sun 2016, "Identity Mappings in Deep Residual Networks"; fb.resnet.torch's preresnet (facts B9). A unit that
+He, Zhang, Ren and Sun 2016, "Identity Mappings in Deep Residual Networks"; fb.resnet.torch's preresnet. A unit that
 changes the shape applies its first norm and ReLU before both branches, and its projection has no norm; the very first unit finds
 them in the stem. A bottleneck's stride is on its 3x3. Parameters:
 18 11,687,720   34 21,795,880   50 25,549,352   101 44,541,480   152 60,185,128   200 64,666,152

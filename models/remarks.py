@@ -1,29 +1,28 @@
-"""Where a published figure about a net of the zoo is not the net's own: what was said, and what is true (facts F).
+"""Where a published figure about a net of the zoo is not the net's own: what was said, and what is true.
 
-`jconv summary MODEL` prints these below the table. Of the notes' other statements in that register, the first two are said where they
-matter: F6 dense evaluation equals its crops for nets without padding only, and F7 half the stride takes four passes, not two
-(jconv/network/dense.py); F3 three 224x224x64 volumes with gradients take 73.5 MiB, not 72 MB (jconv/network/linting.py); F9 no
-symmetric padding fits a 3-wide window of stride 2 on 32 pixels; F10 the notes' dilation 0 is dilation 1 here; F11 convolutions are 5
-wide at most, not at least; F12 the rule that windows fit exactly is broken by GoogLeNet, ResNet, Network in Network, ZFNet, All-CNN
-and AlexNet-OWT, whose published rounding is kept.
+`jconv summary MODEL` prints these below the table. What else of the CS231n notes is not so: dense evaluation equals its crops for nets
+without padding only, and half the stride takes four passes, not two (jconv/network/dense.py); three 224x224x64 volumes with gradients
+take 73.5 MiB, not 72 MB (jconv/network/linting.py); no symmetric padding fits a 3-wide window of stride 2 on 32 pixels; the notes'
+dilation 0 is dilation 1 here; convolutions are 5 wide at most, not at least; the rule that windows fit exactly is broken by GoogLeNet,
+ResNet, Network in Network, ZFNet, All-CNN and AlexNet-OWT, whose published rounding is kept.
 """
 
-NOT_EXACT = "the notes call sizes that do not fit exactly invalid; this net has some, as published, and rounds them (F12)"
-DILATION = "the notes count dilation from 0; here 1 is the dense convolution (F10)"
-ALL_CNN = "the paper's table 3 prints {} M parameters; by arithmetic it is {} (F27)"
+NOT_EXACT = "the notes call sizes that do not fit exactly invalid; this net has some, as published, and rounds them"
+DILATION = "the notes count dilation from 0; here 1 is the dense convolution"
+ALL_CNN = "the paper's table 3 prints {} M parameters; by arithmetic it is {}"
 
 REMARKS = {
     "vgg16": (
-        "the notes' total is 24M values, 93 MB an image; their own rows sum to 15,237,608 values, 60.95 MB (F1)",
-        "the notes have the early convolutions take the most time; stages 3 and 4 take 59.8% of the multiply-adds, stage 1 12.5% (F2)",
+        "the notes' total is 24M values, 93 MB an image; their own rows sum to 15,237,608 values, 60.95 MB",
+        "the notes have the early convolutions take the most time; stages 3 and 4 take 59.8% of the multiply-adds, stage 1 12.5%",
     ),
-    "googlenet": ("the notes say 4M parameters; it is 6,998,552 without the auxiliary heads, 13,378,280 with (F4)", NOT_EXACT),
+    "googlenet": ("the notes say 4M parameters; it is 6,998,552 without the auxiliary heads, 13,378,280 with", NOT_EXACT),
     "alexnet": (
-        "the notes give it five pools and 7x7x512 values before its dense layers, which is VGG-16; it has three, and 6x6x256 (F5)",
-        "the paper's 224 pixels fit no padding that is the same on both sides; 227 do (F8)",
-        "the paper prints 253,440 neurons for the first layer; 55x55x96 is 290,400 (F25)",
+        "the notes give it five pools and 7x7x512 values before its dense layers, which is VGG-16; it has three, and 6x6x256",
+        "the paper's 224 pixels fit no padding that is the same on both sides; 227 do",
+        "the paper prints 253,440 neurons for the first layer; 55x55x96 is 290,400",
     ),
-    "tiny_vgg": ("the notes say 7000 parameters; it is 6,440 (F26)",),
+    "tiny_vgg": ("the notes say 7000 parameters; it is 6,440",),
     "all_cnn_a": (ALL_CNN.format("1.28", "1,254,250"), NOT_EXACT),
     "all_cnn_b": (ALL_CNN.format("1.35", "1,300,618"), NOT_EXACT),
     "all_cnn_c": (ALL_CNN.format("1.4", "1,369,738"), NOT_EXACT),

@@ -1,10 +1,10 @@
 """ResNet for ImageNet, 224x224x3.
 
-He, Zhang, Ren and Sun 2015, "Deep Residual Learning for Image Recognition" (facts B8). Shortcuts are projections where the shape
+He, Zhang, Ren and Sun 2015, "Deep Residual Learning for Image Recognition". Shortcuts are projections where the shape
 changes (B). Parameters: 18 11,689,512   34 21,797,672   50 25,557,032   101 44,549,160   152 60,192,808.
 `variant`: "torch" (fb.resnet.torch, torchvision) has a bottleneck's stride on its 3x3; "msra" (the authors' Caffe nets of 50, 101
-and 152 layers) on its first 1x1, its stem pool starts at the image's edge and rounds up (the same 56x56 from other pixels, fact
-F15), and its ResNet-50 alone has a bias in conv1: 25,557,096 (fact F16).
+and 152 layers) on its first 1x1, its stem pool starts at the image's edge and rounds up (the same 56x56 from other
+pixels), and its ResNet-50 alone has a bias in conv1: 25,557,096.
 """
 
 from typing import Literal

@@ -1,9 +1,9 @@
 """VGG, 224x224x3: stages of small convolutions, each doubling the maps and halving their size, and three dense layers.
 
-Simonyan and Zisserman 2014, "Very Deep Convolutional Networks for Large-Scale Image Recognition" (facts B5). Parameters:
+Simonyan and Zisserman 2014, "Very Deep Convolutional Networks for Large-Scale Image Recognition". Parameters:
 A 132,863,336 (with its one local response norm the same)   B 133,047,848   C 133,638,952   D 138,357,544   E 143,667,240
 with batch norm, torchvision's: A 132,868,840   B 133,053,736   D 138,365,992   E 143,678,248
-D holds 15,237,608 values for one image, 60.95 MB: the rows of the notes' table, whose total line says 24M and 93 MB (F1).
+D holds 15,237,608 values for one image, 60.95 MB: the rows of the notes' table, whose total line says 24M and 93 MB.
 Deviation: the paper starts deeper nets from its trained A; the initializers are torchvision's, which train from scratch.
 """
 

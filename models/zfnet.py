@@ -1,7 +1,7 @@
 """ZFNet, 224x224x3: 62,357,608 parameters, or 107,627,624 with the wide middle.
 
 Zeiler and Fergus 2013, "Visualizing and Understanding Convolutional Networks". `variant`:
-"paper" is its figure 3, "expanded" its middle layers of 512, 1024 and 512 maps (facts B3). The paper says contrast normalisation
+"paper" is its figure 3, "expanded" its middle layers of 512, 1024 and 512 maps. The paper says contrast normalisation
 "across feature maps" and gives no numbers: here AlexNet's.
 "caffe" is the ZF of py-faster-rcnn: padded, normalised within each map before the pool, 15x15 at the end. Its 6x6 region pooling
 is here a max pool of 5 pixels with stride 2, so that the dense layers have their published shapes.

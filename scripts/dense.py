@@ -8,7 +8,7 @@ Its dense layers are turned into convolutions, so that windows share their work.
 a finer --stride takes one pass for each shift of the image. Prints the average over all positions and writes the map. A few
 seconds for LeNet-5. --compare takes every crop of the network's own size too, and prints what both ways cost and how far they differ.
 VGG-16 over 384x384 pixels against its 36 crops, in batches of 36 on two cores of an AMD EPYC (jax 0.10.2): 11.24 times fewer
-multiply-adds, 10.27 times faster (0.73 s, 7.5 s); its padding makes the scores differ (fact F6).
+multiply-adds, 10.27 times faster (0.73 s, 7.5 s); its padding makes the scores differ.
 Exit code 2 for a missing run, an unreadable image, or one smaller than the network's own.
 """
 

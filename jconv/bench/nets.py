@@ -38,7 +38,7 @@ def zoo(name: str) -> tuple[Layer, Shape]:
 
 
 def benchmark_googlenet() -> tuple[Layer, Shape]:
-    """convnet-benchmarks' GoogLeNet: no response norms, no auxiliary heads, pools padded by 1 (facts E2)."""
+    """convnet-benchmarks' GoogLeNet: no response norms, no auxiliary heads, pools padded by 1."""
     net, in_shape = zoo("googlenet")
 
     def change(_: str, layer: Layer) -> Layer:
@@ -59,7 +59,7 @@ LARGE = (
     Case("AlexNet (groups)", *zoo("alexnet"), 16),
     Case("ResNet-50", *zoo("resnet50"), 8),
 )
-TABLE = (  # facts E1, whose batches are eight times these
+TABLE = (  # of convnet-benchmarks' README, whose batches are eight times these
     Case("AlexNet-OWT", *zoo("alexnet_owt"), 16),
     Case("OverFeat", *zoo("overfeat"), 16),
     Case("VGG-A", *zoo("vgg11"), 8),

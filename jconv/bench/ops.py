@@ -21,7 +21,7 @@ def op(name: str, layer: Layer, in_shape: tuple[int, ...], batch: int) -> Case:
     return Case(name, layer, in_shape, batch, images=True)
 
 
-BENCHMARK_LAYERS = (  # facts E3, at 8 of their 128 images: what two cores can bear
+BENCHMARK_LAYERS = (  # convnet-benchmarks' layers, at 8 of their 128 images: what two cores can bear
     op("L1 11x11 3-96 at 128", conv(96, 11), (128, 128, 3), 8),
     op("L2 9x9 64-128 at 64", conv(128, 9), (64, 64, 64), 8),
     op("L3 9x9 128-128 at 32", conv(128, 9), (32, 32, 128), 8),

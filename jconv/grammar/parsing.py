@@ -1,4 +1,4 @@
-"""The notes' layer patterns (facts S71-S75) as a language: `pattern` reads a text, `describe` (in notation.py) writes one.
+"""The layer patterns of the CS231n notes as a language: `pattern` reads a text, `describe` (in notation.py) writes one.
 
     INPUT -> [[CONV -> RELU]*N -> POOL?]*M -> [FC -> RELU]*K -> FC
     INPUT224x224x3 -> [[CONV3-64 -> RELU]*2 -> POOL]*2 -> [FC-4096 -> RELU -> DROPOUT]*2 -> FC-1000
@@ -18,7 +18,7 @@ After it come window, features and stride, as in CONV11-96/4; every other settin
 CONV is 12 filters of 3x3, stride 1; its padding is (F - 1)/2 whatever its window, so that it keeps the size; POOL is 2x2, stride
 2; FC has 10 features if it is the last, else 100. FC puts a Flatten before itself where the input is not flat yet; DENSE does not.
 
-INPUT may carry the size of an example, INPUT32x32x3. Every window must then fit exactly, as the notes have it (facts S12, S21),
+INPUT may carry the size of an example, INPUT32x32x3. Every window must then fit exactly, as the notes have it (Spatial arrangement),
 unless its word says rounding="floor" or "ceil".
 
 Layers are named as Sequential names them; INPUT(names="alexnet") and INPUT(names="vgg") number them as these papers do, by the

@@ -21,14 +21,15 @@ WORDS = {
 }
 FLAT = (Flatten, GlobalAvgPool, GlobalMaxPool, Dense, Rbf)  # after these, an example is one row of features
 
-KERNEL, WINDOW, FILTERS = 3, 2, 12  # CONV and POOL by themselves: the notes' overview net (fact S4)
+KERNEL, WINDOW, FILTERS = 3, 2, 12  # CONV and POOL by themselves: the notes' overview net (Architecture Overview)
 CLASSES, HIDDEN = 10, 100  # FC by itself: CIFAR-10's classes for the last one, 100 features for those before it
 
 
 def standard(kind: type[Layer], given: dict[str, Any], last: bool) -> dict[str, Any]:
     """The settings that a word of this kind has unless the text says otherwise, `given` what it says; `last` of all dense layers.
 
-    A kernel's padding is (F - 1)/2, which keeps the size at stride 1 (fact S80), and None where that is no whole number.
+    A kernel's padding is (F - 1)/2, which keeps the size at stride 1, and None where that is no whole number (CS231n
+    notes, Layer Sizing Patterns).
     """
     settings = {f.name: f.default for f in dataclasses.fields(kind) if f.default is not dataclasses.MISSING}
     needed = {f.name for f in dataclasses.fields(kind)}

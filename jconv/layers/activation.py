@@ -119,7 +119,7 @@ class Sigmoid(Activation):
 
 @dataclass(frozen=True)
 class Tanh(Activation):
-    """y = scale * tanh(slope * x); LeNet's is Tanh(1.7159, 2/3) (facts B1)"""
+    """y = scale * tanh(slope * x); LeNet's is Tanh(1.7159, 2/3)"""
 
     scale: float = 1.0
     slope: float = 1.0

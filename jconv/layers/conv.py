@@ -30,7 +30,7 @@ class Conv(Layer):
     beyond its border: "zeros", or "reflect", "replicate", "circular" as in PyTorch.
     Shapes: (*S, C) -> (*S', features), by geometry.window. Params: kernel (*F, C/groups, features), or (*F, connections) with a
     mask, ordered by output channel; bias (features,).
-    Cost: prod(S') * prod(F) * C/groups * features multiply-adds. Raises ShapeError. Source: facts S29, C4b, B1.
+    Cost: prod(S') * prod(F) * C/groups * features multiply-adds. Raises ShapeError. Source: CS231n notes, Convolutional Layer.
 
     The default precision lets the plan run methods that compute neighbouring outputs together: a NaN or a very large pixel then reaches
     a few positions beyond the windows that hold it, and whole numbers need not stay whole. `with_precision(net, "highest")` turns that

@@ -21,7 +21,7 @@ class Dense(Layer):
     """y = x @ kernel + bias
 
     Shapes: (in,) -> (features,). Params: kernel (in, features), bias (features,). Cost: in * features multiply-adds.
-    Raises ShapeError for an input that is not flat. Source: facts S1, S2, S62.
+    Raises ShapeError for an input that is not flat. Source: CS231n notes, Fully-connected layer.
     """
 
     features: int
@@ -71,7 +71,7 @@ class Dense(Layer):
 
 @dataclass(frozen=True)
 class Flatten(Layer):
-    """y = x as one row an example, row-major with the channel fastest (Caffe and Torch run it slowest: fact C4a).
+    """y = x as one row an example, row-major with the channel fastest (Caffe and Torch run it slowest).
 
     Shapes: (*S, C) -> (prod(S)*C,).
     """
@@ -97,7 +97,7 @@ class Flatten(Layer):
 
 @dataclass(frozen=True)
 class PadChannels(Pointwise):
-    """y = x with channels of zeros appended until there are `channels`: ResNet's shortcut A, after AvgPool(1, stride) (facts B8).
+    """y = x with channels of zeros appended until there are `channels`: ResNet's shortcut A, after AvgPool(1, stride).
 
     Shapes: (*S, C) -> (*S, channels). Raises ShapeError when x has more.
     """

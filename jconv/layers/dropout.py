@@ -1,4 +1,4 @@
-"""Layers that draw while they are trained and do nothing at test time: what they keep is scaled up by 1/(1 - rate) (fact C3a)."""
+"""Layers that draw while they are trained and do nothing at test time: what they keep is scaled up by 1/(1 - rate)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class _Drop(Pointwise):
 class Dropout(_Drop):
     """y = x * m / (1 - rate), each value (or with `channels` each channel of an example) dropped with probability `rate`.
 
-    Shapes: (*S, C) -> the same. Raises LayerError without a key in training. Source: Srivastava et al. 2014 (facts C3).
+    Shapes: (*S, C) -> the same. Raises LayerError without a key in training. Source: Srivastava et al. 2014.
     """
 
     rate: float = 0.5

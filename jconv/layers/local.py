@@ -21,9 +21,9 @@ class Local(Layer):
     """A convolution whose weights are not shared: y[p, k] = bias[p, k] + sum over f, c of x[p*S + f - lo, c] * kernel[p, f, c, k]
 
     Shapes: (*S, C) -> (*S', features). Params: kernel (*S', *F, C, features), bias (*S', features).
-    Cost: as Conv's. Raises ShapeError. Source: facts S27, S31, S32, B15.
+    Cost: as Conv's. Raises ShapeError. Source: CS231n notes, Convolutional Layer; cuda-convnet.
 
-    What sharing saves in AlexNet's first layer, a factor of 55*55 (facts S27, S28):
+    What sharing saves in AlexNet's first layer, a factor of 55*55:
 
     >>> from jconv import Conv, summary
     >>> [summary(layer, (227, 227, 3)).totals.params for layer in (Local(96, 11, stride=4), Conv(96, 11, stride=4))]

@@ -70,7 +70,7 @@ class BatchNorm(Pointwise):
     from device to device, and to return it as one its mean is to be taken (`jax.lax.pmean`).
     A batch without images leaves the state as it is. Raises ShapeError in training for less than two examples of a single position each,
     whose variance would be that of one value.
-    Source: Ioffe and Szegedy 2015 (fact C5).
+    Source: Ioffe and Szegedy 2015.
     """
 
     decay: float = 0.9

@@ -1,4 +1,4 @@
-"""Pooling layers. None has parameters; each channel is pooled apart (facts S51-S59)."""
+"""Pooling layers. None has parameters; each channel is pooled apart (CS231n notes, Pooling Layer)."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class _Pool(Layer):
 class MaxPool(_Pool):
     """y = the largest of each window; padding never wins. Its gradient goes to the first largest, row-major.
 
-    Shapes: (*S, C) -> (*S', C). Raises ShapeError. Source: facts S52-S57, C2.
+    Shapes: (*S, C) -> (*S', C). Raises ShapeError. Source: CS231n notes, Pooling Layer.
     """
 
     def saves(self, in_shape: Shape) -> Saved:
@@ -79,7 +79,7 @@ class MaxPool(_Pool):
 class AvgPool(_Pool):
     """y = the mean of each window; `count_padding` counts padded zeros (Caffe, Torch), else not (TensorFlow, Inception-v4).
 
-    Shapes: (*S, C) -> (*S', C). Raises ShapeError. Source: facts S55, C2c.
+    Shapes: (*S, C) -> (*S', C). Raises ShapeError. Source: CS231n notes, Pooling Layer.
     """
 
     count_padding: bool = True
@@ -96,7 +96,7 @@ class AvgPool(_Pool):
 class LpPool(_Pool):
     """y = (sum over each window of |x|^p)^(1/p); p = 2 is the notes' L2-norm pooling, with gradient 0 where y is 0.
 
-    Shapes: (*S, C) -> (*S', C). Raises ShapeError. Source: facts S55, S56.
+    Shapes: (*S, C) -> (*S', C). Raises ShapeError. Source: CS231n notes, Pooling Layer.
     """
 
     p: float = 2.0
@@ -212,7 +212,7 @@ class GlobalMaxPool(_Global):
 class Subsampling(Layer):
     """LeNet-5's trainable pool: y = scale[c] * (sum of each window) + bias[c]; an activation follows as its own layer.
 
-    Shapes: (*S, C) -> (*S', C). Params: scale (C,), bias (C,). Raises ShapeError. Source: LeCun et al. 1998 (facts B1).
+    Shapes: (*S, C) -> (*S', C). Params: scale (C,), bias (C,). Raises ShapeError. Source: LeCun et al. 1998.
     """
 
     window: int | Shape = 2

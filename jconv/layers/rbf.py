@@ -21,7 +21,7 @@ class Rbf(Pointwise):
     Shapes: (in,) -> (features,), or with `positions`, everywhere in a map, (*S, in) -> (*S, features). No parameters: the codes
     (in, features) are state, drawn as -1 or 1 and never trained.
     Cost: in * features multiply-adds a position. Raises ShapeError for an input that is not flat, without `positions`.
-    Source: LeCun et al. 1998 (facts B1).
+    Source: LeCun et al. 1998.
     """
 
     features: int

@@ -17,8 +17,8 @@ from ..settings import check_range
 class LocalResponseNorm(Layer):
     """y_i = x_i * s_i^-beta, s_i = k + a * sum of x_j^2 over `size` neighbouring channels, or, `within` a channel, positions.
 
-    Across: convention "paper" has a = alpha and k = 2, "caffe" and "torch" a = alpha/size and k = 1 (facts C1a, C1b, F13).
-    Within: a = alpha/size^rank and k = 1 whatever the convention (facts C1c, F14). `k` given overrides.
+    Across: convention "paper" has a = alpha and k = 2, "caffe" and "torch" a = alpha/size and k = 1.
+    Within: a = alpha/size^rank and k = 1 whatever the convention. `k` given overrides.
     Shapes: (*S, C) -> the same. No parameters. Source: Krizhevsky et al. 2012; Caffe's LRN.
     """
 
@@ -60,7 +60,7 @@ class LocalResponseNorm(Layer):
 
 @dataclass(frozen=True)
 class ContrastNorm(Layer):
-    """cuda-convnet's contrast normalisation: y = x * (k + alpha/size^rank * sum of d^2)^-beta, d = x - its local mean (fact C1c).
+    """cuda-convnet's contrast normalisation: y = x * (k + alpha/size^rank * sum of d^2)^-beta, d = x - its local mean.
 
     Shapes: (*S, C) -> the same. No parameters.
     """

@@ -107,8 +107,8 @@ def dense_scores(net: Layer, params: Params, state: State, image: jax.Array) -> 
     """The scores at every position of an image, in one pass that shares the work of overlapping windows.
 
     `net` is fully convolutional, as `convolutionalize` makes it. Shapes: image (*S, C) -> (*positions, classes); positions lie the
-    net's total stride apart. Only for a net without padding are these the scores of the crops (fact S67, F6): with padding, a
-    crop sees zeros at its borders where this sees pixels. Average over positions for one answer (S69).
+    net's total stride apart. Only for a net without padding are these the scores of the crops: with padding, a
+    crop sees zeros at its borders where this sees pixels. Average over positions for one answer.
     Raises ShapeError when the net still has a dense head.
     """
     if len(net.out_shape(image.shape)) != image.ndim:
@@ -120,7 +120,7 @@ def shift_and_stitch(net: Layer, params: Params, state: State, image: jax.Array,
     """The same at positions `stride` apart, finer than the net's own: one pass for each shift of the image, interleaved.
 
     All (T/stride)^axes shifts are needed, T the net's total stride: for half the stride of an image that is four, where the notes
-    speak of two (facts S68, F7). Shapes: image (*S, C) -> (*positions, classes).
+    speak of two. Shapes: image (*S, C) -> (*positions, classes).
     Raises ShapeError unless `stride` divides the net's total stride.
     """
     jumps = [axis.jump for axis in net_field(net, image.shape)]

@@ -1,4 +1,4 @@
-"""The notes' rules for sizes (facts S79-S84) and their rule that windows fit exactly (S21), as advice about any net."""
+"""The CS231n notes' rules for sizes (Layer Sizing Patterns), and that windows fit exactly (Spatial arrangement), as advice for any net."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ..layers import AvgPool, Conv, Local, LpPool, MaxPool, Subsampling
 from .example import example_shape
 from .field import fields
 
-WIDEST = 5  # a convolution's window beyond the first layer (S80)
-POOLS = ((2, 2), (3, 2))  # window and stride of the two poolings in use (S81)
-FIRST_MEMORY = 64 * 2**20  # bytes an image before the first shrinking; the notes' example takes 73.5 MiB (S84)
+WIDEST = 5  # a convolution's window beyond the first layer
+POOLS = ((2, 2), (3, 2))  # window and stride of the two poolings in use
+FIRST_MEMORY = 64 * 2**20  # bytes an image before the first shrinking; the notes' example takes 73.5 MiB
 
 
 class Finding(NamedTuple):
@@ -28,15 +28,15 @@ class Finding(NamedTuple):
     fix: str
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.message}; {self.fix} ({self.rule})"
+        return f"{self.path}: {self.message}; {self.fix} (CS231n notes: {self.rule})"
 
 
 def lint(net: Layer, in_shape: Shape) -> tuple[Finding, ...]:
     """What the notes would change about a net for one example of `in_shape`; none of it keeps the net from working.
 
-    S79 the input's sizes are divisible by 2 as often as the net halves them. S80 convolutions are 3 wide, 5 at most, but for the
-    first, with padding (F - 1)/2. S81 pools are 2x2 or 3x3 with stride 2. S82 only pools shrink. S83 a first convolution with a
-    stride is a compromise for memory, S84 what would be worth it. S21 windows fit exactly, so that no border is dropped.
+    "input size": the input's sizes are divisible by 2 as often as the net halves them. "window": convolutions are 3 wide, 5 at most, but
+    for the first; "padding": theirs is (F - 1)/2. "pool": pools are 2x2 or 3x3 with stride 2. "stride": only pools shrink. "memory": a
+    first convolution with a stride is a compromise for memory. "exact fit": windows fit exactly, so that no border is dropped.
     A window over the whole input is a dense layer or a global pool, and passes. Raises ShapeError for a net that does not fit.
     """
     in_shape = example_shape(net, in_shape)
@@ -60,7 +60,7 @@ def _input(strides: Shape, in_shape: Shape) -> Iterator[Finding]:
         if has < halvings:
             near = max(1, round(size / 2**halvings)) * 2**halvings
             message = f"{_factored(size)} can be halved {has} times, and the net, of stride {stride}, halves {halvings} times"
-            yield Finding("input", "S79 input size", message, f"use {_factored(near)}")
+            yield Finding("input", "input size", message, f"use {_factored(near)}")
             return
 
 
@@ -84,7 +84,7 @@ def _memory(visits: Sequence[Visit], in_shape: Shape) -> Iterator[Finding]:
     if size > FIRST_MEMORY:
         message = f"{len(large)} layers before anything shrinks hold {sum(large):,} values"
         message += f", with gradients {size:,} B = {size / 2**20:.1f} MiB an image"
-        yield Finding(visits[0].path, "S84 memory", message, "use a first convolution of 7x7 with stride 2 or 11x11 with stride 4")
+        yield Finding(visits[0].path, "memory", message, "use a first convolution of 7x7 with stride 2 or 11x11 with stride 4")
 
 
 def _kernel(v: Visit, w: Window, first: bool) -> Iterator[Finding]:
@@ -95,7 +95,7 @@ def _kernel(v: Visit, w: Window, first: bool) -> Iterator[Finding]:
         stacked = 3**w.rank * (v.in_shape[-1] + (count - 1) * features) * features // groups
         message = f"a {_times(w.size)} window beyond the first layer has {here:,} weights; {count} of {_times((3,) * w.rank)}"
         message += f" see {2 * count + 1} pixels with {stacked:,}"
-        yield Finding(v.path, "S80 window", message, f"use {count} convolutions of 3, each with its activation")
+        yield Finding(v.path, "window", message, f"use {count} convolutions of 3, each with its activation")
 
 
 def _stride(v: Visit, w: Window, first: bool) -> Iterator[Finding]:
@@ -105,9 +105,9 @@ def _stride(v: Visit, w: Window, first: bool) -> Iterator[Finding]:
     if first:
         whole, here = volume(w.in_sizes) * v.out_shape[-1], volume(v.out_shape)
         message = f"{shapes} at once, {here:,} values where stride 1 has {whole:,}: a compromise for memory"
-        yield Finding(v.path, "S83 memory", message, "keep it where memory is short, else use stride=1")
+        yield Finding(v.path, "memory", message, "keep it where memory is short, else use stride=1")
     else:
-        yield Finding(v.path, "S82 stride", f"{shapes}, which the notes leave to pools", "use stride=1, and MaxPool(2) after it")
+        yield Finding(v.path, "stride", f"{shapes}, which the notes leave to pools", "use stride=1, and MaxPool(2) after it")
 
 
 def _padding(v: Visit, w: Window) -> Iterator[Finding]:
@@ -115,7 +115,7 @@ def _padding(v: Visit, w: Window) -> Iterator[Finding]:
         odd = all(e % 2 for e in w.extent)
         padding = _one([(e - 1) // 2 if odd else (e - 1) / 2 for e in w.extent])
         message = f"{_times(w.in_sizes)} becomes {_times(w.out_sizes)}; P = (F - 1)/2 = {padding} keeps the size and the border"
-        yield Finding(v.path, "S80 padding", message, f"use padding={padding}" if odd else "use an odd window")
+        yield Finding(v.path, "padding", message, f"use padding={padding}" if odd else "use an odd window")
 
 
 def _pool(v: Visit, w: Window) -> Iterator[Finding]:
@@ -129,7 +129,7 @@ def _pool(v: Visit, w: Window) -> Iterator[Finding]:
         gaps = volume(w.size) < volume(w.stride)
         why = f"sees {volume(w.size)} of every {volume(w.stride)} values" if gaps else "is neither of the two in use"
     message = f"a {_times(w.size)} pool of stride {_one(w.stride)} {why}"
-    yield Finding(v.path, "S81 pool", message, "use a window of 2 with stride 2, or of 3 with stride 2")
+    yield Finding(v.path, "pool", message, "use a window of 2 with stride 2, or of 3 with stride 2")
 
 
 def _exact(v: Visit, w: Window) -> Iterator[Finding]:
@@ -144,7 +144,7 @@ def _exact(v: Visit, w: Window) -> Iterator[Finding]:
         what = f"rounded down, no window sees {max(down.unused)} px of the padding"
     fits = [changes(v.layer, near) for near in nearest(v.layer, v.in_shape)]
     inputs = "inputs of {} or {}".format(*sizes_that_fit(down))
-    yield Finding(v.path, "S21 exact fit", f"{arithmetic(down)} is not an integer: {what}", f"what fits: {'; '.join([*fits, inputs])}")
+    yield Finding(v.path, "exact fit", f"{arithmetic(down)} is not an integer: {what}", f"what fits: {'; '.join([*fits, inputs])}")
 
 
 def _twos(n: int) -> int:

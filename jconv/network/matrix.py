@@ -1,4 +1,5 @@
-"""A convolution as the big, mostly zero matrix of the fully connected layer that it equals (facts S61)."""
+"""A convolution as the big, mostly zero matrix of the fully connected layer that it equals (CS231n notes, Converting FC layers to CONV
+layers)."""
 
 from __future__ import annotations
 

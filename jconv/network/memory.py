@@ -131,7 +131,7 @@ def _kept(net: Layer, in_shape: Shape, dtype: str) -> Iterator[tuple[Operation, 
 def streaming_peak(net: Layer, in_shape: Shape) -> int:
     """Values alive at once at test time, at their most: every array lives from the layer that makes it to the last that reads it.
 
-    For a chain of layers it is the largest input and output together (fact S104); layers in place, and sums, need no output of
+    For a chain of layers it is the largest input and output together; layers in place, and sums, need no output of
     their own.
     """
     in_shape = example_shape(net, in_shape)

@@ -121,7 +121,8 @@ def summary(net: Layer, in_shape: Shape) -> Summary:
     row has, and how often a loop goes through a layer, whose costs the row then has in all. All of it is arithmetic on what layers
     declare; what a layer does not declare is measured (measure.py), or "unknown", in its row and in the totals.
 
-    Three 3x3 convolutions see what one 7x7 sees, with fewer weights and two activations more between them (facts S76, S77):
+    Three 3x3 convolutions see what one 7x7 sees, with fewer weights and two activations more between them (CS231n notes, Layer
+    Patterns):
 
     >>> from jconv import Conv, Relu, Sequential, net_field
     >>> conv = lambda size: Conv(64, size, padding=size // 2, bias=False)

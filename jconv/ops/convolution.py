@@ -50,7 +50,7 @@ def conv(
     `jax.config.update("jax_default_matmul_precision", "highest")` everywhere.
     Raises ShapeError for ranks, channels or windows that do not fit; ValueError for an unknown method or precision; TypeError for two
     dtypes, and for booleans. Integers are multiplied and added as such, and wrap round as NumPy's where they overflow.
-    Source: facts S12-S40, C4b.
+    Source: CS231n notes, Convolutional Layer; groups as Caffe's and PyTorch's.
     """
     check_method(method)
     _check_operands("x", x, kernel, groups)
@@ -116,7 +116,8 @@ def local_conv(
 
     Shapes: x (N, *in, C), kernel (*out, *F, C, K) -> (N, *out, K), with F = size.
     Methods as in `conv`; "auto" is the batched matrix product over im2col's columns, "lax" is lax.conv_general_dilated_local.
-    Raises ShapeError when the kernel does not belong to x's sizes, TypeError for two dtypes. Source: facts S32, B15.
+    Raises ShapeError when the kernel does not belong to x's sizes, TypeError for two dtypes.
+    Source: CS231n notes, Convolutional Layer (locally-connected).
     """
     check_whole(method)
     if kernel.ndim != 2 * x.ndim - 2:

@@ -5,7 +5,7 @@
     route(y, switches)  -> the transpose of select: each y goes to the input its switch names, overlaps summed
 
 The first position in row-major order wins a tie, and the first NaN wins over all. lax's own gradient is select-and-scatter,
-which is tens of times slower on a CPU. Source: facts S51-S57, C2.
+which is tens of times slower on a CPU. Source: CS231n notes, Pooling Layer.
 """
 
 from __future__ import annotations

@@ -47,7 +47,8 @@ def batch_norm(x: jax.Array, scale: jax.Array, bias: jax.Array, eps: float) -> t
         dy = gain * (dx - mean(dx)) + (x - mean) * (dscale - gain * mean((x - mean) * dx) / s) / s + dbias,   s = sqrt(var + eps),
 
     with gain = scale / s, where plain autodiff keeps three arrays of x's size and sums four times.
-    Shapes: x (N, *S, C) in float32 at least, scale and bias (C,) of its dtype -> (N, *S, C), (C,), (C,). Source: fact C5a.
+    Shapes: x (N, *S, C) in float32 at least, scale and bias (C,) of its dtype -> (N, *S, C), (C,), (C,).
+    Source: Ioffe and Szegedy 2015.
     """
     return _batch_norm(x, scale, bias, eps)[0]
 
@@ -119,7 +120,7 @@ def local_response_norm(
     """Across channels: y_i = x_i * s_i^-beta, where s_i = k + a * sum of x_j^2 over `size` channels around i, cut at the ends.
 
     "paper": a = alpha, k = 2 (Krizhevsky et al. 2012). "caffe", "torch": a = alpha/size, k = 1. So the paper's alpha is `size`
-    times Caffe's (facts C1b, F13). An even window takes one channel more below in "torch", `size` + 1 in "paper"; Caffe refuses it.
+    times Caffe's. An even window takes one channel more below in "torch", `size` + 1 in "paper"; Caffe refuses it.
     Shapes: (N, *S, C) -> the same. Methods: "auto" and "lax" are lax.reduce_window; "im2col" the reference. Raises ValueError.
     """
     check_whole(method)
@@ -151,8 +152,8 @@ def local_response_norm(
 def local_response_norm_within(x: jax.Array, *, size: int, alpha: float, beta: float, k: float = 1.0, method: str = "auto") -> jax.Array:
     """Within a channel: y = x * (k + alpha/size^rank * sum of x^2 over the window around each position)^-beta, zeros outside.
 
-    Caffe's WITHIN_CHANNEL, which ignores its own k (fact F14: always 1), and cuda-convnet's rnorm, where k is minDiv.
-    Shapes: (N, *S, C) -> the same. Raises ShapeError. Source: fact C1c.
+    Caffe's WITHIN_CHANNEL, which ignores its own k, always 1, and cuda-convnet's rnorm, where k is minDiv.
+    Shapes: (N, *S, C) -> the same. Raises ShapeError. Source: Caffe's lrn_layer.cpp, cuda-convnet.
     """
     w = around(x.shape[1:-1], size)
     return _respond(x, window_sum(jnp.square(wide(x)), w, method), alpha / size**w.rank, beta, k)
@@ -161,7 +162,7 @@ def local_response_norm_within(x: jax.Array, *, size: int, alpha: float, beta: f
 def contrast_norm(x: jax.Array, *, size: int, alpha: float, beta: float, k: float = 1.0, method: str = "auto") -> jax.Array:
     """cuda-convnet's cnorm: y = x * (k + alpha/size^rank * sum of d^2)^-beta, d = x - the mean of its in-bounds window.
 
-    Only the denominator subtracts the mean, as cuda-convnet's code does. Shapes: (N, *S, C) -> the same. Source: fact C1c.
+    Only the denominator subtracts the mean, as cuda-convnet's code does. Shapes: (N, *S, C) -> the same. Source: cuda-convnet.
     """
     w = around(x.shape[1:-1], size)
     wx = wide(x)

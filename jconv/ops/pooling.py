@@ -41,7 +41,7 @@ def avg_pool(
     Torch); without it a window divides by its own pixels (TensorFlow, Inception-v4). What "ceil" overhangs is never counted.
     Padding that is no zeros, as `padding_mode` may say (see `window.filled`), is pixels like others.
     Methods: "auto" adds the window's views where that pays, "lax" is lax.reduce_window, "im2col" the reference. Raises ShapeError.
-    Source: facts S55, C2c, C2d.
+    Source: CS231n notes, Pooling Layer; Caffe's and PyTorch's average pools.
     """
     w = pool_window(x.shape[1:-1], size, stride, padding, rounding, dilation)
     x, w = filled(x, w, padding_mode, reference=method == "im2col")
@@ -63,7 +63,8 @@ def lp_pool(
 ) -> jax.Array:
     """(sum over the window of |x|^p)^(1/p); p = 2 is the notes' L2-norm pooling. The gradient at an all-zero window is zero.
 
-    Shapes, methods and errors as `avg_pool`; ValueError for p below 1. Source: facts S55, S56.
+    Shapes, methods and errors as `avg_pool`; ValueError for p below 1. Source: CS231n notes, Pooling
+    Layer.
     """
     check_numbers(x, "lp_pool")
     check_range("lp_pool", p=p, least=1, below=math.inf)

@@ -1,7 +1,8 @@
 """im2col and col2im, and the reference twins of the convolutions made of them: matrix products that read like the notes.
 
 For one image of AlexNet's conv1, 227x227x3 under an 11x11 window of stride 4: X_col is 363 x 3025, one column a receptive field,
-W_row is 96 x 363, and their product 96 x 3025 is the output, 55x55x96 (facts S41-S44). Plain functions that autodiff sees through.
+W_row is 96 x 363, and their product 96 x 3025 is the output, 55x55x96 (CS231n notes, Implementation as Matrix
+Multiplication). Plain functions that autodiff sees through.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def im2col(
     Shapes: (N, *S, C) -> (N, F*F*C, positions). Rows run as a kernel in HWIO does, the channel fastest; positions row-major.
     Cost: each input value is stored up to (F/S)^2 times. Raises ShapeError.
 
-    AlexNet's conv1 takes 7.1 times the memory of its image that way (fact S43):
+    AlexNet's conv1 takes 7.1 times the memory of its image that way:
 
     >>> image = jax.ShapeDtypeStruct((1, 227, 227, 3), jnp.float32)
     >>> cols = jax.eval_shape(lambda x: im2col(x, 11, stride=4), image)

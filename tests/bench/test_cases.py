@@ -8,7 +8,7 @@ from jconv.bench import nets, ops
 from jconv.layers import Dropout
 
 NETS = nets.SMALL + nets.LARGE + nets.TABLE + nets.PER_EXAMPLE + nets.GPU
-PARAMETERS = {  # facts E2, B8; the others are counted by hand
+PARAMETERS = {  # the CS231n notes; the others are counted by hand
     "LeNet": 5 * 5 * 32 + 32 + 5 * 5 * 32 * 64 + 64 + 7 * 7 * 64 * 256 + 256 + 256 * 10 + 10,
     "ResNet-20": 269_722,
     "AlexNet (groups)": 60_965_224,

@@ -50,7 +50,7 @@ from jconv.layers import (
 )
 from jconv.models import MODELS, build
 
-NOTES = [  # S72, S73, S74, and S75 in the words of its shortest form
+NOTES = [  # the layer patterns of the CS231n notes, the last in the words of its shortest form
     "INPUT -> FC",
     "INPUT -> CONV -> RELU -> FC",
     "INPUT -> [CONV -> RELU -> POOL]*2 -> FC -> RELU -> FC",

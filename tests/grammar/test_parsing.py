@@ -24,12 +24,12 @@ from jconv.layers import Initializer, caffe_xavier, constant, gaussian, msra_nor
 from jconv.models import build
 from jconv.models.vgg import CONVOLUTIONS, WIDTHS
 
-SCHEMA = "INPUT -> [[CONV -> RELU]*N -> POOL?]*M -> [FC -> RELU]*K -> FC"  # S71
-LINEAR = "INPUT -> FC"  # S72
-SMALL = "INPUT -> CONV -> RELU -> FC"  # S73
-SINGLE = "INPUT -> [CONV -> RELU -> POOL]*2 -> FC -> RELU -> FC"  # S74
-DOUBLE = "INPUT -> [CONV -> RELU -> CONV -> RELU -> POOL]*3 -> [FC -> RELU]*2 -> FC"  # S75
-OVERVIEW = "[INPUT - CONV - RELU - POOL - FC]"  # S4
+SCHEMA = "INPUT -> [[CONV -> RELU]*N -> POOL?]*M -> [FC -> RELU]*K -> FC"
+LINEAR = "INPUT -> FC"
+SMALL = "INPUT -> CONV -> RELU -> FC"
+SINGLE = "INPUT -> [CONV -> RELU -> POOL]*2 -> FC -> RELU -> FC"
+DOUBLE = "INPUT -> [CONV -> RELU -> CONV -> RELU -> POOL]*3 -> [FC -> RELU]*2 -> FC"
+OVERVIEW = "[INPUT - CONV - RELU - POOL - FC]"
 
 
 def conv():
@@ -43,37 +43,37 @@ def kinds(net):
 @pytest.mark.parametrize(
     "text, counts",
     [
-        (LINEAR, {"N": 0, "M": 0, "K": 0}),  # S72
-        (SMALL, {"N": 1, "M": 1, "K": 0, "optional": False}),  # S73
-        (SINGLE, {"N": 1, "M": 2, "K": 1}),  # S74
-        (DOUBLE, {"N": 2, "M": 3, "K": 2}),  # S75
+        (LINEAR, {"N": 0, "M": 0, "K": 0}),
+        (SMALL, {"N": 1, "M": 1, "K": 0, "optional": False}),
+        (SINGLE, {"N": 1, "M": 2, "K": 1}),
+        (DOUBLE, {"N": 2, "M": 3, "K": 2}),
     ],
-    ids=["S72", "S73", "S74", "S75"],
+    ids=["linear", "small", "single", "double"],
 )
-def test_S71_is_the_schema_of_the_notes_examples(text, counts):
+def test_is_the_schema_of_the_notes_examples(text, counts):
     assert pattern(SCHEMA, **counts) == pattern(text)
 
 
-def test_S72_a_linear_classifier():
+def test_a_linear_classifier():
     assert pattern(LINEAR) == Sequential(Flatten(), Dense(10))
 
 
-def test_S73_one_convolution_and_no_pool():
+def test_one_convolution_and_no_pool():
     assert pattern(SMALL) == Sequential(conv(), Relu(), Flatten(), Dense(10))
 
 
-def test_S74_has_9_layers():
+def test_has_9_layers():
     net = pattern(SINGLE)
     assert kinds(net) == ["Conv", "Relu", "MaxPool"] * 2 + ["Dense", "Relu", "Dense"] and len(kinds(net)) == 9
     assert [layer.features for _, layer in net.layers if isinstance(layer, Dense)] == [100, 10]
 
 
-def test_S75_has_20_layers():
+def test_has_20_layers():
     net = pattern(DOUBLE)
     assert kinds(net) == ["Conv", "Relu", "Conv", "Relu", "MaxPool"] * 3 + ["Dense", "Relu"] * 2 + ["Dense"] and len(kinds(net)) == 20
 
 
-def test_S4_the_hyphen_form_is_the_overview_net():
+def test_the_hyphen_form_is_the_overview_net():
     net = pattern(OVERVIEW)
     assert net == pattern("INPUT -> CONV -> RELU -> POOL -> FC") == pattern("INPUT-CONV-RELU-POOL-FC")
     table = summary(net, (32, 32, 3))
@@ -157,16 +157,16 @@ def test_VGG(letter, model):
 def test_VGG_16_as_the_notes_put_it():
     text = "INPUT224x224x3 -> [[CONV3-64 -> RELU]*2 -> POOL2] -> [[CONV3-128 -> RELU]*2 -> POOL2] -> [[CONV3-256 -> RELU]*3 -> POOL2]"
     text += " -> [[CONV3-512 -> RELU]*3 -> POOL2]*2 -> [FC-4096 -> RELU]*2 -> FC-1000"
-    assert summary(pattern(text), (224, 224, 3)).totals.params == 138_357_544  # S96
+    assert summary(pattern(text), (224, 224, 3)).totals.params == 138_357_544
 
 
 @pytest.mark.parametrize(
     "text, fits",
     [
-        ("INPUT7x7x1 -> CONV3-1/2(padding=0)", (3, 3, 1)),  # S14
-        ("INPUT5x5x1 -> CONV3-1/2", (3, 3, 1)),  # S16
-        ("INPUT227x227x3 -> CONV11-96/4(padding=0)", (55, 55, 96)),  # S22
-        ('INPUT10x10x1 -> CONV3-1/2(padding=0, rounding="floor")', (4, 4, 1)),  # S21
+        ("INPUT7x7x1 -> CONV3-1/2(padding=0)", (3, 3, 1)),
+        ("INPUT5x5x1 -> CONV3-1/2", (3, 3, 1)),
+        ("INPUT227x227x3 -> CONV11-96/4(padding=0)", (55, 55, 96)),
+        ('INPUT10x10x1 -> CONV3-1/2(padding=0, rounding="floor")', (4, 4, 1)),
         ('INPUT10x10x1 -> CONV3-1/2(padding=0, rounding="ceil")', (5, 5, 1)),
         ("INPUT8x3 -> CONV3-5 -> POOL", (4, 5)),
         ("INPUT8x8x8x3 -> CONV3-5 -> POOL", (4, 4, 4, 5)),
@@ -248,11 +248,11 @@ ILLEGAL = [  # text, column, words of the message, fix
     (f"INPUT -> {'RELU -> ' * 1000}FC", 1, "more than 1000 layers", "INPUT -> FC"),
     (f"{'[' * 60}INPUT -> FC{']' * 60}", 51, "more than 50 deep", None),
     ("INPUT -> CONV3-1234567890 -> FC", 25, "'0' came", "INPUT -> CONV3-123456789 -> FC"),
-    ("INPUT10x10x1 -> CONV3-8/2(padding=0)", 17, "= (10 - 3 + 0)/2 + 1 = 4.5 is not", "INPUT10x10x1 -> CONV3-8(padding=0)"),  # S21
-    ("INPUT5x5x1 -> CONV3-8/3", 15, "= (5 - 3 + 2)/3 + 1 = 2.33333 is", "INPUT5x5x1 -> CONV3-8/3(padding=2)"),  # S17
-    ("INPUT224x224x3 -> CONV11-96/4(padding=0)", 19, "= 54.25 is not an integer", "INPUT224x224x3 -> CONV11-96/3(padding=0)"),  # S23
-    ("INPUT224x224x3 -> CONV11-96/4(padding=0)", 19, "inputs of 223 or 227", None),  # S24
-    ("INPUT32x32x3 -> POOL3/2", 17, "= 15.5 is not an integer; these fit: POOL, ", "INPUT32x32x3 -> POOL"),  # F9
+    ("INPUT10x10x1 -> CONV3-8/2(padding=0)", 17, "= (10 - 3 + 0)/2 + 1 = 4.5 is not", "INPUT10x10x1 -> CONV3-8(padding=0)"),
+    ("INPUT5x5x1 -> CONV3-8/3", 15, "= (5 - 3 + 2)/3 + 1 = 2.33333 is", "INPUT5x5x1 -> CONV3-8/3(padding=2)"),
+    ("INPUT224x224x3 -> CONV11-96/4(padding=0)", 19, "= 54.25 is not an integer", "INPUT224x224x3 -> CONV11-96/3(padding=0)"),
+    ("INPUT224x224x3 -> CONV11-96/4(padding=0)", 19, "inputs of 223 or 227", None),
+    ("INPUT32x32x3 -> POOL3/2", 17, "= 15.5 is not an integer; these fit: POOL, ", "INPUT32x32x3 -> POOL"),
     ("INPUT25x25x3 -> POOL -> FC", 17, "= 12.5 is not", "INPUT25x25x3 -> POOL3/2 -> FC"),
     ("INPUT32x32x3 -> [CONV -> POOL]*6", 26, "it fits 5 times", "INPUT32x32x3 -> [CONV -> POOL]*5"),
     ("INPUT100x100x3 -> [CONV -> POOL]*3", 28, "POOL on 25x25x12: (W - F + 2P)/S + 1", "INPUT100x100x3 -> [CONV -> POOL]*2"),

@@ -31,7 +31,7 @@ sigmoid = lambda x: 1 / (1 + np.exp(-x))
     ("layer", "formula"),
     [
         (Identity(), lambda x: x),
-        (Relu(), lambda x: np.maximum(0, x)),  # S7
+        (Relu(), lambda x: np.maximum(0, x)),
         (LeakyRelu(0.2), lambda x: np.where(x > 0, x, 0.2 * x)),
         (LeakyRelu(), lambda x: np.where(x > 0, x, 0.01 * x)),
         (Elu(0.7), lambda x: np.where(x > 0, x, 0.7 * (np.exp(x) - 1))),
@@ -55,7 +55,7 @@ def test_the_formula(layer, formula, rng):
     assert layer.parameters((3, 4)) == {}
 
 
-def test_s5_s7_a_relu_has_neither_parameters_nor_settings_and_keeps_the_shape():
+def test_a_relu_has_neither_parameters_nor_settings_and_keeps_the_shape():
     assert vars(Relu()) == {}
     assert Relu().out_shape((32, 32, 12)) == (32, 32, 12)
     assert summary(Relu(), (32, 32, 12)).totals.params == 0

@@ -11,7 +11,7 @@ from jconv.layers import constant
 
 ALEXNET = (227, 227, 3)
 CONV1 = Conv(96, 11, stride=4)
-C3 = (  # LeNet-5's connection table (facts B1)
+C3 = (  # LeNet-5's connection table
     *((0, 1, 2), (1, 2, 3), (2, 3, 4), (3, 4, 5), (0, 4, 5), (0, 1, 5)),
     *((0, 1, 2, 3), (1, 2, 3, 4), (2, 3, 4, 5), (0, 3, 4, 5), (0, 1, 4, 5), (0, 1, 2, 5)),
     *((0, 1, 3, 4), (1, 2, 4, 5), (0, 2, 3, 5)),
@@ -71,20 +71,20 @@ def test_fans_are_those_of_the_kernels_shape(groups, fans):
 # Facts ------------------------------------------------------------------------------------------------------------------------------
 
 
-def test_s9_s10_s11_a_filter_spans_a_small_window_and_the_whole_depth():
+def test_a_filter_spans_a_small_window_and_the_whole_depth():
     assert sizes(Conv(1, 5), (32, 32, 3)) == {"kernel": 75, "bias": 1}
     assert sizes(Conv(1, 3), (16, 16, 20))["kernel"] == 180
     assert Conv(7, 3).parameters((16, 16, 20))["kernel"].shape == (3, 3, 20, 7)
 
 
-def test_s22_s26_s28_alexnets_first_layer_by_arithmetic():
+def test_alexnets_first_layer_by_arithmetic():
     assert CONV1.out_shape(ALEXNET) == (55, 55, 96)
     assert Conv(96, 11, stride=4, rounding="exact").out_shape(ALEXNET) == (55, 55, 96)
     assert np.prod(CONV1.out_shape(ALEXNET)) == 290_400
     assert sizes(CONV1, ALEXNET) == {"kernel": 34_848, "bias": 96}
 
 
-def test_s23_s24_224_pixels_do_not_fit_without_words():
+def test_224_pixels_do_not_fit_without_words():
     words = r"\(W - F \+ pad\)/S \+ 1 = \(224 - 11 \+ 0\)/4 \+ 1 = 54.25 is not an integer; sizes that fit are 223 and 227"
     with pytest.raises(ShapeError, match=words):
         Conv(96, 11, stride=4, rounding="exact").out_shape((224, 224, 3))
@@ -94,7 +94,7 @@ def test_s23_s24_224_pixels_do_not_fit_without_words():
             Conv(96, 11, stride=4, padding=pad, rounding="exact").out_shape((224, 224, 3))
 
 
-def test_s25_every_neuron_of_a_depth_column_sees_one_region(filled, compiled):
+def test_every_neuron_of_a_depth_column_sees_one_region(filled, compiled):
     layer, shape = Conv(5, 3, stride=2), (9, 9, 2)
     params, _ = filled(layer, shape)
     jacobian = compiled(jax.jacobian(lambda x: layer.apply(params, {}, x[None])[0][0, 1, 2]))(jnp.zeros(shape))  # (5, 9, 9, 2)
@@ -106,17 +106,17 @@ def test_s25_every_neuron_of_a_depth_column_sees_one_region(filled, compiled):
 
 
 @pytest.mark.parametrize(("k", "f", "s", "p", "w", "d"), [(12, 3, 1, 1, 32, 3), (2, 3, 2, 1, 5, 3), (7, 5, 3, 2, 31, 4)])
-def test_s29_the_summary_of_a_conv_layer(k, f, s, p, w, d):
+def test_the_summary_of_a_conv_layer(k, f, s, p, w, d):
     layer = Conv(k, f, stride=s, padding=p)
     assert layer.out_shape((w, w, d)) == ((w - f + 2 * p) // s + 1, (w - f + 2 * p) // s + 1, k)
     assert sizes(layer, (w, w, d)) == {"kernel": f * f * d * k, "bias": k}
 
 
-def test_s30_the_common_setting_keeps_the_size():
+def test_the_common_setting_keeps_the_size():
     assert Conv(8, 3, padding=1).out_shape((13, 17, 4)) == (13, 17, 8)
 
 
-def test_s47_a_1x1_conv_is_a_dense_layer_at_every_pixel(filled, rng, close):
+def test_a_1x1_conv_is_a_dense_layer_at_every_pixel(filled, rng, close):
     conv = Conv(4, 1)
     params, _ = filled(conv, (7, 5, 3))
     x = jnp.asarray(rng.standard_normal((2, 7, 5, 3)), jnp.float32)
@@ -125,7 +125,7 @@ def test_s47_a_1x1_conv_is_a_dense_layer_at_every_pixel(filled, rng, close):
     assert sizes(Conv(1, 1, bias=False), (32, 32, 3)) == {"kernel": 3}
 
 
-def test_s61_the_matrix_of_a_conv_is_mostly_zero_and_repeats_its_weights(filled, compiled):
+def test_the_matrix_of_a_conv_is_mostly_zero_and_repeats_its_weights(filled, compiled):
     layer, shape = Conv(2, 3, stride=2, padding=1), (5, 5, 3)
     params, _ = filled(layer, shape)
     matrix = np.asarray(compiled(jax.jacobian(lambda x: layer.apply(params, {}, x[None])[0]))(jnp.zeros(shape))).reshape(18, 75)
@@ -135,7 +135,7 @@ def test_s61_the_matrix_of_a_conv_is_mostly_zero_and_repeats_its_weights(filled,
     assert CONV1.macs(ALEXNET) == 105_415_200  # each a non-zero of AlexNet's matrix
 
 
-def test_s62_a_dense_layer_is_a_conv_as_wide_as_its_input(filled, rng, close):
+def test_a_dense_layer_is_a_conv_as_wide_as_its_input(filled, rng, close):
     conv = Conv(6, (7, 5))
     params, _ = filled(conv, (7, 5, 3))
     x = jnp.asarray(rng.standard_normal((2, 7, 5, 3)), jnp.float32)
@@ -148,21 +148,21 @@ def test_s62_a_dense_layer_is_a_conv_as_wide_as_its_input(filled, rng, close):
 
 
 @pytest.mark.parametrize(("channels", "one", "three"), [(64, 200_704, 110_592), (1, 49, 27)])
-def test_s77_three_3x3_layers_have_fewer_weights_than_one_7x7(channels, one, three):
+def test_three_3x3_layers_have_fewer_weights_than_one_7x7(channels, one, three):
     thrice = Sequential(*(Conv(channels, 3, padding=1, bias=False) for _ in range(3)))
     shape = (7, 7, channels)
     assert summary(Conv(channels, 7, padding=3, bias=False), shape).totals.params == one == 49 * channels**2
     assert summary(thrice, shape).totals.params == three == 27 * channels**2
 
 
-def test_s59_a_strided_conv_takes_a_pools_place():
+def test_a_strided_conv_takes_a_pools_place():
     assert Conv(10, 3, stride=2, padding=1).out_shape((32, 32, 10)) == MaxPool(2).out_shape((32, 32, 10)) == (16, 16, 10)
 
 
 # A connection mask ------------------------------------------------------------------------------------------------------------------
 
 
-def test_b1_lenets_sparse_c3_counts():
+def test_lenets_sparse_c3_counts():
     layer, shape = Conv(16, 5, mask=C3), (14, 14, 6)
     assert sum(sizes(layer, shape).values()) == 1_516
     assert layer.macs(shape) + np.prod(layer.out_shape(shape)) == 151_600  # the paper's connections count biases

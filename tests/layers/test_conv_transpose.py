@@ -39,7 +39,7 @@ def test_it_is_the_input_gradient_of_the_conv_with_its_settings(settings, in_sha
         ({"kernel": 3, "stride": 2, "extra": 1}, 4, 10),
         ({"kernel": 4, "stride": 2, "padding": 1}, 4, 8),
         ({"kernel": 3, "stride": 2, "padding": "SAME"}, 4, 8),
-        ({"kernel": 16, "stride": 8, "padding": 4}, 7, 56),  # Dilation10's upsampling (facts B11)
+        ({"kernel": 16, "stride": 8, "padding": 4}, 7, 56),  # Dilation10's upsampling
         ({"kernel": 3, "dilation": 2}, 4, 8),
     ],
 )

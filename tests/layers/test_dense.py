@@ -8,7 +8,7 @@ import pytest
 from jconv import Dense, Flatten, PadChannels, ShapeError
 
 
-def test_s1_s2_weights_of_one_neuron():
+def test_weights_of_one_neuron():
     weights = lambda *shape: Dense(1).parameters(Flatten().out_shape(shape))["kernel"].size
     assert weights(32, 32, 3) == 3_072
     assert weights(200, 200, 3) == 120_000

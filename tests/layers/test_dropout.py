@@ -23,7 +23,7 @@ def dropped(layer, x, key=KEY):
 
 
 @pytest.mark.parametrize("rate", [0.2, 0.7])
-def test_c3a_rate_is_the_fraction_dropped_and_the_rest_is_scaled_up(rate, x):
+def test_rate_is_the_fraction_dropped_and_the_rest_is_scaled_up(rate, x):
     zero = dropped(Dropout(rate), x)
     assert abs(zero.mean() - rate) < 5 * np.sqrt(rate * (1 - rate) / zero.size)
     y, _ = Dropout(rate).apply({}, {}, x, train=True, key=KEY)

@@ -17,7 +17,7 @@ def tied(params, out_sizes):
 
 
 @pytest.mark.parametrize("method", ["auto", "im2col", "lax"])
-def test_s31_tied_weights_make_it_a_conv_and_its_summed_gradients_are_the_convs(method, filled, rng, close, compiled):
+def test_tied_weights_make_it_a_conv_and_its_summed_gradients_are_the_convs(method, filled, rng, close, compiled):
     settings = {"stride": 2, "padding": ((1, 0), 2)}
     conv, local = Conv(4, (3, 2), **settings), Local(4, (3, 2), method=method, **settings)
     shape = (7, 5, 3)
@@ -38,7 +38,7 @@ def test_s31_tied_weights_make_it_a_conv_and_its_summed_gradients_are_the_convs(
     close({name: g.sum((0, 1)) for name, g in each.items()}, shared, 1e-5)  # kernel and bias
 
 
-def test_s27_s32_alexnets_first_layer_unshared_by_arithmetic_alone():
+def test_alexnets_first_layer_unshared_by_arithmetic_alone():
     unshared, shared = Local(96, 11, stride=4), Conv(96, 11, stride=4)
     count = lambda layer: sum(volume(p.shape) for p in layer.parameters(ALEXNET).values())
     assert unshared.out_shape(ALEXNET) == (55, 55, 96)
@@ -48,7 +48,7 @@ def test_s27_s32_alexnets_first_layer_unshared_by_arithmetic_alone():
     assert summary(unshared, ALEXNET).totals.params == 105_705_600
 
 
-def test_b15_cuda_convnets_locally_connected_cifar_net():
+def test_cuda_convnets_locally_connected_cifar_net():
     net = Sequential(
         conv1=Conv(64, 5, padding=2),
         pool1=MaxPool(3, 2, rounding="ceil"),

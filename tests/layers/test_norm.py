@@ -23,7 +23,7 @@ def x(rng):
 
 
 @pytest.mark.parametrize("unbiased", [True, False])
-def test_c5_batch_norm_in_training(unbiased, filled, x, close):
+def test_batch_norm_in_training(unbiased, filled, x, close):
     layer = BatchNorm(decay=0.8, eps=0.5, unbiased=unbiased)
     params, state = filled(layer, SHAPE)
     y, new = layer.apply(params, state, x, train=True)
@@ -34,7 +34,7 @@ def test_c5_batch_norm_in_training(unbiased, filled, x, close):
     close(new["var"], 0.8 * np.asarray(state["var"]) + 0.2 * wide.var((0, 1, 2), ddof=int(unbiased)), 1e-5)
 
 
-def test_c5_batch_norm_at_test_time(filled, x, close):
+def test_batch_norm_at_test_time(filled, x, close):
     layer = BatchNorm(eps=0.5)
     params, state = filled(layer, SHAPE)
     y, new = layer.apply(params, state, x)
@@ -43,7 +43,7 @@ def test_c5_batch_norm_at_test_time(filled, x, close):
     assert new is state
 
 
-def test_c5b_the_gradient_goes_through_the_batch_statistics(x64, rng, compiled):
+def test_the_gradient_goes_through_the_batch_statistics(x64, rng, compiled):
     layer = BatchNorm(eps=1e-12, scale=False, bias=False)
     x, weight = (jnp.asarray(rng.standard_normal((5, 3))) for _ in range(2))
     state = {"mean": jnp.zeros(3), "var": jnp.ones(3)}

@@ -21,18 +21,18 @@ from jconv import (
     with_method,
 )
 
-SLICE = [[1, 1, 2, 4], [5, 6, 7, 8], [3, 2, 1, 0], [1, 2, 3, 4]]  # the notes' figure (fact S55)
+SLICE = [[1, 1, 2, 4], [5, 6, 7, 8], [3, 2, 1, 0], [1, 2, 3, 4]]  # the notes' figure
 FOUR, THREE = np.arange(1, 17).reshape(4, 4), np.arange(1, 10).reshape(3, 3)
 
 
 @pytest.mark.parametrize(
     ("layer", "image", "expected"),
     [
-        (MaxPool(2), SLICE, [[6, 8], [3, 4]]),  # S55
+        (MaxPool(2), SLICE, [[6, 8], [3, 4]]),
         (AvgPool(2), SLICE, [[3.25, 5.25], [2, 2]]),
         (LpPool(2), SLICE, np.sqrt([[63, 133], [18, 26]])),
         (LpPool(2, p=1), SLICE, [[13, 21], [8, 8]]),
-        (MaxPool(3, 2, rounding="ceil"), FOUR, [[11, 12], [15, 16]]),  # C2d
+        (MaxPool(3, 2, rounding="ceil"), FOUR, [[11, 12], [15, 16]]),
         (MaxPool(3, 2), FOUR, [[11]]),
         (AvgPool(3, 2, rounding="ceil"), FOUR, [[6, 7.5], [12, 13.5]]),
         (AvgPool(3, 2, padding=1, rounding="ceil"), FOUR, [[14 / 9, 10 / 3, 2], [19 / 3, 11, 6], [4.5, 7.5, 4]]),
@@ -40,21 +40,21 @@ FOUR, THREE = np.arange(1, 17).reshape(4, 4), np.arange(1, 10).reshape(3, 3)
         (MaxPool(2, 2, padding=1, rounding="ceil"), THREE, [[1, 3], [7, 9]]),
         (AvgPool(2, 2, padding=1, rounding="ceil"), THREE, [[0.25, 1.25], [2.75, 7]]),
         (MaxPool((1, 3), (2, 1)), FOUR, [[3, 4], [11, 12]]),
-        (MaxPool(2, padding=1), -FOUR, [[-1, -2, -4], [-5, -6, -8], [-13, -14, -16]]),  # padding never wins (C2b)
+        (MaxPool(2, padding=1), -FOUR, [[-1, -2, -4], [-5, -6, -8], [-13, -14, -16]]),  # padding never wins
         (AdaptiveAvgPool(2), FOUR, [[3.5, 5.5], [11.5, 13.5]]),
         (AdaptiveAvgPool((2, 1)), THREE, [[3.5], [6.5]]),  # bins that overlap
         (GlobalAvgPool(), SLICE, 50 / 16),
         (GlobalMaxPool(), -FOUR, -1),
     ],
 )
-def test_s55_and_c2_by_hand(layer, image, expected, compiled):
+def test_and_c2_by_hand(layer, image, expected, compiled):
     x = jnp.asarray(image, jnp.float32)[None, ..., None]
     for y in compiled(lambda x: [net.apply({}, {}, x)[0] for net in (layer, with_method(layer, "im2col"))])(x):
         np.testing.assert_allclose(y[0, ..., 0], expected, rtol=1e-6)
         assert y.shape[1:] == layer.out_shape(x.shape[1:])
 
 
-def test_s51_s54_a_pool_keeps_the_depth_and_has_no_parameters(rng):
+def test_a_pool_keeps_the_depth_and_has_no_parameters(rng):
     assert MaxPool(2).out_shape((224, 224, 64)) == (112, 112, 64)
     for layer in (MaxPool(2), AvgPool(2), LpPool(2), GlobalAvgPool(), AdaptiveAvgPool(2)):
         assert layer.init(jax.random.key(0), (6, 6, 3)) == ({}, {})
@@ -64,7 +64,7 @@ def test_s51_s54_a_pool_keeps_the_depth_and_has_no_parameters(rng):
         np.testing.assert_array_equal(y[..., c], np.asarray(x)[..., c].reshape(2, 3, 2, 2, 2).max((2, 4)))
 
 
-def test_s53_s58_the_two_common_pools():
+def test_the_two_common_pools():
     assert MaxPool(3, 2).out_shape((55, 55, 96)) == (27, 27, 96)
     with pytest.raises(ShapeError, match="15.5"):
         MaxPool(3, 2, rounding="exact").out_shape((32, 32, 3))
@@ -79,12 +79,12 @@ def test_the_gradient_of_a_max_pool_goes_to_the_winner_s57():
     assert {int(i): float(dx[i]) for i in np.flatnonzero(dx)} == {5: 1, 7: 2, 8: 3, 15: 4}
 
 
-def test_s56_the_gradient_of_lp_pooling_is_zero_at_zero():
+def test_the_gradient_of_lp_pooling_is_zero_at_zero():
     gradient = jax.grad(lambda x: LpPool(2).apply({}, {}, x)[0].sum())(jnp.zeros((1, 2, 4, 1)).at[0, 0, 0, 0].set(3.0))
     np.testing.assert_array_equal(gradient[0, ..., 0], [[1, 0, 0, 0], [0, 0, 0, 0]])
 
 
-def test_b1_lenets_trainable_subsampling(filled, rng, close):
+def test_lenets_trainable_subsampling(filled, rng, close):
     layer, shape = Subsampling(), (28, 28, 6)
     assert sum(p.size for p in layer.parameters(shape).values()) == 12
     assert sum(p.size for p in layer.parameters((10, 10, 16)).values()) == 32

@@ -25,21 +25,21 @@ def across(layer, values):
         (LocalResponseNorm(convention="torch"), CAFFE),
         (LocalResponseNorm(convention="paper"), PAPER),
         (LocalResponseNorm(k=2.0), BETWEEN),
-        (LocalResponseNorm(alpha=5e-4, k=2.0), PAPER),  # the paper's alpha is five times Caffe's (C1b, F13)
+        (LocalResponseNorm(alpha=5e-4, k=2.0), PAPER),  # the paper's alpha is five times Caffe's
     ],
 )
-def test_c1d_across_channels(layer, expected, method, x64):
+def test_across_channels(layer, expected, method, x64):
     layer = LocalResponseNorm(**{**vars(layer), "method": method})
     np.testing.assert_allclose(across(layer, SEVEN), expected, rtol=1e-8)
 
 
-def test_c1d_a_small_window(x64):
+def test_a_small_window(x64):
     y = across(LocalResponseNorm(3, alpha=1.0), np.arange(1.0, 5))
     np.testing.assert_allclose(y, [0.4792073282, 0.5445455905, 0.5082761270, 0.7490872564], rtol=1e-8)
 
 
 @pytest.mark.parametrize("convention", ["caffe", "paper", "torch"])
-def test_c1d_within_a_channel_whatever_the_convention(convention, x64):
+def test_within_a_channel_whatever_the_convention(convention, x64):
     layer = LocalResponseNorm(3, alpha=0.9, within=True, convention=convention)
     y, _ = layer.apply({}, {}, jnp.arange(1.0, 10, dtype=jnp.float64).reshape(1, 3, 3, 1))
     np.testing.assert_allclose(y[0, ..., 0], WITHIN, rtol=1e-7)

@@ -1,4 +1,4 @@
-"""AlexNet-OWT, the benchmark's and torchvision's (facts E2; the count of torchvision's alexnet)."""
+"""AlexNet-OWT, the benchmark's and torchvision's (the CS231n notes; the count of torchvision's alexnet)."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from jconv.models import build
 
 
 @pytest.mark.parametrize("variant", ["benchmark", "torchvision"])
-def test_e2_counts_and_sizes(variant):
+def test_counts_and_sizes(variant):
     net, in_shape = build("alexnet_owt", variant=variant)
     table = summary(net, in_shape)
     assert table.totals.params == 61_100_840

@@ -1,4 +1,4 @@
-"""All-CNN and its relatives (facts B10)."""
+"""All-CNN and its relatives."""
 
 import pytest
 
@@ -13,7 +13,7 @@ variants = pytest.mark.parametrize("variant", ["all", "base", "strided", "conv_p
 
 @models
 @variants
-def test_b10_parameters(model, variant):
+def test_parameters(model, variant):
     expected = BASE if variant in ("base", "strided") else ALL  # the pool's extra convolution is as wide as the one that replaces it
     assert summary(*build(f"all_cnn_{model}", variant=variant)).totals.params == expected[model]
 
@@ -26,13 +26,13 @@ def test_b10_parameters(model, variant):
         ("c", [2_688, 83_040, 83_040, 166_080, 331_968, 331_968, 331_968, 37_056, 1_930]),
     ],
 )
-def test_b10_layers(model, params):
+def test_layers(model, params):
     assert [row.params for row in summary(*build(f"all_cnn_{model}")).rows if row.params] == params
 
 
 @models
 @variants
-def test_b10_sizes_and_a_relu_after_every_convolution(model, variant):
+def test_sizes_and_a_relu_after_every_convolution(model, variant):
     visits = list(walk(*build(f"all_cnn_{model}", variant=variant)))
     sizes = [v.out_shape[0] for v in visits if isinstance(v.layer, (Conv, MaxPool))]
     assert sorted(set(sizes), reverse=True) == ([32, 16, 8, 6] if (model, variant) not in (("a", "strided"),) else [16, 8, 6])
@@ -43,7 +43,7 @@ def test_b10_sizes_and_a_relu_after_every_convolution(model, variant):
 
 @models
 @variants
-def test_b10_what_halves_the_size(model, variant):
+def test_what_halves_the_size(model, variant):
     visits = [v for v in walk(*build(f"all_cnn_{model}", variant=variant)) if isinstance(v.layer, (Conv, MaxPool))]
     halving = [v.path for v in visits if v.layer.stride == 2]
     last = {"a": 1, "b": 2, "c": 2}[model]
@@ -51,6 +51,6 @@ def test_b10_what_halves_the_size(model, variant):
     assert halving == [names.format(block) for block in (1, 2)]
 
 
-def test_b10_dropout():
+def test_dropout():
     rates = {v.path: v.layer.rate for v in walk(*build("all_cnn_c")) if v.path.startswith("drop")}
     assert rates == {"drop0": 0.2, "drop1": 0.5, "drop2": 0.5}

@@ -1,4 +1,4 @@
-"""ResNet for CIFAR-10 (facts B8)."""
+"""ResNet for CIFAR-10."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -15,17 +15,17 @@ depths = pytest.mark.parametrize("depth", PARAMS)
 
 
 @depths
-def test_b8_parameters_with_shortcut_a(depth):
+def test_parameters_with_shortcut_a(depth):
     assert summary(*build(f"cifar_resnet{depth}")).totals.params == PARAMS[depth]
 
 
 @pytest.mark.parametrize(("depth", "params"), PROJECTED.items())
-def test_b8_parameters_with_shortcut_b(depth, params):
+def test_parameters_with_shortcut_b(depth, params):
     assert summary(*build(f"cifar_resnet{depth}", variant="B")).totals.params == params
 
 
 @depths
-def test_b8_weight_layers_and_sizes(depth):
+def test_weight_layers_and_sizes(depth):
     net, in_shape = build(f"cifar_resnet{depth}")
     assert sum(isinstance(v.layer, (Conv, Dense)) for v in walk(net, in_shape)) == depth
     shape, shapes = in_shape, {}
@@ -42,7 +42,7 @@ def test_depths_that_are_not_6n_plus_2(depth, words):
 
 
 @pytest.mark.parametrize(("stride", "width"), [(1, 16), (2, 32)])
-def test_b8_a_block_whose_last_scale_is_zero_is_its_shortcut(stride, width, rng, filled, compiled):
+def test_a_block_whose_last_scale_is_zero_is_its_shortcut(stride, width, rng, filled, compiled):
     """Shortcut A takes every other pixel, keeps the channels first and appends zeros."""
     residual = block(width, stride, "A")
     params, state = filled(residual, (7, 5, 16))

@@ -1,4 +1,4 @@
-"""The dilated front end and the context modules (facts B11)."""
+"""The dilated front end and the context modules."""
 
 import dataclasses
 
@@ -18,7 +18,7 @@ def params(name, classes, variant=None):
 
 
 @pytest.mark.parametrize("classes", FRONT)
-def test_b11_parameters(classes):
+def test_parameters(classes):
     assert params("dilated_frontend", classes) == FRONT[classes]
     assert params("context_basic", classes) == BASIC[classes] == 64 * classes**2 + 8 * classes
     assert params("context_large", classes) == 15_422 * classes**2 + 97 * classes
@@ -27,7 +27,7 @@ def test_b11_parameters(classes):
 
 
 @pytest.mark.parametrize("variant", ["train", "deploy"])
-def test_b11_the_large_module(variant):
+def test_the_large_module(variant):
     assert params("context_large", 21, variant) == 6_803_139
     widths = [v.layer.features for v in walk(*build("context_large", variant=variant)) if isinstance(v.layer, Conv)]
     assert widths == [42, 42, 84, 168, 336, 672, 672, 21]
@@ -42,7 +42,7 @@ def test_b11_the_large_module(variant):
         ("context_basic", "dilation8", 11, 134_313_443),  # Dilation8, CamVid
     ],
 )
-def test_b11_front_end_and_context_together(context, variant, classes, total):
+def test_front_end_and_context_together(context, variant, classes, total):
     front, in_shape = build("dilated_frontend", classes=classes)
     module, maps = build(context, classes=classes, variant=variant)
     assert front.out_shape(in_shape) == maps
@@ -51,7 +51,7 @@ def test_b11_front_end_and_context_together(context, variant, classes, total):
     assert whole.rows[-1].out_shape == (66, 66, classes)
 
 
-def test_b11_sizes_of_the_front_end():
+def test_sizes_of_the_front_end():
     rows = [row for row in summary(*build("dilated_frontend")).rows if row.kind in ("Conv", "MaxPool")]
     assert [row.out_shape[0] for row in rows] == [
         *(898, 896, 448, 446, 444, 222, 220, 218, 216, 108, 106, 104, 102, 98, 94, 90),
@@ -60,7 +60,7 @@ def test_b11_sizes_of_the_front_end():
     assert (900 - 66 * 8) / 2 == 186  # the margin that the image brings
 
 
-def test_b11_rates_and_paddings():
+def test_rates_and_paddings():
     settings = lambda *args, **kw: [(v.layer.dilation, v.layer.padding) for v in walk(*build(*args, **kw)) if isinstance(v.layer, Conv)]
     own = lambda *rates: [(rate, rate) for rate in rates] + [(1, 0)]
     assert settings("context_basic") == settings("context_large") == own(1, 1, 2, 4, 8, 16, 1)
@@ -69,13 +69,13 @@ def test_b11_rates_and_paddings():
     assert settings("context_large", variant="deploy") == [(1, 33), (1, 0), (2, 0), (4, 0), (8, 0), (16, 0), (1, 0), (1, 0)]
 
 
-def test_b11_deploy_pads_once_and_ends_at_the_same_size():
+def test_deploy_pads_once_and_ends_at_the_same_size():
     sizes = [row.out_shape[0] for row in summary(*build("context_large", variant="deploy")).rows if row.kind == "Conv"]
     assert sizes == [130, 128, 124, 116, 100, 68, 66, 66]
 
 
 @pytest.mark.parametrize(("name", "variant"), [("context_basic", "dilation8"), ("context_large", "train")])
-def test_b11_modules_begin_as_the_identity(name, variant, rng, compiled):
+def test_modules_begin_as_the_identity(name, variant, rng, compiled):
     net, in_shape = build(name, classes=3, variant=variant)
     assert in_shape == (66, 66, 3)
     draws = [v.layer.kernel_init for v in walk(net, in_shape) if isinstance(v.layer, Conv)]
@@ -88,7 +88,7 @@ def test_b11_modules_begin_as_the_identity(name, variant, rng, compiled):
 
 
 @pytest.mark.parametrize(("path", "weight", "noise"), [("conv1", 1 / 2, 0.01 / 2), ("conv3", 1 / 4, 0.01 / 4)])
-def test_b11_kernels_sum_over_the_channels_of_a_class(path, weight, noise):
+def test_kernels_sum_over_the_channels_of_a_class(path, weight, noise):
     """From 3 maps to 6 and from 6 to 12: weights C/c_out between the channels of a class at the centre, and noise everywhere."""
     (visit,) = (v for v in walk(*build("context_large", classes=3)) if v.path == path)
     kernel = visit.layer.parameters(visit.in_shape)["kernel"]

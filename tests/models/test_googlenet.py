@@ -1,11 +1,11 @@
-"""GoogLeNet, Caffe's and torchvision's (facts B6, S89)."""
+"""GoogLeNet, Caffe's and torchvision's."""
 
 import pytest
 
 from jconv import Conv, Dense, Tap, summary, walk
 from jconv.models import build
 
-MODULES = {  # facts B6: output, parameters
+MODULES = {  # the CS231n notes: output, parameters
     "3a": ((28, 28, 256), 163_696),
     "3b": ((28, 28, 480), 388_736),
     "4a": ((14, 14, 512), 376_176),
@@ -22,7 +22,7 @@ def params(rows, prefix):
     return sum(row.params for row in rows if row.path.startswith(prefix))
 
 
-def test_b6_modules():
+def test_modules():
     net, in_shape = build("googlenet")
     rows = summary(net, in_shape).rows
     shapes, shape = {}, in_shape
@@ -42,18 +42,18 @@ def test_b6_modules():
     }
 
 
-def test_b6_totals_with_and_without_the_heads():
+def test_totals_with_and_without_the_heads():
     table = summary(*build("googlenet"))
     main = [row for row in table.rows if not row.path.startswith("aux")]
     assert sum(row.params for row in main) == 6_998_552
     assert sum(row.macs for row in main) == 1_582_671_872
-    assert sum(row.params for row in main if not row.path.startswith("classifier")) == 5_973_552  # S89
+    assert sum(row.params for row in main if not row.path.startswith("classifier")) == 5_973_552
     assert params(table.rows, "aux1/") == 3_188_840
     assert params(table.rows, "aux2/") == 3_190_888
     assert table.totals.params == 13_378_280
 
 
-def test_b6_weights_and_biases():
+def test_weights_and_biases():
     sums = {"kernel": 0, "bias": 0}
     for v in walk(*build("googlenet")):
         if not v.path.startswith("aux"):
@@ -62,7 +62,7 @@ def test_b6_weights_and_biases():
     assert sums == {"kernel": 6_990_272, "bias": 8_280}
 
 
-def test_b6_the_heads_run_in_training_only_and_see_4x4():
+def test_the_heads_run_in_training_only_and_see_4x4():
     net, in_shape = build("googlenet")
     heads = {name: layer for name, layer in net.children if isinstance(layer, Tap)}
     assert {name: (tap.name, tap.train_only) for name, tap in heads.items()} == {"aux1": ("loss1", True), "aux2": ("loss2", True)}
@@ -72,7 +72,7 @@ def test_b6_the_heads_run_in_training_only_and_see_4x4():
     assert shapes["aux1/body/classifier"] == shapes["aux2/body/classifier"] == (1000,)
 
 
-def test_b6_the_pools_round_up():
+def test_the_pools_round_up():
     net, _ = build("googlenet")
     for name, size, floor in (("pool1", 112, 55), ("pool2", 56, 27), ("pool3", 28, 13), ("pool4", 14, 6)):
         pool = net[name]
@@ -80,7 +80,7 @@ def test_b6_the_pools_round_up():
         assert type(pool)(pool.window, pool.stride).out_shape((size, size, 3))[0] == floor
 
 
-def test_b6_the_draws():
+def test_the_draws():
     layers = {v.path: v.layer for v in walk(*build("googlenet")) if isinstance(v.layer, (Conv, Dense))}
     lifted = {path for path, layer in layers.items() if layer.bias_init.scale == 0.2}
     assert layers.keys() - lifted == {"classifier", "aux1/body/classifier", "aux2/body/classifier"}
@@ -99,7 +99,7 @@ def test_torchvisions_count_and_its_3x3():
 
 
 @pytest.mark.parametrize("variant", ["caffe", "torchvision"])
-def test_s89_against_alexnet(variant):
+def test_against_alexnet(variant):
     rows = summary(*build("googlenet", variant=variant)).rows
     main = sum(row.params for row in rows if not row.path.startswith("aux"))
     assert round(60_965_224 / main, 2) == {"caffe": 8.71, "torchvision": 9.20}[variant]

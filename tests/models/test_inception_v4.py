@@ -1,11 +1,11 @@
-"""Inception-v4 (facts B7)."""
+"""Inception-v4."""
 
 import pytest
 
 from jconv import AvgPool, BatchNorm, Conv, summary, walk
 from jconv.models import build
 
-PARTS = {  # facts B7: how many, output, parameters of each
+PARTS = {  # the CS231n notes: how many, output, parameters of each
     "inception_a": (4, (35, 35, 384), 317_632),
     "reduction_a": (1, (17, 17, 1024), 2_306_112),
     "inception_b": (7, (17, 17, 1024), 2_936_256),
@@ -21,7 +21,7 @@ def children(net, in_shape):
         yield name, in_shape, rows.totals.params
 
 
-def test_b7_parts():
+def test_parts():
     parts = list(children(*build("inception_v4")))
     for kind, (count, shape, params) in PARTS.items():
         assert [(s, p) for name, s, p in parts if name.startswith(kind)] == [(shape, params)] * count
@@ -32,11 +32,11 @@ def test_b7_parts():
 
 
 @pytest.mark.parametrize(("variant", "total"), [("timm", 42_679_816), ("slim", 42_648_232)])
-def test_b7_totals(variant, total):
+def test_totals(variant, total):
     assert summary(*build("inception_v4", variant=variant)).totals.params == total
 
 
-def test_b7_convolutions_and_norms():
+def test_convolutions_and_norms():
     visits = list(walk(*build("inception_v4")))
     assert sum(isinstance(v.layer, Conv) for v in visits) == 149
     norms = [v for v in visits if isinstance(v.layer, BatchNorm)]
@@ -49,7 +49,7 @@ def test_multiply_adds_are_timms():
     assert summary(*build("inception_v4")).totals.macs == pytest.approx(12.28e9, rel=3e-3)
 
 
-def test_b7_asymmetric_kernels_in_the_order_of_the_released_code():
+def test_asymmetric_kernels_in_the_order_of_the_released_code():
     kernels = [
         v.layer.kernel for v in walk(*build("inception_v4")) if v.path.startswith("inception_b1/branch3/") and v.path.endswith("/conv")
     ]

@@ -1,4 +1,4 @@
-"""LeNet-5 as it was published in 1998 (facts B1); its modern form is in test_models.py."""
+"""LeNet-5 as it was published in 1998; its modern form is in test_models.py."""
 
 import jax
 import numpy as np
@@ -12,20 +12,20 @@ def rows():
     return {row.path: row for row in summary(*build("lenet5_original")).rows}
 
 
-def test_b1_trained_parameters():
+def test_trained_parameters():
     params = {path: row.params for path, row in rows().items() if row.params}
     assert params == {"c1": 156, "s2": 12, "c3": 1_516, "s4": 32, "c5": 48_120, "f6": 10_164}
     assert sum(params.values()) == 60_000
 
 
-def test_b1_the_840_codes_of_the_output_are_fixed():
+def test_the_840_codes_of_the_output_are_fixed():
     net, in_shape = build("lenet5_original")
     params, state = jax.eval_shape(lambda key: net.init(key, in_shape), jax.random.key(0))
     assert "output" not in params
     assert {name: leaf.shape for name, leaf in state["output"].items()} == {"codes": (84, 10)}
 
 
-def test_b1_connections():
+def test_connections():
     """Every sum counts its terms and its bias; a subsampling adds four values, and the output compares 84 a class."""
     connections = {}
     for v in walk(*build("lenet5_original")):
@@ -36,7 +36,7 @@ def test_b1_connections():
     assert sum(connections.values()) == 340_908
 
 
-def test_b1_shapes():
+def test_shapes():
     shapes = {path: row.out_shape for path, row in rows().items()}
     assert {name: shapes[name] for name in ("c1", "s2", "c3", "s4", "c5", "f6", "output")} == {
         "c1": (28, 28, 6),
@@ -49,7 +49,7 @@ def test_b1_shapes():
     }
 
 
-def test_b1_the_table_of_c3():
+def test_the_table_of_c3():
     (c3,) = (v.layer for v in walk(*build("lenet5_original")) if v.path == "c3")
     assert isinstance(c3, Conv)
     assert c3.mask is not None

@@ -1,4 +1,4 @@
-"""cuda-convnet's locally connected nets (facts B15)."""
+"""cuda-convnet's locally connected nets."""
 
 import pytest
 
@@ -13,7 +13,7 @@ from jconv.models import build
         ("local_11pct", [4_864, 102_464, 2_363_392, 1_181_696, 20_490], 3_672_906),
     ],
 )
-def test_b15_parameters_and_sizes(name, params, total):
+def test_parameters_and_sizes(name, params, total):
     table = summary(*build(name))
     assert [row.params for row in table.rows if row.params] == params
     assert table.totals.params == total
@@ -22,7 +22,7 @@ def test_b15_parameters_and_sizes(name, params, total):
     ]
 
 
-def test_b15_where_the_11pct_net_normalises():
+def test_where_the_11pct_net_normalises():
     paths = [v.path for v in walk(*build("local_11pct"))]
     assert paths[:8] == ["conv1", "relu1", "pool1", "norm1", "conv2", "relu2", "norm2", "pool2"]
     norms = {v.layer for v in walk(*build("local_11pct")) if v.path.startswith("norm")}

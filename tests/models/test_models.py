@@ -11,7 +11,7 @@ import pytest
 from jconv import Conv, Dense, Initializer, from_json, models, summary, thin, to_json, walk
 from jconv.models import MODELS, build
 
-PUBLISHED = {  # facts B1, B12, B14: total, and each layer with parameters
+PUBLISHED = {  # the CS231n notes: total, and each layer with parameters
     "lenet5": (61_706, {"conv1": 156, "conv2": 2_416, "conv3": 48_120, "fc4": 10_164, "fc5": 850}),
     "caffe_lenet": (431_080, {"conv1": 520, "conv2": 25_050, "ip1": 400_500, "ip2": 5_010}),
     "convnetjs": (22_466, {"conv1": 1_216, "conv2": 8_020, "conv3": 10_020, "fc": 3_210}),
@@ -30,7 +30,7 @@ SIDES = {  # the image's side after each conv and pool
 
 
 @every_model
-def test_b1_b12_b14_parameters_are_the_published_ones_to_the_digit(name):
+def test_parameters_are_the_published_ones_to_the_digit(name):
     net, in_shape = build(name)
     table = summary(net, in_shape)
     total, layers = PUBLISHED[name]
@@ -39,7 +39,7 @@ def test_b1_b12_b14_parameters_are_the_published_ones_to_the_digit(name):
 
 
 @every_model
-def test_b1_b12_b14_sizes(name):
+def test_sizes(name):
     net, in_shape = build(name)
     sides = [v.out_shape[0] for v in walk(net, in_shape) if "conv" in v.path or "pool" in v.path]
     assert sides == SIDES[name]

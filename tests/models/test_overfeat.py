@@ -1,10 +1,10 @@
-"""OverFeat, the fast model of the benchmark (facts B13)."""
+"""OverFeat, the fast model of the benchmark."""
 
 from jconv import summary
 from jconv.models import build
 
 
-def test_b13_counts_and_sizes():
+def test_counts_and_sizes():
     table = summary(*build("overfeat"))
     assert table.totals.params == 145_920_872
     assert table.totals.macs == 2_801_403_904

@@ -1,4 +1,4 @@
-"""Pre-activation ResNet for ImageNet (facts B9)."""
+"""Pre-activation ResNet for ImageNet."""
 
 import pytest
 
@@ -10,12 +10,12 @@ depths = pytest.mark.parametrize("depth", PARAMS)
 
 
 @depths
-def test_b9_parameters(depth):
+def test_parameters(depth):
     assert summary(*build(f"preact_resnet{depth}")).totals.params == PARAMS[depth]
 
 
 @depths
-def test_b9_weight_layers_and_sizes(depth):
+def test_weight_layers_and_sizes(depth):
     net, shape = build(f"preact_resnet{depth}")
     assert sum(isinstance(v.layer, (Conv, Dense)) and "shortcut" not in v.path for v in walk(net, shape)) == depth
     sizes = {}
@@ -31,13 +31,13 @@ def residuals(layer):
 
 
 @pytest.mark.parametrize("name", ["preact_resnet18", "preact_resnet50", "preact_resnet20", "preact_resnet164"])
-def test_b9_nothing_after_the_sum_and_no_norm_in_a_projection(name):
+def test_nothing_after_the_sum_and_no_norm_in_a_projection(name):
     net, in_shape = build(name)
     assert {residual.then for residual in residuals(net)} == {Identity()}
     assert not [v.path for v in walk(net, in_shape) if "shortcut" in v.path and isinstance(v.layer, BatchNorm)]
 
 
-def test_b9_the_order_of_a_unit():
+def test_the_order_of_a_unit():
     paths = [v.path.removeprefix("stage2/") for v in walk(*build("preact_resnet18")) if v.path.startswith("stage2/")]
     assert paths == [
         *("block1/bn1", "block1/relu1"),  # before both branches
@@ -48,12 +48,12 @@ def test_b9_the_order_of_a_unit():
     ]
 
 
-def test_b9_the_first_unit_finds_its_norm_in_the_stem():
+def test_the_first_unit_finds_its_norm_in_the_stem():
     paths = [v.path for v in walk(*build("preact_resnet50")) if v.path.startswith("stage1/block1/")]
     assert paths[0] == "stage1/block1/body/conv1"
     assert "stage1/block1/shortcut" in paths
 
 
-def test_b9_the_stride_is_on_the_3x3():
+def test_the_stride_is_on_the_3x3():
     strides = {v.path: (v.layer.kernel, v.layer.stride) for v in walk(*build("preact_resnet50")) if isinstance(v.layer, Conv)}
     assert {kernel for path, (kernel, stride) in strides.items() if stride == 2 and "body" in path} == {3}

@@ -1,4 +1,4 @@
-"""ResNet for ImageNet (facts B8, F15-F17)."""
+"""ResNet for ImageNet."""
 
 import pytest
 
@@ -12,8 +12,8 @@ depths = pytest.mark.parametrize("depth", PARAMS)
 
 @depths
 @pytest.mark.parametrize("variant", ["torch", "msra"])
-def test_b8_parameters(depth, variant):
-    bias = 64 if (depth, variant) == (50, "msra") else 0  # F16: 25,557,096
+def test_parameters(depth, variant):
+    bias = 64 if (depth, variant) == (50, "msra") else 0  # 25,557,096
     assert summary(*build(f"resnet{depth}", variant=variant)).totals.params == PARAMS[depth] + bias
 
 
@@ -23,14 +23,14 @@ def test_multiply_adds_are_torchvisions(depth):
 
 
 @depths
-def test_b8_weight_layers(depth):
+def test_weight_layers(depth):
     visits = walk(*build(f"resnet{depth}"))
     assert sum(isinstance(v.layer, (Conv, Dense)) and "shortcut" not in v.path for v in visits) == depth
 
 
 @depths
 @pytest.mark.parametrize("variant", ["torch", "msra"])
-def test_b8_stage_sizes(depth, variant):
+def test_stage_sizes(depth, variant):
     net, shape = build(f"resnet{depth}", variant=variant)
     shapes = {}
     for name, layer in net.children:
@@ -43,7 +43,7 @@ def test_b8_stage_sizes(depth, variant):
 
 
 @pytest.mark.parametrize(("variant", "strided"), [("torch", "conv2"), ("msra", "conv1")])
-def test_f17_where_a_bottleneck_has_its_stride(variant, strided):
+def test_where_a_bottleneck_has_its_stride(variant, strided):
     strides = {v.path: v.layer.stride for v in walk(*build("resnet50", variant=variant)) if isinstance(v.layer, Conv)}
     assert {path for path, stride in strides.items() if stride == 2} == {
         "conv1",
@@ -52,13 +52,13 @@ def test_f17_where_a_bottleneck_has_its_stride(variant, strided):
     }
 
 
-def test_f15_the_stem_pools():
+def test_the_stem_pools():
     pool = lambda variant: build("resnet50", variant=variant)[0]["pool1"]
     assert pool("torch") == MaxPool(3, 2, padding=1)
     assert pool("msra") == MaxPool(3, 2, rounding="ceil")
 
 
-def test_f16_the_one_bias_of_a_convolution():
+def test_the_one_bias_of_a_convolution():
     for depth in PARAMS:
         biased = [v.path for v in walk(*build(f"resnet{depth}", variant="msra")) if isinstance(v.layer, Conv) and v.layer.bias]
         assert biased == (["conv1"] if depth == 50 else [])

@@ -1,11 +1,11 @@
-"""VGG A to E (facts A14, S93-S99, B5)."""
+"""VGG A to E."""
 
 import pytest
 
 from jconv import Conv, LocalResponseNorm, summary, walk
 from jconv.models import build
 
-TABLE = {  # facts B5: weight layers, parameters of the convolutions, all parameters, multiply-adds, values with the input
+TABLE = {  # the CS231n notes: weight layers, parameters of the convolutions, all parameters, multiply-adds, values with the input
     "vgg11": (11, 9_220_480, 132_863_336, 7_609_090_048, 9_116_136),
     "vgg13": (13, 9_404_992, 133_047_848, 11_308_466_176, 13_933_032),
     "vgg16_c": (16, 9_996_096, 133_638_952, 11_770_888_192, 15_237_608),
@@ -39,7 +39,7 @@ A14 = [  # V2 to V22: output, values, weights without biases
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_b5_table(name):
+def test_table(name):
     table = summary(*build(name))
     kinds = {kind: [row for row in table.rows if row.kind == kind] for kind in ("Conv", "Dense")}
     conv, dense = (sum(row.params for row in rows) for rows in kinds.values())
@@ -53,7 +53,7 @@ def test_b_table_batch_norm_adds_scales_and_biases(name, params):
     assert summary(*build(name)).totals.params == params
 
 
-def test_b5_a_lrn_has_one_norm_more_and_as_many_parameters():
+def test_a_lrn_has_one_norm_more_and_as_many_parameters():
     plain, normed = (list(walk(*build(name))) for name in ("vgg11", "vgg11_lrn"))
     assert [v.path for v in normed if v not in plain] == ["norm1"]
     assert [v.in_shape for v in normed if isinstance(v.layer, LocalResponseNorm)] == [(224, 224, 64)]
@@ -66,18 +66,18 @@ def test_a14_vgg16_row_by_row():
     weights = [row.params - row.out_shape[-1] if row.params else 0 for row in rows]
     assert [(row.out_shape, row.values, w) for row, w in zip(rows, weights, strict=True)] == A14
     assert summary(net, in_shape).in_values == 150_528  # V1
-    assert sum(weights) == 138_344_128  # S96
+    assert sum(weights) == 138_344_128
     assert sum(row.params for row in rows) - sum(weights) == 13_416
 
 
-def test_f1_s94_the_true_total():
+def test_the_true_total():
     totals = summary(*build("vgg16")).totals
     assert totals.values == 15_237_608  # the notes print 24M
     assert round(totals.values * 4 / 2**20, 2) == 58.13
-    assert round(totals.values * 8 / 2**20, 2) == 116.25  # S95
+    assert round(totals.values * 8 / 2**20, 2) == 116.25
 
 
-def test_s97_s99_where_values_and_parameters_are():
+def test_where_values_and_parameters_are():
     values, params = [row[1] for row in A14], [row[2] for row in A14]
     assert round(100 * sum(values[:2]) / 15_237_608, 1) == 42.1
     assert round(100 * sum(values[:6]) / 15_237_608, 1) == 71.1
@@ -86,7 +86,7 @@ def test_s97_s99_where_values_and_parameters_are():
     assert round(100 * params[18] / 138_357_544, 1) == 74.3
 
 
-def test_s98_f2_the_middle_stages_take_the_time():
+def test_the_middle_stages_take_the_time():
     rows = summary(*build("vgg16")).rows
     assert rows[0].macs == 86_704_128
     stage = lambda i: sum(row.macs for row in rows if row.path.startswith(f"conv{i}_"))
@@ -94,12 +94,12 @@ def test_s98_f2_the_middle_stages_take_the_time():
     assert [round(100 * share / 15_470_264_320, 1) for share in shares] == [12.5, 17.9, 29.9, 29.9, 9.0, 0.8]
 
 
-def test_b5_c_has_1x1_convolutions():
+def test_c_has_1x1_convolutions():
     kernels = {v.path: v.layer.kernel for v in walk(*build("vgg16_c")) if isinstance(v.layer, Conv)}
     assert {path for path, kernel in kernels.items() if kernel == 1} == {"conv3_3", "conv4_3", "conv5_3"}
     assert set(kernels.values()) == {1, 3}
 
 
-def test_s70_384_pixels_give_6x6_places_for_fc6():
+def test_384_pixels_give_6x6_places_for_fc6():
     shapes = {v.path: v.out_shape for v in walk(build("vgg16")[0], (384, 384, 3))}
     assert Conv(4096, 7).out_shape(shapes["pool5"]) == (6, 6, 4096)

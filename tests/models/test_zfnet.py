@@ -1,4 +1,4 @@
-"""ZFNet with both its middles, and py-faster-rcnn's (facts B3)."""
+"""ZFNet with both its middles, and py-faster-rcnn's."""
 
 import pytest
 
@@ -13,7 +13,7 @@ PARAMS["caffe"] = PARAMS["paper"]
 
 
 @pytest.mark.parametrize(("variant", "total"), [("paper", 62_357_608), ("expanded", 107_627_624), ("caffe", 62_357_608)])
-def test_b3_parameters(variant, total):
+def test_parameters(variant, total):
     table = summary(*build("zfnet", variant=variant))
     assert [row.params for row in table.rows if row.params] == PARAMS[variant]
     assert table.totals.params == total
@@ -27,13 +27,13 @@ def test_b3_parameters(variant, total):
         ("caffe", [112, 57, 29, 15, 15, 15, 15, 6]),
     ],
 )
-def test_b3_sizes(variant, sizes):
+def test_sizes(variant, sizes):
     table = summary(*build("zfnet", variant=variant))
     assert [row.out_shape[0] for row in table.rows if row.kind in ("Conv", "MaxPool")] == sizes
 
 
 @pytest.mark.parametrize(("variant", "within", "order"), [("paper", False, ["pool1", "norm1"]), ("caffe", True, ["norm1", "pool1"])])
-def test_b3_norms(variant, within, order):
+def test_norms(variant, within, order):
     visits = list(walk(*build("zfnet", variant=variant)))
     assert [v.path for v in visits][2:4] == order
     assert [v.layer.within for v in visits if isinstance(v.layer, LocalResponseNorm)] == [within, within]

@@ -126,7 +126,7 @@ def test_strict_fit(name, variant, side):
 
 
 @pytest.mark.parametrize(("name", "variant", "sizes"), MISFIT)
-def test_f12_named_nets_that_break_the_notes_rule(name, variant, sizes):
+def test_named_nets_that_break_the_notes_rule(name, variant, sizes):
     assert misfits(*build(name, variant=variant)) == sizes
 
 

@@ -1,4 +1,4 @@
-"""FC<->CONV conversion and dense evaluation (facts S61-S70)."""
+"""FC<->CONV conversion and dense evaluation."""
 
 import jax
 import jax.numpy as jnp
@@ -63,7 +63,7 @@ def crops(net, params, state, image, stride):
     return jnp.stack([jnp.stack([apply(params, state, image[None, i : i + 14, j : j + 14])[0][0] for j in steps]) for i in steps])
 
 
-def test_S67_without_padding_the_dense_map_is_every_crop(image, close):
+def test_without_padding_the_dense_map_is_every_crop(image, close):
     net = pad_free()
     dense, moved, params, state = made(net)
     scores = dense_scores(dense, moved, state, image)
@@ -71,7 +71,7 @@ def test_S67_without_padding_the_dense_map_is_every_crop(image, close):
     close(scores, crops(net, params, state, image, 4), 1e-5)
 
 
-def test_S67_F6_with_padding_it_is_not(image):
+def test_with_padding_it_is_not(image):
     net = pad_free(padding=1)
     dense, moved, params, state = made(net)
     scores, expected = dense_scores(dense, moved, state, image), crops(net, params, state, image, 4)
@@ -79,7 +79,7 @@ def test_S67_F6_with_padding_it_is_not(image):
     assert float(jnp.abs(scores - expected).max()) > 0.1 * float(jnp.abs(expected).max())
 
 
-def test_S68_F7_four_shifted_passes_give_every_second_crop(image, close):
+def test_four_shifted_passes_give_every_second_crop(image, close):
     net = pad_free()
     dense, moved, params, state = made(net)
     passes = []
@@ -89,7 +89,7 @@ def test_S68_F7_four_shifted_passes_give_every_second_crop(image, close):
     close(scores, crops(net, params, state, image, 2), 1e-5)
 
 
-def test_S68_at_384_the_four_passes_of_vgg16_interleave_to_11x11():
+def test_at_384_the_four_passes_of_vgg16_interleave_to_11x11():
     net, in_shape = build("vgg16")
     params = shapes(net, in_shape)
     dense, moved = convolutionalize(net, params, in_shape)
@@ -103,7 +103,7 @@ def test_S68_at_384_the_four_passes_of_vgg16_interleave_to_11x11():
     assert sizes == [(6, 6), (6, 5), (5, 6), (5, 5)]
 
 
-def test_S69_scores_average_over_positions(image, close):
+def test_scores_average_over_positions(image, close):
     dense, moved, params, state = made(pad_free())
     mean = dense_scores(dense, moved, state, image).mean(axis=(0, 1))
     close(mean, crops(pad_free(), params, state, image, 4).mean(axis=(0, 1)), 1e-5)
@@ -115,7 +115,7 @@ def shapes(net, in_shape):
     return jax.tree.map(lambda p: np.broadcast_to(np.float32(0), p.shape), params)
 
 
-def test_S62_to_S66_vgg16():
+def test_to_S66_vgg16():
     net, in_shape = build("vgg16")
     params = shapes(net, in_shape)
     dense, moved = convolutionalize(net, params, in_shape)
@@ -125,14 +125,14 @@ def test_S62_to_S66_vgg16():
     assert dense.out_shape((384, 384, 3)) == (6, 6, 1000)
 
 
-def test_S66_one_dense_pass_of_vgg16_costs_a_fifth_of_its_36_crops_at_most():
+def test_one_dense_pass_of_vgg16_costs_a_fifth_of_its_36_crops_at_most():
     net, in_shape = build("vgg16")
     dense, _ = convolutionalize(net, shapes(net, in_shape), in_shape)
     crops = 36 * summary(net, in_shape).totals.macs
     assert crops / summary(dense, (384, 384, 3)).totals.macs > 5
 
 
-def test_S70_caffenet_at_451_gives_8x8():
+def test_caffenet_at_451_gives_8x8():
     net, in_shape = build("alexnet", variant="caffenet")
     dense, _ = convolutionalize(net, shapes(net, in_shape), in_shape)
     assert dense.out_shape((451, 451, 3)) == (8, 8, 1000)
@@ -206,7 +206,7 @@ def test_the_inverse_gives_nets_of_the_zoo_back(name):
     assert jax.tree.all(jax.tree.map(lambda a, b: a.shape == b.shape, params, returned))
 
 
-def test_S61_a_conv_that_sees_all_is_a_dense(rng, close):
+def test_a_conv_that_sees_all_is_a_dense(rng, close):
     net = Sequential(before=Identity(), conv=Conv(3, (5, 4)))
     params, state = net.init(jax.random.key(0), (5, 4, 2))
     dense, moved = fully_connect(net, params, (5, 4, 2))

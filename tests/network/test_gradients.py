@@ -133,7 +133,7 @@ def test_a_wrong_constant_in_the_gradient_of_lrn_is_found(constant, right, array
     n, alpha, beta = 3, 0.5, 0.75
     lrn = lambda x: ops.local_response_norm(x, size=n, alpha=alpha, beta=beta)
 
-    def backward(x, dy):  # fact C1e; `constant` is its 2
+    def backward(x, dy):  # the CS231n notese; `constant` is its 2
         near = lambda a: ops.conv(a[..., None], jnp.ones((1, n, 1, 1)), padding=(0, 1))[..., 0]
         s = 1 + alpha / n * near(x**2)
         return (dy * s**-beta - constant * alpha * beta / n * x * near(dy * x * s ** (-beta - 1)),)

@@ -35,7 +35,7 @@ def rules(net, in_shape):
 
 BROKEN = [  # rule, net that breaks it, input, path, words, fix; and a net that keeps it
     (
-        "S79 input size",
+        "input size",
         Sequential(same(4), MaxPool(2), same(4), MaxPool(2), GlobalAvgPool()),
         (30, 30, 3),
         "input",
@@ -44,7 +44,7 @@ BROKEN = [  # rule, net that breaks it, input, path, words, fix; and a net that 
         (32, 32, 3),
     ),
     (
-        "S80 window",
+        "window",
         Sequential(conv1=same(4, 7), conv2=same(8, 7)),
         (16, 16, 3),
         "conv2",
@@ -53,7 +53,7 @@ BROKEN = [  # rule, net that breaks it, input, path, words, fix; and a net that 
         Sequential(conv1=same(4, 7), conv2=same(8, 5)),
     ),
     (
-        "S80 padding",
+        "padding",
         Sequential(conv1=Conv(4, 5)),
         (32, 32, 3),
         "conv1",
@@ -62,7 +62,7 @@ BROKEN = [  # rule, net that breaks it, input, path, words, fix; and a net that 
         Sequential(conv1=Conv(4, 5, padding=2)),
     ),
     (
-        "S80 padding",
+        "padding",
         Sequential(conv1=Conv(4, (3, 5), dilation=2)),
         (32, 32, 3),
         "conv1",
@@ -71,7 +71,7 @@ BROKEN = [  # rule, net that breaks it, input, path, words, fix; and a net that 
         Sequential(conv1=Conv(4, (3, 5), dilation=2, padding=(2, 4))),
     ),
     (
-        "S80 padding",
+        "padding",
         Sequential(conv1=Conv(4, 2)),
         (32, 32, 3),
         "conv1",
@@ -80,7 +80,7 @@ BROKEN = [  # rule, net that breaks it, input, path, words, fix; and a net that 
         Sequential(conv1=Conv(4, 3, padding=1)),
     ),
     (
-        "S81 pool",
+        "pool",
         Sequential(pool1=MaxPool(4, 2, padding=1)),
         (32, 32, 3),
         "pool1",
@@ -88,11 +88,11 @@ BROKEN = [  # rule, net that breaks it, input, path, words, fix; and a net that 
         "use a window of 2 with stride 2, or of 3 with stride 2",
         Sequential(pool1=MaxPool(2)),
     ),
-    ("S81 pool", Sequential(p=AvgPool(3, 1)), (31, 31, 3), "p", "shrinks nothing", "use a", Sequential(p=AvgPool(3, 2))),
-    ("S81 pool", Sequential(p=AvgPool(1, 2)), (31, 31, 3), "p", "sees 1 of every 4 values", "use a", Sequential(p=MaxPool(3, 2))),
-    ("S81 pool", Sequential(p=Subsampling(3)), (30, 30, 3), "p", "neither of the two in use", "use a", Sequential(p=Subsampling(2))),
+    ("pool", Sequential(p=AvgPool(3, 1)), (31, 31, 3), "p", "shrinks nothing", "use a", Sequential(p=AvgPool(3, 2))),
+    ("pool", Sequential(p=AvgPool(1, 2)), (31, 31, 3), "p", "sees 1 of every 4 values", "use a", Sequential(p=MaxPool(3, 2))),
+    ("pool", Sequential(p=Subsampling(3)), (30, 30, 3), "p", "neither of the two in use", "use a", Sequential(p=Subsampling(2))),
     (
-        "S82 stride",
+        "stride",
         Sequential(same(4), Conv(8, 2, stride=2)),
         (32, 32, 3),
         "conv2",
@@ -101,7 +101,7 @@ BROKEN = [  # rule, net that breaks it, input, path, words, fix; and a net that 
         Sequential(same(4), same(8), MaxPool(2)),
     ),
     (
-        "S83 memory",
+        "memory",
         Sequential(conv1=Conv(96, 11, stride=4)),
         (227, 227, 3),
         "conv1",
@@ -110,16 +110,16 @@ BROKEN = [  # rule, net that breaks it, input, path, words, fix; and a net that 
         Sequential(conv1=same(16, 11)),
     ),
     (
-        "S84 memory",
+        "memory",
         pattern("INPUT224x224x3 -> [CONV3-64 -> RELU]*3 -> POOL"),
         (224, 224, 3),
         "conv1",
-        "3 layers before anything shrinks hold 9,633,792 values, with gradients 77,070,336 B = 73.5 MiB an image",  # F3
+        "3 layers before anything shrinks hold 9,633,792 values, with gradients 77,070,336 B = 73.5 MiB an image",
         "use a first convolution of 7x7 with stride 2 or 11x11 with stride 4",
         pattern("INPUT224x224x3 -> [CONV3-64 -> RELU]*2 -> POOL"),
     ),
     (
-        "S21 exact fit",
+        "exact fit",
         Sequential(pool1=MaxPool(3, 2)),
         (32, 32, 3),
         "pool1",
@@ -128,7 +128,7 @@ BROKEN = [  # rule, net that breaks it, input, path, words, fix; and a net that 
         Sequential(pool1=MaxPool(2)),
     ),
     (
-        "S21 exact fit",
+        "exact fit",
         Sequential(pool1=MaxPool(3, 2, rounding="ceil")),
         (32, 32, 3),
         "pool1",
@@ -137,7 +137,7 @@ BROKEN = [  # rule, net that breaks it, input, path, words, fix; and a net that 
         Sequential(pool1=MaxPool(2, rounding="ceil")),
     ),
     (
-        "S21 exact fit",
+        "exact fit",
         Sequential(conv1=Conv(4, 3, stride=2, padding=1)),
         (32, 32, 3),
         "conv1",
@@ -156,8 +156,8 @@ def test_a_rule_that_is_broken_and_one_that_is_kept(rule, net, in_shape, path, w
 
 
 def test_a_finding_reads_as_a_line():
-    finding = Finding("conv1", "S80 padding", "32x32 becomes 28x28", "use padding=2")
-    assert str(finding) == "conv1: 32x32 becomes 28x28; use padding=2 (S80 padding)"
+    finding = Finding("conv1", "padding", "32x32 becomes 28x28", "use padding=2")
+    assert str(finding) == "conv1: 32x32 becomes 28x28; use padding=2 (padding)"
 
 
 @pytest.mark.parametrize("name", ["vgg16", "vgg19", "tiny_vgg", "convnetjs"])
@@ -166,11 +166,11 @@ def test_nets_that_keep_every_rule(name):
 
 
 def test_AlexNet():
-    assert rules(*build("alexnet")) == [("input", "S79 input size"), ("conv1", "S83 memory")]
+    assert rules(*build("alexnet")) == [("input", "input size"), ("conv1", "memory")]
 
 
 @pytest.mark.parametrize("size", [32, 64, 96, 224, 384, 512])
-def test_S79_the_sizes_the_notes_name_can_be_halved_5_times(size):
+def test_the_sizes_the_notes_name_can_be_halved_5_times(size):
     net = Sequential(*[MaxPool(2)] * 5)
     assert lint(net, (size, size, 3)) == ()
 
@@ -178,11 +178,11 @@ def test_S79_the_sizes_the_notes_name_can_be_halved_5_times(size):
 def test_findings_come_in_the_order_of_the_layers():
     net = Sequential(pool1=MaxPool(3, 2), block=Sequential(conv=Conv(4, 7), pool=MaxPool(4)))
     assert rules(net, (50, 50, 3)) == [
-        ("input", "S79 input size"),
-        ("pool1", "S21 exact fit"),
-        ("block/conv", "S80 padding"),
-        ("block/pool", "S81 pool"),
-        ("block/pool", "S21 exact fit"),
+        ("input", "input size"),
+        ("pool1", "exact fit"),
+        ("block/conv", "padding"),
+        ("block/pool", "pool"),
+        ("block/pool", "exact fit"),
     ]
 
 
@@ -200,7 +200,7 @@ def test_strides_count_along_the_main_path_alone():
         tap=Tap("aux", Sequential(MaxPool(2), Flatten(), Dense(2))),
     )
     assert rules(net, (24, 24, 3)) == []
-    assert rules(net, (26, 26, 3))[0] == ("input", "S79 input size")
+    assert rules(net, (26, 26, 3))[0] == ("input", "input size")
 
 
 def test_windows_of_norms_are_no_pools():
@@ -208,8 +208,8 @@ def test_windows_of_norms_are_no_pools():
 
 
 def test_signals_and_volumes():
-    assert rules(Sequential(same(4), same(4, 7)), (32, 3)) == [("conv2", "S80 window")]
-    assert rules(Sequential(same(4), Local(4, (7, 7, 7), padding=3)), (8, 8, 8, 3)) == [("local1", "S80 window")]
+    assert rules(Sequential(same(4), same(4, 7)), (32, 3)) == [("conv2", "window")]
+    assert rules(Sequential(same(4), Local(4, (7, 7, 7), padding=3)), (8, 8, 8, 3)) == [("local1", "window")]
     assert lint(Sequential(Dense(10), Relu()), (7,)) == ()
 
 

@@ -1,4 +1,4 @@
-"""A convolution as a big sparse matrix (fact S61)."""
+"""A convolution as a big sparse matrix."""
 
 import jax
 import jax.numpy as jnp
@@ -8,14 +8,14 @@ import pytest
 from jconv import Conv, connections, conv_as_dense
 
 
-def test_S61_the_notes_demo():
+def test_the_notes_demo():
     conv = Conv(2, 3, stride=2, padding=1)
     params, _ = conv.init(jax.random.key(0), (5, 5, 3))
     matrix = conv_as_dense(conv, params, (5, 5, 3))
     assert (matrix.shape, matrix.nnz, connections(conv, (5, 5, 3)), len(np.unique(matrix.data))) == ((18, 75), 294, 294, 54)
 
 
-def test_S61_alexnets_first_layer_by_arithmetic():
+def test_alexnets_first_layer_by_arithmetic():
     assert connections(Conv(96, 11, stride=4), (227, 227, 3)) == 105_415_200
 
 

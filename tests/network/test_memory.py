@@ -1,4 +1,4 @@
-"""Memory by arithmetic against what jax saves, and the notes' figures (facts S84, S94-S104)."""
+"""Memory by arithmetic against what jax saves, and the notes' figures."""
 
 import pytest
 from residuals import residuals
@@ -122,7 +122,7 @@ def test_half_precision_halves_what_is_not_wide():
     assert saved_bytes(net, (7, 5, 3), "bfloat16") == 7 * 5 * 4 * 2 + 7 * 5 * 4 * 4
 
 
-def test_S103_vgg16_in_bytes():
+def test_vgg16_in_bytes():
     net, in_shape = build("vgg16")
     b = budget(net, in_shape, 1, optimizer="momentum")
     assert b.parameters == 553_430_176
@@ -130,13 +130,13 @@ def test_S103_vgg16_in_bytes():
     assert round(budget(*build("alexnet"), 1).fixed / MIB, 2) == 697.69
 
 
-def test_S100_caches_by_optimizer():
+def test_caches_by_optimizer():
     net, in_shape = build("lenet5")
     factor = lambda name: budget(net, in_shape, 1, optimizer=name).fixed / (4 * 61_706)
     assert [factor(name) for name in ("sgd", "momentum", "adagrad", "rmsprop", "adam")] == [2, 3, 3, 3, 4]
 
 
-def test_S104_the_streaming_peak_of_vgg16():
+def test_the_streaming_peak_of_vgg16():
     assert streaming_peak(*build("vgg16")) == 6_422_528
 
 

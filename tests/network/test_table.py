@@ -26,7 +26,7 @@ OVERVIEW = lambda kernel: Sequential(  # the notes' [INPUT - CONV - RELU - POOL 
 )
 
 
-def test_s3_s4_the_notes_overview_net():
+def test_the_notes_overview_net():
     table = summary(OVERVIEW(3), (32, 32, 3))
     assert [(row.path, row.out_shape) for row in table.rows] == [
         ("conv", (32, 32, 12)),
@@ -38,16 +38,16 @@ def test_s3_s4_the_notes_overview_net():
     assert table.rows[-1].params == 30_730
     assert table.totals.params == 31_066
     assert summary(OVERVIEW(5), (32, 32, 3)).totals.params == 31_642
-    assert Conv(10, 16).out_shape((16, 16, 12)) == (1, 1, 10)  # S3: the last layer as a volume
+    assert Conv(10, 16).out_shape((16, 16, 12)) == (1, 1, 10)  # the last layer as a volume
 
 
-def test_s5_s6_which_layers_have_parameters():
+def test_which_layers_have_parameters():
     rows = summary(OVERVIEW(3), (32, 32, 3)).rows
     assert [row.kind for row in rows if row.params] == ["Conv", "Dense"]
     assert [row.kind for row in rows if not row.settings] == ["Relu", "Flatten"]  # the others have hyper-parameters
 
 
-def test_s84_three_layers_of_activations():
+def test_three_layers_of_activations():
     net = Sequential(*(Conv(64, 3, padding=1) for _ in range(3)))
     assert sum(row.values for row in summary(net, (224, 224, 3)).rows) == 9_633_792
 

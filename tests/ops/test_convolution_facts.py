@@ -21,7 +21,7 @@ def line(*values):
 
 
 @pytest.mark.parametrize("stride, expected", [(1, [-2, 2, 1, 2, 1]), (2, [-2, 1, 1])])
-def test_s19_stride_figure(stride, expected, conv):
+def test_stride_figure(stride, expected, conv):
     y = conv(line(1, 2, -1, 1, -3), line(1, 0, -1).reshape(3, 1, 1), stride=stride, padding=1, rounding="exact")
     np.testing.assert_array_equal(y.ravel(), expected)
 
@@ -29,7 +29,7 @@ def test_s19_stride_figure(stride, expected, conv):
 @pytest.mark.parametrize(
     "stride, dx, dw, db", [(1, [1, 0, 0, 0, -1], [3, 0, -1], 5), (2, [0, 0, 0, 0, 0], [3, -3, 3], 3)], ids=["stride1", "stride2"]
 )
-def test_s45_s46_backward(stride, dx, dw, db, method, pull, compiled):
+def test_backward(stride, dx, dw, db, method, pull, compiled):
     f = lambda x, w, b: ops.conv(x, w, stride=stride, padding=1, method=method) + b
     operands = line(1, 2, -1, 1, -3), line(1, 0, -1).reshape(3, 1, 1), jnp.zeros((1, 1, 1))
     ct = jnp.ones((1, 5 if stride == 1 else 3, 1))
@@ -38,7 +38,7 @@ def test_s45_s46_backward(stride, dx, dw, db, method, pull, compiled):
         np.testing.assert_array_equal(actual.ravel(), np.ravel(expected))
 
 
-def test_s45_input_gradient_is_full_convolution_with_the_flipped_filter(normal, close, pull):
+def test_input_gradient_is_full_convolution_with_the_flipped_filter(normal, close, pull):
     x, kernel, ct = normal(1, 7, 1), normal(3, 1, 1), normal(1, 3, 1)
     _, (dx, dk) = pull(lambda x, k: ops.conv(x, k, stride=2), x, kernel, ct=ct)
     spread = np.zeros(5)
@@ -54,18 +54,18 @@ def a3():
     return image, (2 * x + 5 * y + 3 * d + k) % 7 - 3  # both indexed [x, y, ...]
 
 
-def test_s33_to_s37_numpy_example(conv):
+def test_to_s37_numpy_example(conv):
     image, kernel = (jnp.asarray(a.swapaxes(0, 1), jnp.float32) for a in a3())  # rows first
     v = conv(image[None], kernel, stride=2, rounding="exact")[0] + jnp.array([[[1.0, -2.0]]])
     v = np.asarray(v).swapaxes(0, 1)  # V[x, y, d]
-    assert v.shape == (4, 4, 2)  # S34
+    assert v.shape == (4, 4, 2)
     printed = {(0, 0, 0): 1, (1, 0, 0): -209, (2, 0, 0): 87, (3, 0, 0): 185, (0, 0, 1): -196, (1, 0, 1): -158}
     printed |= {(2, 0, 1): 221, (3, 0, 1): 39, (0, 1, 1): 221, (2, 3, 1): -189, (3, 3, 0): -30, (3, 3, 1): 135}
     assert {at: v[at] for at in printed} == printed
     assert v.sum() == 138
     x, (w0, w1) = a3()[0], np.moveaxis(a3()[1], -1, 0)
-    assert v[1, 0, 0] == (x[2:7, :5, :] * w0).sum() + 1  # S35
-    assert v[2, 3, 1] == (x[4:9, 6:11, :] * w1).sum() - 2  # S36
+    assert v[1, 0, 0] == (x[2:7, :5, :] * w0).sum() + 1
+    assert v[2, 3, 1] == (x[4:9, 6:11, :] * w1).sum() - 2
 
 
 def a4():
@@ -75,7 +75,7 @@ def a4():
     return image, (x + 2 * y + d * (k + 1) + k * x * y) % 3 - 1
 
 
-def test_s38_s39_s40_demo(conv):
+def test_demo(conv):
     image, kernel = (jnp.asarray(a.swapaxes(0, 1), jnp.float32) for a in a4())
     out = conv(image[None], kernel, stride=2, padding=1, rounding="exact")[0] + jnp.array([[[1.0, 0.0]]])
     assert out.shape == (3, 3, 2)
@@ -84,14 +84,14 @@ def test_s38_s39_s40_demo(conv):
     np.testing.assert_array_equal(out[..., 1], [[2, 3, 2], [0, 3, -3], [2, -3, 2]])
 
 
-def test_s22_s25_s26_s27_alexnet_conv1():
+def test_alexnet_conv1():
     shapes = jax.ShapeDtypeStruct((1, 227, 227, 3), jnp.float32), jax.ShapeDtypeStruct((11, 11, 3, 96), jnp.float32)
     y = jax.eval_shape(lambda x, k: ops.conv(x, k, stride=4, rounding="exact"), *shapes)
     assert y.shape == (1, 55, 55, 96)
     assert (volume(y.shape), volume(shapes[1].shape[:-1]), volume(shapes[1].shape)) == (290_400, 363, 34_848)
 
 
-def test_s9_s10_s11_s25_a_depth_column_sees_one_region(rng, compiled):
+def test_a_depth_column_sees_one_region(rng, compiled):
     x = jnp.zeros((1, 13, 11, 3))
     column = lambda x: ops.conv(x, kernel, stride=2)[0, 2, 1].sum()  # all filters of the column at row 2, column 1
     kernel = jnp.asarray(rng.uniform(1, 2, (5, 3, 3, 7)), jnp.float32)
@@ -100,12 +100,12 @@ def test_s9_s10_s11_s25_a_depth_column_sees_one_region(rng, compiled):
     assert (*seen.min(axis=0), *seen.max(axis=0)) == (4, 2, 0, 8, 4, 2)
 
 
-def test_s29_a_slice_is_the_convolution_of_one_filter(normal, conv, close):
+def test_a_slice_is_the_convolution_of_one_filter(normal, conv, close):
     x, kernel = normal(2, 7, 5, 3), normal(3, 2, 3, 5)
     close(conv(x, kernel, stride=2)[..., 3:4], conv(x, kernel[..., 3:4], stride=2), 1e-6)
 
 
-def test_s31_s32_tied_local_weights_are_a_convolution(normal, compiled, method, close, pull):
+def test_tied_local_weights_are_a_convolution(normal, compiled, method, close, pull):
     x, kernel, ct = normal(2, 7, 5, 3), normal(3, 2, 3, 5), normal(2, 4, 6, 5)
     settings = dict(stride=(2, 1), padding=(1, 1), method=method)
     tied = jnp.broadcast_to(kernel, (4, 6, *kernel.shape))
@@ -115,20 +115,20 @@ def test_s31_s32_tied_local_weights_are_a_convolution(normal, compiled, method, 
     close((y, (dx, dk.sum(axis=(0, 1)))), shared(x, kernel), 1e-5)
 
 
-def test_s47_one_by_one_is_a_dot_product_per_pixel(normal, conv, close):
+def test_one_by_one_is_a_dot_product_per_pixel(normal, conv, close):
     x, kernel = normal(2, 32, 31, 3), normal(1, 1, 3, 5)
     close(conv(x, kernel), np.asarray(x) @ np.asarray(kernel[0, 0]), 1e-6)
 
 
 @pytest.mark.parametrize("notes, expected", [(0, [321, 432, 543, 654, 765]), (1, [531, 642, 753]), (2, [741])])
-def test_s48_s49_f10_dilation_counts_from_one(notes, expected, conv):
+def test_dilation_counts_from_one(notes, expected, conv):
     w = jnp.array([1.0, 10.0, 100.0]).reshape(3, 1, 1)
     y = conv(line(*range(1, 8)), w, dilation=notes + 1)
     np.testing.assert_array_equal(y.ravel(), expected)
 
 
 @pytest.mark.parametrize("dilations, size", [((1, 1), 5), ((2, 2), 9), ((1, 2, 4), 15)])
-def test_s50_s76_receptive_field_of_stacks(dilations, size, compiled):
+def test_receptive_field_of_stacks(dilations, size, compiled):
     def stack(x):
         for d in dilations:
             x = ops.conv(x, jnp.ones((3, 3, 1, 1)), padding=d, dilation=d)
@@ -138,7 +138,7 @@ def test_s50_s76_receptive_field_of_stacks(dilations, size, compiled):
     assert tuple(np.ptp(seen, axis=0) + 1) == (size, size)
 
 
-def test_s61_a_convolution_is_a_mostly_empty_matrix(compiled):
+def test_a_convolution_is_a_mostly_empty_matrix(compiled):
     kernel = jnp.arange(1.0, 55.0).reshape(3, 3, 3, 2)
     f = lambda x: ops.conv(x.reshape(1, 5, 5, 3), kernel, stride=2, padding=1).ravel()
     matrix = np.asarray(compiled(jax.jacfwd(f))(jnp.zeros(75)))
@@ -148,7 +148,7 @@ def test_s61_a_convolution_is_a_mostly_empty_matrix(compiled):
     assert len(np.unique(matrix[matrix != 0])) == 54
 
 
-def test_s62_dense_is_a_convolution_as_large_as_its_input(normal, conv, close):
+def test_dense_is_a_convolution_as_large_as_its_input(normal, conv, close):
     x, weights = normal(2, 7, 7, 5), normal(7 * 7 * 5, 11)
     y = conv(x, weights.reshape(7, 7, 5, 11))
     close(y.reshape(2, 11), np.asarray(x).reshape(2, -1) @ np.asarray(weights), 1e-5)
@@ -157,7 +157,7 @@ def test_s62_dense_is_a_convolution_as_large_as_its_input(normal, conv, close):
     assert volume(vgg[1].shape) == volume(vgg[0].shape) * 4096 == 102_760_448
 
 
-def test_c4b_groups_are_contiguous_blocks(normal, conv, close):
+def test_groups_are_contiguous_blocks(normal, conv, close):
     x, kernel = normal(2, 7, 5, 6), normal(3, 3, 2, 9)
     parts = [ops.conv(x[..., 2 * g : 2 * g + 2], kernel[..., 3 * g : 3 * g + 3], method="lax") for g in range(3)]
     close(conv(x, kernel, groups=3), jnp.concatenate(parts, axis=-1), 1e-6)

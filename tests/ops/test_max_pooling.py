@@ -68,7 +68,7 @@ def test_other_methods_break_ties_alike(method, rng, compiled, pull):
     np.testing.assert_allclose(first[1][0], other[1][0], rtol=1e-5, atol=1e-6)
 
 
-def test_s52_keeps_a_quarter_and_each_slice_apart(normal, pooled):
+def test_keeps_a_quarter_and_each_slice_apart(normal, pooled):
     x = normal(1, 6, 4, 3)
     y, (dx,) = pooled(x, None, 2)
     assert 4 * y.size == x.size
@@ -76,12 +76,12 @@ def test_s52_keeps_a_quarter_and_each_slice_apart(normal, pooled):
     np.testing.assert_array_equal(y, np.asarray(x).reshape(3, 2, 2, 2, 3).max(axis=(1, 3))[None])
 
 
-def test_s54_depth_is_preserved(method):
+def test_depth_is_preserved(method):
     shape = jax.ShapeDtypeStruct((1, 224, 224, 64), jnp.float32)
     assert jax.eval_shape(lambda x: ops.max_pool(x, 2, method=method), shape).shape == (1, 112, 112, 64)
 
 
-def test_s55_s57_figure(pooled):
+def test_figure(pooled):
     y, (dx,) = pooled(image(FIGURE), image([[1.0, 2.0], [3.0, 4.0]]), 2)
     np.testing.assert_array_equal(y[0, ..., 0], [[6, 8], [3, 4]])
     expected = np.zeros(16)
@@ -89,7 +89,7 @@ def test_s55_s57_figure(pooled):
     np.testing.assert_array_equal(dx.ravel(), expected)
 
 
-def test_s57_switches(compiled):
+def test_switches(compiled):
     winners = compiled(lambda x: ops.switches(x, 2))(image(FIGURE))
     np.testing.assert_array_equal(winners[0, ..., 0], [[3, 3], [0, 3]])
     index = compiled(lambda s: ops.switch_index(s, pool_window((4, 4), 2, None, 0, "floor")))(winners)
@@ -97,7 +97,7 @@ def test_s57_switches(compiled):
 
 
 @pytest.mark.parametrize("sizes, settings", SETTINGS)
-def test_s57_switch_index_is_where_the_maximum_lies(sizes, settings, normal, compiled):
+def test_switch_index_is_where_the_maximum_lies(sizes, settings, normal, compiled):
     x = normal(2, *sizes, 3)
     w = pool_window(sizes, settings["size"], settings["stride"], settings["padding"], settings.get("rounding", "floor"))
     index = np.asarray(compiled(lambda x: ops.switch_index(ops.switches(x, **settings), w))(x))
@@ -105,13 +105,13 @@ def test_s57_switch_index_is_where_the_maximum_lies(sizes, settings, normal, com
     np.testing.assert_array_equal(at.reshape(index.shape), ops.max_pool(x, **settings))
 
 
-def test_s57_overlapping_windows_accumulate(pooled):
+def test_overlapping_windows_accumulate(pooled):
     y, (dx,) = pooled(image([[0, 1, 2], [3, 9, 4], [5, 6, 7]]), image([[1.0, 2.0], [4.0, 8.0]]), 2, stride=1)
     np.testing.assert_array_equal(y.ravel(), [9, 9, 9, 9])
     np.testing.assert_array_equal(dx[0, ..., 0], [[0, 0, 0], [0, 15, 0], [0, 0, 0]])
 
 
-def test_s57_first_of_equals_in_row_major_order(pooled):
+def test_first_of_equals_in_row_major_order(pooled):
     _, (dx,) = pooled(image([[0, 5, 5], [5, 0, 5]]), None, (2, 3))
     np.testing.assert_array_equal(dx[0, ..., 0], [[0, 1, 0], [0, 0, 0]])
     _, (dx,) = pooled(jnp.zeros((1, 4, 4, 1)), None, 2)
@@ -124,11 +124,11 @@ COUNT4, COUNT3 = np.arange(1.0, 17).reshape(4, 4), np.arange(1.0, 10).reshape(3,
 @pytest.mark.parametrize(
     "x, settings, expected",
     [
-        pytest.param(COUNT4, dict(size=3, stride=2, rounding="ceil"), [[11, 12], [15, 16]], id="C2d-ceil"),
-        pytest.param(COUNT4, dict(size=3, stride=2), [[11]], id="C2d-floor"),
-        pytest.param(COUNT3, dict(size=2, stride=2, padding=1, rounding="ceil"), [[1, 3], [7, 9]], id="C2d-clip-rule"),
-        pytest.param(-COUNT4, dict(size=3, stride=2, padding=1), [[-1, -2], [-5, -6]], id="C2b-padding-never-wins"),
-        pytest.param(-COUNT4, dict(size=3, stride=2, rounding="ceil"), [[-1, -3], [-9, -11]], id="C2b-nor-does-the-overhang"),
+        pytest.param(COUNT4, dict(size=3, stride=2, rounding="ceil"), [[11, 12], [15, 16]], id="ceil"),
+        pytest.param(COUNT4, dict(size=3, stride=2), [[11]], id="floor"),
+        pytest.param(COUNT3, dict(size=2, stride=2, padding=1, rounding="ceil"), [[1, 3], [7, 9]], id="clip-rule"),
+        pytest.param(-COUNT4, dict(size=3, stride=2, padding=1), [[-1, -2], [-5, -6]], id="padding-never-wins"),
+        pytest.param(-COUNT4, dict(size=3, stride=2, rounding="ceil"), [[-1, -3], [-9, -11]], id="nor-does-the-overhang"),
     ],
 )
 def test_fixture(x, settings, expected, pooled):

@@ -32,17 +32,17 @@ def across(request, compiled):
         pytest.param(
             dict(convention="caffe"),
             [0.9997900514, 1.9991004722, 2.9975273798, 3.9946084910, 4.9898988613, 5.9886849471, 6.9884721890],
-            id="C1a-C1d-caffe",
+            id="caffe",
         ),
         pytest.param(
             dict(convention="paper"),
             [0.5942915817, 1.1878710105, 1.7801403936, 2.3704185590, 2.9580552328, 3.5508567249, 4.1451379370],
-            id="C1b-C1d-F13-paper",
+            id="paper",
         ),
         pytest.param(
             dict(convention="caffe", k=2.0),
             [0.5945411318, 1.1889396136, 1.7830752045, 2.3768100636, 2.9700111584, 3.5642536555, 4.1587943687],
-            id="C1d-divided-with-k-2",
+            id="divided-with-k-2",
         ),
     ],
 )
@@ -50,26 +50,26 @@ def test_alexnet_fixture(settings, expected, across, x64, close):
     close(across(*range(1, 8), **ALEXNET, **settings), np.array(expected), 1e-8)
 
 
-def test_c1d_small_fixture(across, x64, close):
+def test_small_fixture(across, x64, close):
     expected = np.array([0.4792073282, 0.5445455905, 0.5082761270, 0.7490872564])
     close(across(1, 2, 3, 4, size=3, alpha=1.0, beta=0.75), expected, 1e-8)
 
 
-def test_c1b_f13_the_papers_alpha_is_size_times_caffes(across, x64, close):
+def test_the_papers_alpha_is_size_times_caffes(across, x64, close):
     x = (3, -1, 4, 1, -5, 9, 2)
     paper = across(*x, **ALEXNET, convention="paper")
     close(across(*x, size=5, alpha=5e-4, beta=0.75, k=2.0, convention="caffe"), paper, 1e-12)
     assert np.abs(paper - across(*x, **ALEXNET, convention="caffe")).max() > 0.1
 
 
-def test_c1d_within_channel_fixture(compiled, method, x64, close):
+def test_within_channel_fixture(compiled, method, x64, close):
     x = jnp.arange(1.0, 10).reshape(1, 3, 3, 1)
     y = compiled(lambda x: ops.local_response_norm_within(x, size=3, alpha=0.9, beta=0.75, method=method))(x)
     expected = [[0.27470020, 0.35301159, 0.60801150], [0.47989361, 0.39500582, 0.57315837], [0.85894460, 0.65548121, 0.89826028]]
     close(y[0, ..., 0], np.array(expected), 1e-8)
 
 
-def test_c1c_f14_within_channel_has_k_1_unless_asked(rng, x64, close, compiled, loops):
+def test_within_channel_has_k_1_unless_asked(rng, x64, close, compiled, loops):
     x, settings = rng.standard_normal((2, 7, 5, 3)), dict(size=3, alpha=0.9, beta=0.75)
     y = compiled(lambda x: ops.local_response_norm_within(x, **settings))(x)
     close(y, loops.response_norm_within(x, **settings, k=1.0), 1e-12)
@@ -88,14 +88,14 @@ def test_across_equals_loops(size, convention, around, scale, k, method, loops, 
 
 @pytest.mark.parametrize("size", [2, 3, 5])
 @pytest.mark.parametrize("sizes", [(7,), (7, 5), (2, 3, 5)])
-def test_s60_c1c_within_and_contrast_equal_loops(sizes, size, method, loops, rng, compiled, x64, close):
+def test_within_and_contrast_equal_loops(sizes, size, method, loops, rng, compiled, x64, close):
     x = rng.standard_normal((2, *sizes, 3))
     settings = dict(size=size, alpha=0.9, beta=0.6, k=1.3)
     both = lambda x: (ops.local_response_norm_within(x, **settings, method=method), ops.contrast_norm(x, **settings, method=method))
     close(compiled(both)(x), (loops.response_norm_within(x, **settings), loops.contrast_norm(x, **settings)), 1e-12)
 
 
-def test_c1c_contrast_norm_keeps_the_original_numerator(x64, close, compiled):
+def test_contrast_norm_keeps_the_original_numerator(x64, close, compiled):
     """A constant image has no contrast: the denominator is k^beta and x stays, mean and all."""
     x = jnp.full((1, 5, 7, 2), 3.0)
     close(compiled(lambda x: ops.contrast_norm(x, size=3, alpha=0.9, beta=0.5, k=4.0))(x), np.full(x.shape, 1.5), 1e-12)
@@ -135,7 +135,7 @@ def test_moments(axes, rng, x64, close, compiled):
         close(actual, (x.mean(axes, keepdims=keepdims), x.var(axes, keepdims=keepdims)), 1e-12)
 
 
-def test_c5_variance_is_biased_and_does_not_cancel(rng, close):
+def test_variance_is_biased_and_does_not_cancel(rng, close):
     x = (rng.standard_normal((64, 3)) + 4096).astype(np.float32)  # E[x^2] - E[x]^2 would leave no digit
     mean, var = ops.moments(jnp.asarray(x), (0,))
     close(var, x.astype(np.float64).var(axis=0), 1e-3)
@@ -143,7 +143,7 @@ def test_c5_variance_is_biased_and_does_not_cancel(rng, close):
     assert half_mean.dtype == half_var.dtype == mean.dtype == jnp.float32
 
 
-def test_c5a_standardize(rng, x64, close):
+def test_standardize(rng, x64, close):
     x, mean, var = rng.standard_normal((2, 7, 3)), rng.standard_normal((1, 1, 3)), rng.uniform(0, 1, (1, 1, 3))
     close(ops.standardize(jnp.asarray(x), jnp.asarray(mean), jnp.asarray(var), 0.1), (x - mean) / np.sqrt(var + 0.1), 1e-12)
 
@@ -188,7 +188,7 @@ BATCH_NORM = {
 
 @pytest.mark.parametrize("shape", [(5, 7, 3, 2), (11, 2, 3)])
 @pytest.mark.parametrize("transform", BATCH_NORM)
-def test_c5a_batch_norm_equals_the_textbook(transform, shape, rng, x64, compiled, close):
+def test_batch_norm_equals_the_textbook(transform, shape, rng, x64, compiled, close):
     """Mean and variance are differentiated too."""
     draw = lambda: (rng.standard_normal(shape), rng.standard_normal(shape[-1]), rng.standard_normal(shape[-1]))
     given = draw(), draw(), draw()
@@ -196,7 +196,7 @@ def test_c5a_batch_norm_equals_the_textbook(transform, shape, rng, x64, compiled
     close(actual, expected, 1e-11)
 
 
-def test_c5a_batch_norm_of_a_large_mean_keeps_its_digits(rng, compiled, close):
+def test_batch_norm_of_a_large_mean_keeps_its_digits(rng, compiled, close):
     """E[x^2] - E[x]^2 of 1000 and 1 would leave two digits of float32, and the derivative of that none."""
     x = (1000 + rng.standard_normal((8, 7, 5, 3))).astype(np.float32)
     scale, bias = (rng.standard_normal(3).astype(np.float32) for _ in range(2))

@@ -55,13 +55,13 @@ def test_lp_pool_equals_loops(sizes, settings, p, loops, rng, compiled, x64, clo
     close(compiled(lambda x: ops.lp_pool(x, p=p, **settings))(x), total ** (1 / p), 1e-12)
 
 
-def test_s55_average(pooled):
+def test_average(pooled):
     y, (dx,) = pooled(ops.avg_pool, image(FIGURE), size=2)
     np.testing.assert_array_equal(y[0, ..., 0], [[3.25, 5.25], [2, 2]])
     np.testing.assert_array_equal(dx, np.full((1, 4, 4, 1), 0.25))
 
 
-def test_s55_s56_l2_norm(pooled, close):
+def test_l2_norm(pooled, close):
     y, (dx,) = pooled(ops.lp_pool, image(FIGURE), size=2)
     close(y[0, ..., 0], np.sqrt([[63.0, 133.0], [18.0, 26.0]]), 1e-6)
     close(y[0, ..., 0], np.array([[7.93725393, 11.53256259], [4.24264069, 5.09901951]]), 1e-6)
@@ -69,7 +69,7 @@ def test_s55_s56_l2_norm(pooled, close):
 
 
 @pytest.mark.parametrize("p", [1, 2, 3.5])
-def test_s56_gradient_at_a_window_of_zeros_is_zero(p, pooled):
+def test_gradient_at_a_window_of_zeros_is_zero(p, pooled):
     y, (dx,) = pooled(ops.lp_pool, image(np.zeros((2, 4)) + [0, 0, 1, 0]), size=2, p=p)
     assert y[0, 0, 0, 0] == 0
     assert np.isfinite(dx).all()
@@ -85,16 +85,16 @@ def test_lp_pool_keeps_nan(pooled):
 @pytest.mark.parametrize(
     "x, settings, expected",
     [
-        pytest.param(COUNT4, dict(size=3, stride=2, rounding="ceil"), [[6, 7.5], [12, 13.5]], id="C2c-C2d-overhang-not-counted"),
+        pytest.param(COUNT4, dict(size=3, stride=2, rounding="ceil"), [[6, 7.5], [12, 13.5]], id="overhang-not-counted"),
         pytest.param(
             COUNT4,
             dict(size=3, stride=2, padding=1, rounding="ceil"),
             [[1.5555556, 3.3333333, 2], [6.3333333, 11, 6], [4.5, 7.5, 4]],
-            id="C2c-C2d-padding-counted",
+            id="padding-counted",
         ),
-        pytest.param(COUNT3, dict(size=2, stride=2, padding=1, rounding="ceil"), [[0.25, 1.25], [2.75, 7]], id="C2a-C2d-clip-rule"),
-        pytest.param(COUNT3, dict(size=2, stride=2, padding=1, count_padding=False), [[1, 2.5], [5.5, 7]], id="C2c-tensorflow"),
-        pytest.param(COUNT3, dict(size=3, stride=1, padding=1, count_padding=False), None, id="C2c-inception-v4"),
+        pytest.param(COUNT3, dict(size=2, stride=2, padding=1, rounding="ceil"), [[0.25, 1.25], [2.75, 7]], id="clip-rule"),
+        pytest.param(COUNT3, dict(size=2, stride=2, padding=1, count_padding=False), [[1, 2.5], [5.5, 7]], id="tensorflow"),
+        pytest.param(COUNT3, dict(size=3, stride=1, padding=1, count_padding=False), None, id="inception-v4"),
     ],
 )
 def test_fixture(x, settings, expected, pooled, close):
@@ -146,7 +146,7 @@ def test_a_window_sum_is_reduced_beyond_32_positions_unless_it_goes_by_axis(size
     assert [text(method).count("reduce_window") > 0 for method in ("auto", "lax", "im2col")] == [reduced, 1, 0]
 
 
-def test_c2d_divisors():
+def test_divisors():
     w = pool_window((4, 4), 3, 2, 0, "ceil")
     np.testing.assert_array_equal(counts(w, True)[0, ..., 0], [[9, 6], [6, 4]])
     np.testing.assert_array_equal(counts(pool_window((4,), 3, 2, 1, "ceil"), True).ravel(), [3, 3, 2])

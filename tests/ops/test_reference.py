@@ -12,7 +12,7 @@ from jconv.ops import reference
 SETTINGS = dict(stride=(2, 1), padding=((1, 0), (2, 1)), dilation=(1, 2))
 
 
-def test_s41_s43_alexnet_sizes():
+def test_alexnet_sizes():
     x_col = jax.eval_shape(lambda x: ops.im2col(x, 11, stride=4), jax.ShapeDtypeStruct((1, 227, 227, 3), jnp.float32))
     assert x_col.shape == (1, 363, 3025)
     w = window((227, 227), 11, stride=4, rounding="exact")
@@ -25,7 +25,7 @@ def test_s41_s43_alexnet_sizes():
     assert product.shape == (96, 3025)
 
 
-def test_s41_a_column_is_a_receptive_field_in_the_order_of_the_kernel(normal, compiled):
+def test_a_column_is_a_receptive_field_in_the_order_of_the_kernel(normal, compiled):
     x = normal(2, 7, 5, 3)
     x_col = compiled(lambda x: ops.im2col(x, (3, 2), stride=(2, 1)))(x)
     assert x_col.shape == (2, 18, 3 * 4)
@@ -33,14 +33,14 @@ def test_s41_a_column_is_a_receptive_field_in_the_order_of_the_kernel(normal, co
         np.testing.assert_array_equal(x_col[n, :, i * 4 + j], x[n, 2 * i : 2 * i + 3, j : j + 2].reshape(-1))
 
 
-def test_s42_product_is_the_convolution(normal, close, compiled):
+def test_product_is_the_convolution(normal, close, compiled):
     x, kernel = normal(2, 7, 5, 3), normal(3, 2, 3, 11)
     x_col = np.asarray(compiled(lambda x: ops.im2col(x, (3, 2), stride=(2, 1)))(x))
     y = kernel.reshape(-1, 11).T @ x_col  # (N, K, positions)
     close(y.reshape(2, 11, 3, 4).transpose(0, 2, 3, 1), ops.conv(x, kernel, stride=(2, 1), method="lax"), 1e-5)
 
 
-def test_s44_columns_serve_pooling(normal, close, compiled):
+def test_columns_serve_pooling(normal, close, compiled):
     x = normal(2, 7, 5, 3)
     x_col = np.asarray(compiled(lambda x: ops.im2col(x, 3, stride=2))(x)).reshape(2, 9, 3, 6)  # (N, F*F, C, positions)
     image = lambda pooled: np.moveaxis(pooled, 1, -1).reshape(2, 3, 2, 3)

@@ -37,7 +37,7 @@ def test_svm_and_its_gradient_fact_c8(batch, close):
     close(jax.grad(lambda s: summed_hinge_loss(s, jnp.asarray(labels)).sum())(jnp.asarray(scores)), gradient, 1e-6)
 
 
-def test_s8_svm_of_the_notes():
+def test_svm_of_the_notes():
     """CS231n, linear classification: scores 13, -7, 11 with the first correct give 8 with margin 10, so a tenth of both with 1."""
     assert summed_hinge_loss(jnp.array([[13.0, -7.0, 11.0], [1.3, -0.7, 1.1]]), jnp.array([0, 0])).tolist() == pytest.approx(
         [0, 0.8], rel=1e-6
