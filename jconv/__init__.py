@@ -1,26 +1,34 @@
-"""jconv: convolutional networks as values, on JAX. A net is a tree of settings; everything else is a pure function of it.
+"""jconv: convolutional networks as values, on JAX. A net is a tree of settings; everything else is
+a pure function of it.
 
 What a layer is     Layer, Parameter, Pointwise, Saved, walk and its Visit, map_layers
-Layers of layers    Sequential, Residual, Concat, Repeat, Tap, split_taps; of your own: Composite and its Call
+Layers of layers    Sequential, Residual, Concat, Repeat, Tap, split_taps; of your own: Composite
+                    and its Call
 Convolutions        Conv, ConvTranspose, Local, Dense, Flatten, PadChannels, Rbf
-Pooling             MaxPool, AvgPool, LpPool, GlobalAvgPool, GlobalMaxPool, AdaptiveAvgPool, AdaptiveMaxPool, Subsampling
+Pooling             MaxPool, AvgPool, LpPool, GlobalAvgPool, GlobalMaxPool, AdaptiveAvgPool,
+                    AdaptiveMaxPool, Subsampling
 Larger again        Upsample, PixelShuffle, MaxUnpool
-Norms               BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm, LocalResponseNorm, ContrastNorm, Normalize, Scale
-Activations         Relu, LeakyRelu, PRelu, Elu, Gelu, Silu, Sigmoid, Tanh, Softplus, Softmax, Maxout, Lambda, Identity
+Norms               BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm, LocalResponseNorm,
+                    ContrastNorm, Normalize, Scale
+Activations         Relu, LeakyRelu, PRelu, Elu, Gelu, Silu, Sigmoid, Tanh, Softplus, Softmax,
+                    Maxout, Lambda, Identity
 In training alone   Dropout, DropPath
-Initializers        Initializer; its words (he_normal, ...) are in jconv.layers, and jax.nn.initializers serve as well
+Initializers        Initializer; its words (he_normal, ...) are in jconv.layers, and
+                    jax.nn.initializers serve as well
 Compiling           jit, servable
-What a net is       summary and its Summary, budget and its Budget, largest_batch, saved_bytes, streaming_peak, receptive_fields and
-                    their ReceptiveField, net_field, lint and its Finding, activations, features, connections, conv_as_dense
+What a net is       summary and its Summary, budget and its Budget, largest_batch, saved_bytes,
+                    streaming_peak, receptive_fields and their ReceptiveField, net_field, lint and
+                    its Finding, activations, features, connections, conv_as_dense
 Checking a net      gradcheck and its GradientCheck, precision_errors and its PrecisionErrors
-Editing a net       replace, thin, with_method, with_precision, fold_batch_norm, convolutionalize, fully_connect, shift_and_stitch,
-                    dense_scores
+Editing a net       replace, thin, with_method, with_precision, fold_batch_norm, convolutionalize,
+                    fully_connect, shift_and_stitch, dense_scores
 Text and JSON       pattern, describe, to_json, from_json
 Methods, measured   tune and its Tuning and Measurement, save_plan, load_plan
 Errors              JconvError, LayerError, ShapeError, InputError, PatternError
 
 Modules, there at once: jconv.errors, geometry, grammar, layers, network, ops, timing.
-Modules, each imported when it is first asked for: jconv.bench, data, models, scripts, train, view, weights.
+Modules, each imported when it is first asked for: jconv.bench, data, models, scripts, train, view,
+weights.
 """
 
 from __future__ import annotations
@@ -119,7 +127,9 @@ from .network import (
 )
 from .tap import Tap, split_taps
 
-if TYPE_CHECKING:  # what __getattr__ imports; models and scripts lie outside this folder in a checkout
+if (
+    TYPE_CHECKING
+):  # what __getattr__ imports; models and scripts lie outside this folder in a checkout
     from . import bench, data, models, scripts, train, view, weights  # type: ignore
 
 __version__ = "0.1.0"
@@ -235,11 +245,15 @@ __all__ = [
 
 
 def __getattr__(name: str):
-    """A module of _ON_DEMAND, imported: `import jconv` alone should be quick, and train, view or weights need further libraries."""
+    """A module of _ON_DEMAND, imported: `import jconv` alone should be quick, and train, view or
+    weights need further libraries.
+    """
     if name in _ON_DEMAND:
         return import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, *_AT_ONCE, *_ON_DEMAND, *(name for name in globals() if name.startswith("__"))})
+    return sorted(
+        {*__all__, *_AT_ONCE, *_ON_DEMAND, *(name for name in globals() if name.startswith("__"))}
+    )

@@ -22,7 +22,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if name not in found:
         near = get_close_matches(name, found, cutoff=0.5)
         advice = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(found)}"
-        print(f"error: no command is called {name!r}; {advice} (jconv --help describes them)", file=sys.stderr)
+        print(
+            f"error: no command is called {name!r}; {advice} (jconv --help describes them)",
+            file=sys.stderr,
+        )
         return 2
     if argv is None:  # the command itself, not a call from Python
         set_up()
@@ -30,7 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def scripts() -> dict[str, Path]:
-    """The files of the package jconv.scripts by command name. Nothing is imported: a listing should not wait for a script's libraries."""
+    """The files of the package jconv.scripts by command name. Nothing is imported: a listing should
+    not wait for a script's libraries.
+    """
     spec = find_spec("jconv.scripts")
     folders = spec.submodule_search_locations if spec else None
     files = [file for folder in folders or [] for file in Path(folder).glob("*.py")]
@@ -40,11 +45,20 @@ def scripts() -> dict[str, Path]:
 def _listing(found: dict[str, Path]) -> str:
     width = max(map(len, found), default=0)
     lines = [f"  {name:<{width}}  {_first_line(file)}" for name, file in found.items()]
-    return "\n".join(["usage: jconv NAME [options]", "", *lines, "", "jconv NAME --help lists the options of NAME."])
+    return "\n".join(
+        [
+            "usage: jconv NAME [options]",
+            "",
+            *lines,
+            "",
+            "jconv NAME --help lists the options of NAME.",
+        ]
+    )
 
 
 def _first_line(file: Path) -> str:
-    return (ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or "").partition("\n")[0]
+    text = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+    return " ".join(text.partition("\n\n")[0].split())
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
-"""Programs compiled ahead of time for a TPU that need not be there, by libtpu, and what its compiler says they take.
+"""Programs compiled ahead of time for a TPU that need not be there, by libtpu, and what its
+compiler says they take.
 
-The compiler runs in a process of its own: it wants its environment set before it is loaded (else it asks the network about the
-machine it is on, and may wait for minutes), and when it hangs or aborts, the caller's process does not. Programs travel as pickles,
-and one process compiles all of them; one that it does not survive is answered for, and another process goes on with the rest.
+The compiler runs in a process of its own: it wants its environment set before it is loaded (else it
+asks the network about the machine it is on, and may wait for minutes), and when it hangs or aborts,
+the caller's process does not. Programs travel as pickles, and one process compiles all of them; one
+that it does not survive is answered for, and another process goes on with the rest.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ from .errors import InputError, JconvError
 
 TOPOLOGY = "v5e:2x2"
 CHILD = "from jconv.ahead import answer; answer()"
-ALONE = {  # a compiler without a machine: it asks nobody, keeps no log, and others may run beside it
+# a compiler without a machine: it asks nobody, keeps no log, and others may run beside it
+ALONE = {
     "JAX_PLATFORMS": "cpu",
     "TPU_SKIP_MDS_QUERY": "1",
     "TPU_ACCELERATOR_TYPE": "v5litepod-4",
@@ -42,18 +45,25 @@ class NoAnswer(JconvError, RuntimeError):
 
 
 class Program(Protocol):
-    """What can be compiled ahead. It is pickled by the name of its class and its settings, so that class lies in a module."""
+    """What can be compiled ahead. It is pickled by the name of its class and its settings, so that
+    class lies in a module.
+    """
 
     def lowered(self, chip: Any) -> Any:
-        """`jax.jit(f).lower(...)` of shapes that lie on a chip, a jax device. Raises NoAnswer where there is no such program."""
+        """`jax.jit(f).lower(...)` of shapes that lie on a chip, a jax device. Raises NoAnswer where
+        there is no such program.
+        """
         ...
 
 
 class Compiled(NamedTuple):
-    """What a compiled program takes of one chip: bytes held, and XLA's counts of its arithmetic and traffic."""
+    """What a compiled program takes of one chip: bytes held, and XLA's counts of its arithmetic and
+    traffic.
+    """
 
     chip: str
-    arguments: int  # bytes: of a training step the parameters, the optimizer's cache, statistics, images and labels
+    # bytes: of a training step the parameters, the optimizer's cache, statistics, images and labels
+    arguments: int
     results: int  # bytes that do not take an argument's place
     between: int  # bytes: saved values, gradients, workspaces
     flops: float | None  # multiply and add apart; None where it is not told
@@ -65,12 +75,16 @@ class Compiled(NamedTuple):
         return self.arguments + self.results + self.between
 
 
-def compile_ahead(programs: Sequence[Program], topology: str = TOPOLOGY, timeout: float = 300.0) -> Iterator[Compiled | NoAnswer]:
-    """XLA's account of each program on one chip of `topology`, a name that jax knows, such as "v4:2x2x1", as it comes.
+def compile_ahead(
+    programs: Sequence[Program], topology: str = TOPOLOGY, timeout: float = 300.0
+) -> Iterator[Compiled | NoAnswer]:
+    """XLA's account of each program on one chip of `topology`, a name that jax knows, such as
+    "v4:2x2x1", as it comes.
 
-    Nothing of the programs' size is allocated. `timeout` is in seconds, for each program (the first pays for the start). In place of
-    an account comes a NoAnswer where XLA is not done in time, or refuses (a program larger than the chip, say).
-    Raises NoAnswer when libtpu is not installed or a program cannot be pickled, InputError for a topology there is none of.
+    Nothing of the programs' size is allocated. `timeout` is in seconds, for each program (the first
+    pays for the start). In place of an account comes a NoAnswer where XLA is not done in time, or
+    refuses (a program larger than the chip, say). Raises NoAnswer when libtpu is not installed or a
+    program cannot be pickled, InputError for a topology there is none of.
     """
     if find_spec("libtpu") is None:
         raise NoAnswer("libtpu is not installed; pip install 'jconv[tpu-plan]'")
@@ -84,12 +98,19 @@ def compile_ahead(programs: Sequence[Program], topology: str = TOPOLOGY, timeout
             yield found
 
 
-def _answers(topology: str, waiting: Sequence[bytes], timeout: float) -> Iterator[Compiled | NoAnswer]:
-    """The answers of one process, at least one; the last is why there are no more, when it does not live to the end."""
+def _answers(
+    topology: str, waiting: Sequence[bytes], timeout: float
+) -> Iterator[Compiled | NoAnswer]:
+    """The answers of one process, at least one; the last is why there are no more, when it does not
+    live to the end.
+    """
     with TemporaryFile() as asked, TemporaryFile() as said:
         pickle.dump((topology, waiting), asked)
         asked.seek(0)
-        command, streams = [sys.executable, "-c", CHILD], {"stdin": asked, "stdout": subprocess.PIPE, "stderr": said}
+        command, streams = (
+            [sys.executable, "-c", CHILD],
+            {"stdin": asked, "stdout": subprocess.PIPE, "stderr": said},
+        )
         with subprocess.Popen(command, env=_environment(), **streams) as child:
             try:
                 for _ in waiting:
@@ -106,7 +127,9 @@ def _answers(topology: str, waiting: Sequence[bytes], timeout: float) -> Iterato
 
 
 def _next_answer(child: subprocess.Popen, timeout: float) -> dict[str, Any]:
-    """The next line of JSON that the process prints; empty when it ends, and after `timeout` seconds it is ended."""
+    """The next line of JSON that the process prints; empty when it ends, and after `timeout`
+    seconds it is ended.
+    """
     timer = Timer(timeout, child.kill)
     timer.start()
     try:
@@ -121,7 +144,9 @@ def _next_answer(child: subprocess.Popen, timeout: float) -> dict[str, Any]:
 
 def _epitaph(child: subprocess.Popen, said: IO[bytes], late: bool, timeout: float) -> NoAnswer:
     if late:
-        return NoAnswer(f"XLA did not finish within {timeout:g} s; allow more with timeout= or --wait")
+        return NoAnswer(
+            f"XLA did not finish within {timeout:g} s; allow more with timeout= or --wait"
+        )
     code = child.wait()
     said.seek(0)
     last = said.read().decode(errors="replace").split("\n\n")[0].strip().splitlines() or ["nothing"]
@@ -130,12 +155,18 @@ def _epitaph(child: subprocess.Popen, said: IO[bytes], late: bool, timeout: floa
 
 def _environment() -> dict[str, str]:
     """Ours, without what steers jax and libtpu, and able to import what we can."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("JAX_", "XLA_", "TPU_", "LIBTPU_"))}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("JAX_", "XLA_", "TPU_", "LIBTPU_"))
+    }
     return {**kept, **ALONE, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
 def answer() -> None:
-    """The whole of the compiler's process: programs on stdin, and on stdout for each a line of JSON, what became of it."""
+    """The whole of the compiler's process: programs on stdin, and on stdout for each a line of
+    JSON, what became of it.
+    """
     topology, waiting = pickle.load(sys.stdin.buffer)
     for question in waiting:
         found: dict[str, Any]
@@ -151,13 +182,17 @@ def answer() -> None:
 
 
 def find_chip(topology: str) -> Any:
-    """The first chip, a jax device, of a topology that is described and need not be there. Raises InputError."""
+    """The first chip, a jax device, of a topology that is described and need not be there. Raises
+    InputError.
+    """
     from jax.experimental import topologies
 
     try:
         return topologies.get_topology_desc(topology, "tpu").devices[0]
     except jax.errors.JaxRuntimeError as error:
-        raise InputError(f"topology {topology!r}: {_line(error)}; use one like 'v5e:2x2', 'v4:2x2x1', 'v6e:2x2'") from None
+        raise InputError(
+            f"topology {topology!r}: {_line(error)}; use one like 'v5e:2x2', 'v4:2x2x1', 'v6e:2x2'"
+        ) from None
 
 
 def on(chip: Any, shapes: Any) -> Any:
@@ -167,7 +202,9 @@ def on(chip: Any, shapes: Any) -> Any:
 
 
 def account(chip: Any, lowered: Any) -> Compiled:
-    """Compile what was lowered for a chip, and read XLA's accounts. Raises NoAnswer where none is kept of memory."""
+    """Compile what was lowered for a chip, and read XLA's accounts. Raises NoAnswer where none is
+    kept of memory.
+    """
     start = perf_counter()
     compiled = lowered.compile()
     seconds = perf_counter() - start
@@ -176,7 +213,9 @@ def account(chip: Any, lowered: Any) -> Compiled:
         raise NoAnswer(f"XLA for {chip.device_kind} keeps no account of memory")
     results = memory.output_size_in_bytes - memory.alias_size_in_bytes
     sizes = memory.argument_size_in_bytes, results, memory.temp_size_in_bytes
-    return Compiled(chip.device_kind, *sizes, cost.get("flops"), cost.get("bytes accessed"), seconds)
+    return Compiled(
+        chip.device_kind, *sizes, cost.get("flops"), cost.get("bytes accessed"), seconds
+    )
 
 
 def _line(error: Exception) -> str:

@@ -1,4 +1,6 @@
-"""Which backend computes: the CPU, a GPU or a TPU. It is chosen before anything is computed, or jax chooses."""
+"""Which backend computes: the CPU, a GPU or a TPU. It is chosen before anything is computed, or jax
+chooses.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,10 @@ from .errors import InputError
 
 Backend = Literal["auto", "cpu", "gpu", "tpu"]
 KINDS = ("cpu", "gpu", "tpu")
-NVIDIA = "pip install 'jax[cuda13]' on a machine with an NVIDIA GPU ('jax[rocm7-local]' with one of AMD's)"
+NVIDIA = (
+    "pip install 'jax[cuda13]' on a machine with an NVIDIA GPU ('jax[rocm7-local]' with one of "
+    "AMD's)"
+)
 FIX = {
     "cpu": "choose it before anything is computed",
     "gpu": NVIDIA,
@@ -22,13 +27,17 @@ FIX = {
 
 
 def use_backend(name: Backend) -> None:
-    """Compute by this backend from here on, here and in processes started from here; "auto" is jax's choice, or JAX_PLATFORMS's.
+    """Compute by this backend from here on, here and in processes started from here; "auto" is
+    jax's choice, or JAX_PLATFORMS's.
 
     Raises InputError where there is no such backend, naming those there are.
     """
     if name == "auto":
         return
-    before, wanted = jax.config.values["jax_platforms"], "cpu" if name == "cpu" else ""  # by itself jax takes an accelerator first
+    before, wanted = (
+        jax.config.values["jax_platforms"],
+        "cpu" if name == "cpu" else "",
+    )  # by itself jax takes an accelerator first
     jax.config.update("jax_platforms", wanted)
     if running() != name:
         jax.config.update("jax_platforms", before)
@@ -40,13 +49,19 @@ def running() -> str:
     """The backend that computes; "" when jax cannot start what JAX_PLATFORMS asks for."""
     try:
         return jax.default_backend()
-    except (RuntimeError, AssertionError):  # it raises the one for what it does not know, the other for CUDA without a GPU
+    except (
+        RuntimeError,
+        AssertionError,
+    ):  # it raises the one for what it does not know, the other for CUDA without a GPU
         return ""
 
 
 def missing(name: str) -> str:
     """What there is instead of a backend that was asked for, and how to install it."""
-    return f"jax finds only {' and '.join(found()) or 'nothing'} here; {FIX.get(name, 'choose one of them')}"
+    return (
+        f"jax finds only {' and '.join(found()) or 'nothing'} here; "
+        f"{FIX.get(name, 'choose one of them')}"
+    )
 
 
 def cannot_start() -> str:

@@ -1,4 +1,6 @@
-"""What every command shares: how it prints, and how it ends when it cannot go on, in one line on stderr and never a traceback."""
+"""What every command shares: how it prints, and how it ends when it cannot go on, in one line on
+stderr and never a traceback.
+"""
 
 from __future__ import annotations
 
@@ -53,9 +55,11 @@ FIXES = {  # of what the system refuses
 
 
 def command(main: Main) -> Main:
-    """A script's main(argv) with wrong input, what the system refuses, and a backend that is not there, turned into exit code 2.
+    """A script's main(argv) with wrong input, what the system refuses, and a backend that is not
+    there, turned into exit code 2.
 
-    Ctrl-C is 130. Warnings are a line each, and letters that the terminal does not know are printed as question marks.
+    Ctrl-C is 130. Warnings are a line each, and letters that the terminal does not know are printed
+    as question marks.
     """
 
     @wraps(main)
@@ -91,8 +95,17 @@ def command(main: Main) -> Main:
     return wrapped
 
 
-def parse(kind: type[Options], argv: Sequence[str] | None, *, prog: str, doc: str | None, default: Options | None = None) -> Options:
-    """The options of a command line; --help prints `doc`. Raises InputError for an option that there is not, naming ours for it."""
+def parse(
+    kind: type[Options],
+    argv: Sequence[str] | None,
+    *,
+    prog: str,
+    doc: str | None,
+    default: Options | None = None,
+) -> Options:
+    """The options of a command line; --help prints `doc`. Raises InputError for an option that
+    there is not, naming ours for it.
+    """
     import tyro
 
     ours = {f"--{field.name.replace('_', '-')}" for field in fields(cast(Any, kind))}
@@ -100,28 +113,39 @@ def parse(kind: type[Options], argv: Sequence[str] | None, *, prog: str, doc: st
         name = word.partition("=")[0].replace("_", "-")
         known = ours | {f"--no-{flag[2:]}" for flag in ours} | {"--help"}
         if name.startswith("--") and len(name) > 2 and name not in known:
-            meant = next((flag for flag, names in ALIASES.items() if name in names and flag in ours), None)
+            meant = next(
+                (flag for flag, names in ALIASES.items() if name in names and flag in ours), None
+            )
             advice = f"it is called {meant}" if meant else near(name, sorted(ours))
-            raise InputError(f"{prog} has no option {word.partition('=')[0]}; {advice} ({prog} --help lists them)")
+            raise InputError(
+                f"{prog} has no option {word.partition('=')[0]}; {advice} ({prog} --help lists "
+                "them)"
+            )
     begin: dict[str, Any] = {} if default is None else {"default": default}
     return tyro.cli(kind, args=argv, prog=prog, description=doc, **begin)
 
 
 def console(width: int | None = None) -> Console:
-    """Where a command prints: text as it is, since names of classes and files come from outside and may look like markup."""
+    """Where a command prints: text as it is, since names of classes and files come from outside and
+    may look like markup.
+    """
     from rich.console import Console
 
     return Console(width=width, highlight=False, markup=False, emoji=False)
 
 
 def is_live() -> bool:
-    """Whether what is printed can be drawn over: in a terminal, not in a log, whatever colours FORCE_COLOR asks for."""
+    """Whether what is printed can be drawn over: in a terminal, not in a log, whatever colours
+    FORCE_COLOR asks for.
+    """
     return sys.stdout.isatty()
 
 
 @contextmanager
 def status(console: Console, text: str) -> Iterator[Callable[[str], Any]]:
-    """Show what is being done while it is, where that can be drawn; gives a function that changes the text."""
+    """Show what is being done while it is, where that can be drawn; gives a function that changes
+    the text.
+    """
     if not is_live():
         yield lambda text: None
         return

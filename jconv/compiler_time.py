@@ -1,4 +1,6 @@
-"""How long JAX's compiler was at work: what it reports itself of tracing, lowering and compiling."""
+"""How long JAX's compiler was at work: what it reports itself of tracing, lowering and
+compiling.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ Span = tuple[float, float]  # seconds, start and end
 
 @contextmanager
 def compiler_spans() -> Iterator[list[Span]]:
-    """A list that is filled, inside the block, with the spans of all that JAX traces, lowers and compiles, in any thread."""
+    """A list that is filled, inside the block, with the spans of all that JAX traces, lowers and
+    compiles, in any thread.
+    """
     spans: list[Span] = []
 
     def hear(event: str, start_time: float, end_time: float, **_: str | int) -> None:

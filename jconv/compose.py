@@ -1,4 +1,6 @@
-"""Layers made of layers: one after another, side by side, added, or in a loop. Tap, which listens in, is in tap.py."""
+"""Layers made of layers: one after another, side by side, added, or in a loop. Tap, which listens
+in, is in tap.py.
+"""
 
 from __future__ import annotations
 
@@ -42,11 +44,15 @@ class Named(Composite):
 
     def with_children(self, children: Mapping[str, Layer]):
         other = copy(self)  # a class derived from this may have an __init__ of its own
-        object.__setattr__(other, "layers", tuple((name, children.get(name, layer)) for name, layer in self.layers))
+        object.__setattr__(
+            other, "layers", tuple((name, children.get(name, layer)) for name, layer in self.layers)
+        )
         return other
 
     def __getitem__(self, name: str) -> Layer:
-        """The layer of that name, or of that path through the layers inside. Raises KeyError, with the names there are."""
+        """The layer of that name, or of that path through the layers inside. Raises KeyError, with
+        the names there are.
+        """
         layer: Layer = self
         for i, part in enumerate(parts := str(name).split("/")):
             children = dict(layer.children)
@@ -62,7 +68,9 @@ class Named(Composite):
 
 @dataclass(frozen=True, init=False, repr=False)
 class Sequential(Named):
-    """One layer after another: `Sequential(conv1=Conv(20, 5), relu1=Relu())` or `Sequential(Conv(20, 5), Relu())`."""
+    """One layer after another: `Sequential(conv1=Conv(20, 5), relu1=Relu())` or
+    `Sequential(Conv(20, 5), Relu())`.
+    """
 
     def run(self, call: Call, x):
         for name, layer in self.layers:
@@ -74,8 +82,9 @@ class Sequential(Named):
 class Concat(Named):
     """y = [branch(x) for each branch], joined along channels.
 
-    Shapes: (*S, C) -> (*S', C1 + C2 + ...); every branch must give the same *S'. Raises ShapeError naming the first that differs.
-    Source: the Inception module, Szegedy et al. 2014, "Going Deeper with Convolutions".
+    Shapes: (*S, C) -> (*S', C1 + C2 + ...); every branch must give the same *S'. Raises ShapeError
+    naming the first that differs. Source: the Inception module, Szegedy et al. 2014, "Going Deeper
+    with Convolutions".
     """
 
     def run(self, call: Call, x):
@@ -87,7 +96,9 @@ class Concat(Named):
         for (name, _), shape in zip(self.layers, parts, strict=True):
             if shape[:-1] != expected[:-1]:
                 raise ShapeError(
-                    f"gives {shape}, but {first} gives {expected}: branches may differ in channels only; adjust stride or padding", name
+                    f"gives {shape}, but {first} gives {expected}: branches may differ in channels "
+                    "only; adjust stride or padding",
+                    name,
                 )
         return (*expected[:-1], sum(shape[-1] for shape in parts))
 
@@ -110,7 +121,11 @@ class Residual(Composite):
 
     def run(self, call: Call, x):
         body, shortcut = call.child("body", self.body, x), call.child("shortcut", self.shortcut, x)
-        return call.child("then", self.then, call.join(_sum, body, shortcut, shapes=_shape_of_sum, pointwise=True, in_place=True))
+        return call.child(
+            "then",
+            self.then,
+            call.join(_sum, body, shortcut, shapes=_shape_of_sum, pointwise=True, in_place=True),
+        )
 
 
 def _sum(body: jax.Array, shortcut: jax.Array) -> jax.Array:
@@ -121,17 +136,20 @@ def _shape_of_sum(body: Shape, shortcut: Shape) -> Shape:
     if body != shortcut:
         raise ShapeError(
             f"body gives {body} but shortcut gives {shortcut}, and they are added; "
-            f"give the shortcut the same stride and channels, e.g. shortcut=Conv({body[-1]}, 1, stride=...)"
+            f"give the shortcut the same stride and channels, e.g. shortcut=Conv({body[-1]}, 1, "
+            "stride=...)"
         )
     return body
 
 
 @dataclass(frozen=True)
 class MaxUnpool(Composite):
-    """y = body(max pool of x), each value put back where its window's maximum was, zeros elsewhere; values that meet are added.
+    """y = body(max pool of x), each value put back where its window's maximum was, zeros elsewhere;
+    values that meet are added.
 
-    Shapes: (*S, C) -> (*S, C); the body keeps the shape of the pooled image, or ShapeError says what it gives. Windows as MaxPool's.
-    Source: Zeiler and Fergus 2013, "Visualizing and Understanding Convolutional Networks"; SegNet (Badrinarayanan et al. 2015) unpools so.
+    Shapes: (*S, C) -> (*S, C); the body keeps the shape of the pooled image, or ShapeError says
+    what it gives. Windows as MaxPool's. Source: Zeiler and Fergus 2013, "Visualizing and
+    Understanding Convolutional Networks"; SegNet (Badrinarayanan et al. 2015) unpools so.
     """
 
     body: Layer
@@ -151,28 +169,38 @@ class MaxUnpool(Composite):
 
     def run(self, call: Call, x):
         pooled = call.join(self._pooled, x, shapes=self.pool.out_shape)
-        return call.join(self._unpooled, call.child("body", self.body, pooled), x, shapes=self._shape)
+        return call.join(
+            self._unpooled, call.child("body", self.body, pooled), x, shapes=self._shape
+        )
 
     def _pooled(self, x: jax.Array) -> jax.Array:
         return self.pool.apply({}, {}, x)[0]
 
     def _unpooled(self, y: jax.Array, x: jax.Array) -> jax.Array:
         pool = self.pool
-        found = switches(x, pool.window, stride=pool.stride, padding=pool.padding, rounding=pool.rounding)
+        found = switches(
+            x, pool.window, stride=pool.stride, padding=pool.padding, rounding=pool.rounding
+        )
         return route(y, found, pool.over(x.shape[1:]))
 
     def _shape(self, y: Shape, x: Shape) -> Shape:
         if y != (pooled := self.pool.out_shape(x)):
-            raise ShapeError(f"gives {y} of the pooled image, {pooled}, whose shape it has to keep: its values go to the maxima", "body")
+            raise ShapeError(
+                f"gives {y} of the pooled image, {pooled}, whose shape it has to keep: its values "
+                "go to the maxima",
+                "body",
+            )
         return x
 
 
 @dataclass(frozen=True)
 class Repeat(Composite):
-    """y = layer(...layer(x)), `times` times, by lax.scan: compiled once, however often it goes round.
+    """y = layer(...layer(x)), `times` times, by lax.scan: compiled once, however often it goes
+    round.
 
-    Each time has parameters of its own, stacked along a first axis of every array; with `shared` all have the same. `unroll` writes the
-    times out in the program: longer to compile, for what runs slower inside a loop.
+    Each time has parameters of its own, stacked along a first axis of every array; with `shared`
+    all have the same. `unroll` writes the times out in the program: longer to compile, for what
+    runs slower inside a loop.
     Shapes: those of the layer, which must keep its input's. Raises ShapeError.
     """
 
@@ -186,4 +214,6 @@ class Repeat(Composite):
         check_settings("Repeat", times=self.times)
 
     def run(self, call: Call, x):
-        return call.repeat("layer", self.layer, x, self.times, shared=self.shared, unroll=self.unroll)
+        return call.repeat(
+            "layer", self.layer, x, self.times, shared=self.shared, unroll=self.unroll
+        )

@@ -1,7 +1,8 @@
 """The errors users meet, one family: `except JconvError` catches all that jconv raises of its own.
 
-The text of a LayerError is "path of the layer: what came, what was expected, the fix"; that of an InputError names the file or the
-argument. A setting of a wrong kind or value, such as Conv(features=0), is a plain TypeError or ValueError, as in Python itself.
+The text of a LayerError is "path of the layer: what came, what was expected, the fix"; that of an
+InputError names the file or the argument. A setting of a wrong kind or value, such as
+Conv(features=0), is a plain TypeError or ValueError, as in Python itself.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ class LayerError(JconvError, ValueError):
 
 
 class ShapeError(LayerError):
-    """A shape that cannot be: a window that does not fit, channels that do not divide, a rank that disagrees."""
+    """A shape that cannot be: a window that does not fit, channels that do not divide, a rank that
+    disagrees.
+    """
 
 
 class FeaturesError(ShapeError):
@@ -39,10 +42,15 @@ class FeaturesError(ShapeError):
 
     def __init__(self, message: str, path: str = "", features: int = 0):
         super().__init__(message, path)
-        self.args, self.features = (message, path, features), features  # args: what it is made of again when it comes out of a pickle
+        self.args, self.features = (
+            (message, path, features),
+            features,
+        )  # args: what it is made of again when it comes out of a pickle
 
     def under(self, name: str) -> FeaturesError:
-        return FeaturesError(self.message, f"{name}/{self.path}" if self.path else name, self.features)
+        return FeaturesError(
+            self.message, f"{name}/{self.path}" if self.path else name, self.features
+        )
 
     def __str__(self) -> str:
         return f"{super().__str__()}; initialise for this input"
@@ -63,7 +71,9 @@ def unknown(what: str, value, known: Sequence[str], other: str = "") -> str:
 
 
 def near(value: Any, known: Iterable[str]) -> str:
-    """The advice "did you mean ...?" with at most three of the words known, those alike first; "" where there are none."""
+    """The advice "did you mean ...?" with at most three of the words known, those alike first; ""
+    where there are none.
+    """
     words = list(known)
     alike = get_close_matches(str(value), words, n=3, cutoff=0.5) or words[:3]
     *some, last = map(str, alike or [""])
@@ -71,4 +81,6 @@ def near(value: Any, known: Iterable[str]) -> str:
 
 
 class InputError(JconvError, ValueError):
-    """Something from outside is wrong: a file, a folder, an option. A script prints the text and ends with exit code 2."""
+    """Something from outside is wrong: a file, a folder, an option. A script prints the text and
+    ends with exit code 2.
+    """

@@ -16,7 +16,9 @@ def write_text(path: Path, text: str) -> None:
     """Write a whole file or nothing: under another name first, then renamed."""
     unfinished = path.with_name(path.name + ".unfinished")
     try:
-        unfinished.write_text(text, encoding="utf-8", errors="replace")  # a name that is no text is no reason to lose the rest
+        unfinished.write_text(
+            text, encoding="utf-8", errors="replace"
+        )  # a name that is no text is no reason to lose the rest
         os.replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)
@@ -24,9 +26,11 @@ def write_text(path: Path, text: str) -> None:
 
 @contextmanager
 def new_folder(path: Path | None, name: str, fix: str = "choose another --out") -> Iterator[Path]:
-    """A folder for the results of some work, made before it: `path`, new or empty, or else runs/`name`, numbered if that is taken.
+    """A folder for the results of some work, made before it: `path`, new or empty, or else
+    runs/`name`, numbered if that is taken.
 
-    What is made is removed again where the work fails before anything lies in it. Raises InputError where it cannot be made or written to.
+    What is made is removed again where the work fails before anything lies in it. Raises InputError
+    where it cannot be made or written to.
     """
     made: list[Path] = []
     try:
@@ -47,7 +51,9 @@ def new_folder(path: Path | None, name: str, fix: str = "choose another --out") 
 
 
 def check_writable(path: Path, option: str) -> None:
-    """Raises InputError unless a file can be written at `path`, whose folder is made: now, and not after minutes of work."""
+    """Raises InputError unless a file can be written at `path`, whose folder is made: now, and not
+    after minutes of work.
+    """
     if path.is_dir():
         raise InputError(f"{option} {path}: is a folder; give the name of a file")
     try:
@@ -55,7 +61,9 @@ def check_writable(path: Path, option: str) -> None:
         with TemporaryFile(dir=path.parent):
             pass
     except OSError as error:
-        raise InputError(f"{option} {path}: cannot be written ({cause(error)}); choose another {option}") from None
+        raise InputError(
+            f"{option} {path}: cannot be written ({cause(error)}); choose another {option}"
+        ) from None
 
 
 def cause(error: OSError) -> str:

@@ -2,7 +2,8 @@
 
     out = (W + lo + hi - dilation*(F - 1) - 1) / S + 1
 
-W input size, F window, S stride, lo and hi the padding on either side, all in pixels; dilation 1 is dense (the CS231n notes count from 0).
+W input size, F window, S stride, lo and hi the padding on either side, all in pixels; dilation 1 is
+dense (the CS231n notes count from 0).
 """
 
 from __future__ import annotations
@@ -24,18 +25,28 @@ T = TypeVar("T")
 
 
 def as_shape(given: Any, what: str = "in_shape") -> Shape:
-    """A shape as a tuple of ints, from a tuple or list of whole numbers (Python's, NumPy's, jax's symbols). Raises ShapeError."""
+    """A shape as a tuple of ints, from a tuple or list of whole numbers (Python's, NumPy's, jax's
+    symbols). Raises ShapeError.
+    """
     if type(given) is tuple and all(type(n) is int and n > 0 for n in given):
         return given
-    example = "one example's shape was expected, such as (28, 28, 1) for an image of 28x28 gray pixels"
+    example = (
+        "one example's shape was expected, such as (28, 28, 1) for an image of 28x28 gray pixels"
+    )
     if hasattr(given, "shape") and getattr(given, "ndim", 0) != 1:
-        raise ShapeError(f"{what} is an array of shape {tuple(cast(Any, given).shape)}; {example}: give x.shape[1:] of a batch x")
+        raise ShapeError(
+            f"{what} is an array of shape {tuple(cast(Any, given).shape)}; {example}: give "
+            "x.shape[1:] of a batch x"
+        )
     if isinstance(given, (str, bytes)) or not hasattr(given, "__iter__"):
         one = f": ({given},) if that is the number of features" if isinstance(given, int) else ""
         raise ShapeError(f"{what} is {given!r:.60}; {example}{one}")
     sizes = tuple(_size(n) for n in given)
     if None in sizes:
-        raise ShapeError(f"{what} is {tuple(given)!r:.60}; {example}, every entry a whole number of at least 1, without the batch")
+        raise ShapeError(
+            f"{what} is {tuple(given)!r:.60}; {example}, every entry a whole number of at least 1, "
+            "without the batch"
+        )
     return cast(Shape, sizes)
 
 
@@ -54,10 +65,12 @@ MODES = ("zeros", "reflect", "replicate", "circular")  # what padding holds
 
 
 class Window(NamedTuple):
-    """A window sliding over every spatial axis, with its padding worked out: one entry an axis, hashable, for static arguments.
+    """A window sliding over every spatial axis, with its padding worked out: one entry an axis,
+    hashable, for static arguments.
 
-    `overhang` is what "ceil" rounding adds beyond the padding's far side for the last window to fit; `unused` is what "floor"
-    leaves over there: padding first, then input pixels that no window sees.
+    `overhang` is what "ceil" rounding adds beyond the padding's far side for the last window to
+    fit; `unused` is what "floor" leaves over there: padding first, then input pixels that no window
+    sees.
     """
 
     in_sizes: Shape
@@ -84,13 +97,20 @@ class Window(NamedTuple):
     @property
     def pads(self) -> tuple[tuple[int, int], ...]:
         """Padding with the overhang: what makes floor rounding give `out_sizes`."""
-        return tuple((lo, hi + more) for (lo, hi), more in zip(self.padding, self.overhang, strict=True))
+        return tuple(
+            (lo, hi + more) for (lo, hi), more in zip(self.padding, self.overhang, strict=True)
+        )
 
     @property
     def unused(self) -> Shape:
-        """Padded positions at the far side that no window reaches, an axis; zero where the notes' rule holds exactly."""
+        """Padded positions at the far side that no window reaches, an axis; zero where the notes'
+        rule holds exactly.
+        """
         return tuple(
-            (w + lo + hi - extent) % s for w, (lo, hi), extent, s in zip(self.in_sizes, self.pads, self.extent, self.stride, strict=True)
+            (w + lo + hi - extent) % s
+            for w, (lo, hi), extent, s in zip(
+                self.in_sizes, self.pads, self.extent, self.stride, strict=True
+            )
         )
 
     @property
@@ -110,41 +130,82 @@ def window(
 ) -> Window:
     """Work a window's settings out over the sizes it slides over.
 
-    An int serves every axis, a tuple gives one value an axis. `padding` is an int, "VALID", "SAME" (XLA's: ceil(W / S) outputs, the
-    odd pixel at the far side), or one entry an axis, each an int or a pair (lo, hi). `rounding` of a size that is no integer:
-    "floor" drops the rest, "ceil" pads for one window more (Caffe's and Torch's rule: unless that one would begin beyond the image
-    and its near padding), "exact" raises. Raises ShapeError when a window does not fit its padded input, ValueError for
-    a setting no input could make right.
+    An int serves every axis, a tuple gives one value an axis. `padding` is an int, "VALID", "SAME"
+    (XLA's: ceil(W / S) outputs, the odd pixel at the far side), or one entry an axis, each an int
+    or a pair (lo, hi). `rounding` of a size that is no integer: "floor" drops the rest, "ceil" pads
+    for one window more (Caffe's and Torch's rule: unless that one would begin beyond the image and
+    its near padding), "exact" raises. Raises ShapeError when a window does not fit its padded
+    input, ValueError for a setting no input could make right.
     """
     rank = len(in_sizes)
     if not 1 <= rank <= 3:
-        raise ShapeError(f"the sizes {in_sizes} have {rank} spatial axes, 1 to 3 were expected: (batch, *sizes, channels) is the layout")
+        raise ShapeError(
+            f"the sizes {in_sizes} have {rank} spatial axes, 1 to 3 were expected: (batch, *sizes, "
+            "channels) is the layout"
+        )
     if rounding not in ROUNDINGS:
         raise ValueError(unknown("rounding", rounding, ROUNDINGS))
     sizes, strides, dilations = _settings(rank, size, stride, dilation, padding)
     pads = _pads(padding, in_sizes, sizes, strides, dilations)
-    each = [_axis(*a, rounding) for a in zip(in_sizes, sizes, strides, pads, dilations, strict=True)]
-    return Window(tuple(in_sizes), sizes, strides, dilations, pads, tuple(over for _, over in each), tuple(out for out, _ in each))
+    each = [
+        _axis(*a, rounding) for a in zip(in_sizes, sizes, strides, pads, dilations, strict=True)
+    ]
+    return Window(
+        tuple(in_sizes),
+        sizes,
+        strides,
+        dilations,
+        pads,
+        tuple(over for _, over in each),
+        tuple(out for out, _ in each),
+    )
 
 
 def pool_window(
-    in_sizes: Shape, size: int | Shape, stride: int | Shape | None, padding: Padding, rounding: str, dilation: int | Shape = 1
+    in_sizes: Shape,
+    size: int | Shape,
+    stride: int | Shape | None,
+    padding: Padding,
+    rounding: str,
+    dilation: int | Shape = 1,
 ) -> Window:
-    """The window of a pool: its stride is its size by default. Raises ShapeError also for a window that could lie in the padding alone."""
-    w = window(in_sizes, size, stride=size if stride is None else stride, padding=padding, dilation=dilation, rounding=rounding)
+    """The window of a pool: its stride is its size by default. Raises ShapeError also for a window
+    that could lie in the padding alone.
+    """
+    w = window(
+        in_sizes,
+        size,
+        stride=size if stride is None else stride,
+        padding=padding,
+        dilation=dilation,
+        rounding=rounding,
+    )
     if any(max(pad) >= f for pad, f in zip(w.padding, w.size, strict=True)):
-        raise ShapeError(f"padding {w.padding} is as wide as the window {w.size}, so a window could see no input; use less padding")
+        raise ShapeError(
+            f"padding {w.padding} is as wide as the window {w.size}, so a window could see no "
+            "input; use less padding"
+        )
     if any(d > 1 for d in w.dilation) and any(not seen.any(axis=1).all() for seen in inside(w)):
-        raise ShapeError(f"a window of {w.size} dilated by {w.dilation} steps over an input of {in_sizes}; use less dilation or padding")
+        raise ShapeError(
+            f"a window of {w.size} dilated by {w.dilation} steps over an input of {in_sizes}; use "
+            "less dilation or padding"
+        )
     return w
 
 
 def inside(w: Window, *, padding: bool = False) -> list[np.ndarray]:
-    """For each axis, which taps of each window lie in the input, or with `padding` in the input and its padding. (out, F) bool per axis"""
+    """For each axis, which taps of each window lie in the input, or with `padding` in the input and
+    its padding. (out, F) bool per axis
+    """
     found = []
     if not all(isinstance(n, int) for n in w.in_sizes):
-        raise ShapeError(f"which windows reach over the border is not known of {w.in_sizes}, sizes that are symbols; pad nothing")
-    for n, (lo, hi), f, s, d, out in zip(w.in_sizes, w.padding, w.size, w.stride, w.dilation, w.out_sizes, strict=True):
+        raise ShapeError(
+            f"which windows reach over the border is not known of {w.in_sizes}, sizes that are "
+            "symbols; pad nothing"
+        )
+    for n, (lo, hi), f, s, d, out in zip(
+        w.in_sizes, w.padding, w.size, w.stride, w.dilation, w.out_sizes, strict=True
+    ):
         position = np.arange(out)[:, None] * s - lo + np.arange(f) * d
         begin, end = (-lo, n + hi) if padding else (0, n)
         found.append((begin <= position) & (position < end))
@@ -152,7 +213,9 @@ def inside(w: Window, *, padding: bool = False) -> list[np.ndarray]:
 
 
 def pointwise(sizes: Shape) -> Window:
-    """The window that sees one position: of a layer whose every output is made of the input there. Any number of axes."""
+    """The window that sees one position: of a layer whose every output is made of the input there.
+    Any number of axes.
+    """
     ones, none = (1,) * len(sizes), (0,) * len(sizes)
     return Window(tuple(sizes), ones, ones, ones, ((0, 0),) * len(sizes), none, tuple(sizes))
 
@@ -171,8 +234,10 @@ def _axis(w: int, f: int, s: int, pad: tuple[int, int], d: int, rounding: str) -
     if rounding == "exact" and span % s:
         fits = span - span % s
         raise ShapeError(
-            f"(W - F + pad)/S + 1 = ({w} - {d * (f - 1) + 1} + {lo + hi})/{s} + 1 = {span / s + 1:g} is not an integer; "
-            f'sizes that fit are {w - span + fits} and {w - span + fits + s}, or use rounding="floor" or "ceil"'
+            f"(W - F + pad)/S + 1 = ({w} - {d * (f - 1) + 1} + {lo + hi})/{s} + 1 = "
+            f"{span / s + 1:g} is not an integer; "
+            f"sizes that fit are {w - span + fits} and {w - span + fits + s}, or use "
+            'rounding="floor" or "ceil"'
         )
     out = span // s + 1
     if rounding == "ceil" and span % s and out * s < w + lo:
@@ -180,7 +245,9 @@ def _axis(w: int, f: int, s: int, pad: tuple[int, int], d: int, rounding: str) -
     return out, max(0, (out - 1) * s - span)
 
 
-def _pads(padding: Padding, in_sizes: Shape, sizes: Shape, strides: Shape, dilations: Shape) -> tuple[tuple[int, int], ...]:
+def _pads(
+    padding: Padding, in_sizes: Shape, sizes: Shape, strides: Shape, dilations: Shape
+) -> tuple[tuple[int, int], ...]:
     rank = len(in_sizes)
     if padding == "VALID":
         return ((0, 0),) * rank
@@ -188,7 +255,9 @@ def _pads(padding: Padding, in_sizes: Shape, sizes: Shape, strides: Shape, dilat
         axes = zip(in_sizes, sizes, strides, dilations, strict=True)
         totals = [max((-(-w // s) - 1) * s + d * (f - 1) + 1 - w, 0) for w, f, s, d in axes]
         return tuple((t // 2, t - t // 2) for t in totals)
-    entries = (padding,) * rank if isinstance(padding, int) else _checked_length(padding, rank, "padding")
+    entries = (
+        (padding,) * rank if isinstance(padding, int) else _checked_length(padding, rank, "padding")
+    )
     return tuple((p, p) if isinstance(p, int) else _pair(p) for p in entries)
 
 
@@ -198,27 +267,40 @@ def _pair(p: Sequence[int]) -> tuple[int, int]:
     return p[0], p[1]
 
 
-def _settings(rank: int, size: int | Shape, stride: int | Shape, dilation: int | Shape, padding: Padding) -> tuple[Shape, Shape, Shape]:
-    """Window, stride and dilation, one value an axis. Raises ShapeError for their number, ValueError for what no input could make right."""
+def _settings(
+    rank: int, size: int | Shape, stride: int | Shape, dilation: int | Shape, padding: Padding
+) -> tuple[Shape, Shape, Shape]:
+    """Window, stride and dilation, one value an axis. Raises ShapeError for their number,
+    ValueError for what no input could make right.
+    """
     check_settings("window", size=size, stride=stride, dilation=dilation, padding=padding)
-    return per_axis(size, rank, "window"), per_axis(stride, rank, "stride"), per_axis(dilation, rank, "dilation")
+    return (
+        per_axis(size, rank, "window"),
+        per_axis(stride, rank, "stride"),
+        per_axis(dilation, rank, "dilation"),
+    )
 
 
 def per_axis(value: int | Sequence[int], rank: int, what: str) -> Shape:
-    """An int for every axis, or the tuple given, checked to have one entry an axis. Raises ShapeError."""
+    """An int for every axis, or the tuple given, checked to have one entry an axis. Raises
+    ShapeError.
+    """
     return (value,) * rank if isinstance(value, int) else _checked_length(value, rank, what)
 
 
 def _checked_length(value: Sequence[T], rank: int, what: str) -> tuple[T, ...]:
     if len(value) != rank:
         raise ShapeError(
-            f"{what}={tuple(value)} has {len(value)} entries but the input has {rank} spatial axes; give {rank}, or one int for all"
+            f"{what}={tuple(value)} has {len(value)} entries but the input has {rank} spatial "
+            f"axes; give {rank}, or one int for all"
         )
     return tuple(value)
 
 
 def check_settings(kind: str, **settings) -> None:
-    """Refuse window settings that no input could make right: counts below 1, negative padding, unknown words. Raises ValueError."""
+    """Refuse window settings that no input could make right: counts below 1, negative padding,
+    unknown words. Raises ValueError.
+    """
     for what, value in settings.items():
         if what == "padding_mode":
             if value not in MODES:
@@ -229,7 +311,10 @@ def check_settings(kind: str, **settings) -> None:
         elif what == "padding":
             _check_padding(kind, value)
         elif not all(_is_whole(v) and v > 0 for v in _flat(value)):
-            raise ValueError(f"{kind}: {what}={value!r}, whole numbers of at least 1 were expected{_whole_hint(value)}")
+            raise ValueError(
+                f"{kind}: {what}={value!r}, whole numbers of at least 1 were "
+                f"expected{_whole_hint(value)}"
+            )
 
 
 def _check_padding(kind: str, value: Any) -> None:
@@ -240,7 +325,10 @@ def _check_padding(kind: str, value: Any) -> None:
     if isinstance(value, str):
         return
     if not all(map(_is_whole, _flat(value))):
-        raise ValueError(f"{kind}: padding={value!r}, 'SAME', 'VALID', {expected} was expected{_whole_hint(value)}")
+        raise ValueError(
+            f"{kind}: padding={value!r}, 'SAME', 'VALID', {expected} was "
+            f"expected{_whole_hint(value)}"
+        )
     if any(p < 0 for p in _flat(value)):
         raise ValueError(f"{kind}: padding={value} is negative; crop the input instead")
 
@@ -256,11 +344,21 @@ def _whole_hint(value: Any) -> str:
 
 
 def _flat(value) -> list[Any]:
-    return [leaf for v in value for leaf in _flat(v)] if isinstance(value, tuple | list) else [value]
+    return (
+        [leaf for v in value for leaf in _flat(v)] if isinstance(value, tuple | list) else [value]
+    )
 
 
-def transposed_sizes(in_sizes: Shape, size: int | Shape, *, stride: int | Shape, padding: Padding, dilation: int | Shape) -> Shape:
-    """The sizes a transposed convolution gives: the smallest whose convolution by the same settings gives `in_sizes` back.
+def transposed_sizes(
+    in_sizes: Shape,
+    size: int | Shape,
+    *,
+    stride: int | Shape,
+    padding: Padding,
+    dilation: int | Shape,
+) -> Shape:
+    """The sizes a transposed convolution gives: the smallest whose convolution by the same settings
+    gives `in_sizes` back.
 
     out = (W - 1)*S + dilation*(F - 1) + 1 - lo - hi, and W*S for "SAME".
     """
@@ -269,17 +367,23 @@ def transposed_sizes(in_sizes: Shape, size: int | Shape, *, stride: int | Shape,
     if padding == "SAME":
         return tuple(w * s for w, s in zip(in_sizes, strides, strict=True))
     pads = _pads(padding, in_sizes, sizes, strides, dilations)
-    out = tuple((w - 1) * s + d * (f - 1) + 1 - sum(p) for w, s, d, f, p in zip(in_sizes, strides, dilations, sizes, pads, strict=True))
+    out = tuple(
+        (w - 1) * s + d * (f - 1) + 1 - sum(p)
+        for w, s, d, f, p in zip(in_sizes, strides, dilations, sizes, pads, strict=True)
+    )
     if any(isinstance(n, int) and n < 1 for n in out):
-        raise ShapeError(f"a transposed {sizes} window, stride {strides}, padding {pads} gives {out}; use less padding")
+        raise ShapeError(
+            f"a transposed {sizes} window, stride {strides}, padding {pads} gives {out}; use less "
+            "padding"
+        )
     return out
 
 
 class ReceptiveField(NamedTuple):
     """What one output position sees of the input along one axis, in input pixels.
 
-    `size` is the width of the field, `jump` the distance between the fields of neighbouring outputs, `start` where the first
-    field begins (negative inside the padding).
+    `size` is the width of the field, `jump` the distance between the fields of neighbouring
+    outputs, `start` where the first field begins (negative inside the padding).
     """
 
     size: int = 1
@@ -287,28 +391,43 @@ class ReceptiveField(NamedTuple):
     start: int = 0
 
     def through(self, size: int, stride: int = 1, dilation: int = 1, lo: int = 0) -> ReceptiveField:
-        """The field after one more window: size + dilation*(F - 1)*jump, jump*S, start - lo*jump."""
-        return ReceptiveField(self.size + dilation * (size - 1) * self.jump, self.jump * stride, self.start - lo * self.jump)
+        """The field after one more window: size + dilation*(F - 1)*jump, jump*S, start -
+        lo*jump.
+        """
+        return ReceptiveField(
+            self.size + dilation * (size - 1) * self.jump,
+            self.jump * stride,
+            self.start - lo * self.jump,
+        )
 
 
 def union(*fields: ReceptiveField) -> ReceptiveField:
-    """What several fields see together, as where branches meet. Raises LayerError when their jumps differ."""
+    """What several fields see together, as where branches meet. Raises LayerError when their jumps
+    differ.
+    """
     jumps = {field.jump for field in fields}
     if len(jumps) > 1:
-        raise LayerError(f"branches of jumps {sorted(jumps)} meet, so no one field is right; give them the same total stride")
+        raise LayerError(
+            f"branches of jumps {sorted(jumps)} meet, so no one field is right; give them the same "
+            "total stride"
+        )
     start = min(field.start for field in fields)
-    return ReceptiveField(max(field.start + field.size for field in fields) - start, jumps.pop(), start)
+    return ReceptiveField(
+        max(field.start + field.size for field in fields) - start, jumps.pop(), start
+    )
 
 
 def same_padding(size: int, dilation: int = 1) -> int:
-    """The padding a side that keeps the size at stride 1: dilation*(F - 1)/2. Raises ShapeError for an even extent.
+    """The padding a side that keeps the size at stride 1: dilation*(F - 1)/2. Raises ShapeError for
+    an even extent.
 
     Source: CS231n notes, Use of zero-padding.
     """
     total = dilation * (size - 1)
     if total % 2:
         raise ShapeError(
-            f'a {size}-wide window has no whole-numbered symmetric padding (F - 1)/2 = {total / 2:g}; use an odd window or padding="SAME"'
+            f"a {size}-wide window has no whole-numbered symmetric padding (F - 1)/2 = "
+            f'{total / 2:g}; use an odd window or padding="SAME"'
         )
     return total // 2
 

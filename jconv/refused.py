@@ -1,7 +1,8 @@
-"""Which convolutions of a program the compiler refuses, where it refuses the program: found by compiling each of them alone.
+"""Which convolutions of a program the compiler refuses, where it refuses the program: found by
+compiling each of them alone.
 
-cuDNN has no algorithm for some shapes and dtypes ("Failed to determine best cudnn convolution algorithm"), and its error does not say
-for which.
+cuDNN has no algorithm for some shapes and dtypes ("Failed to determine best cudnn convolution
+algorithm"), and its error does not say for which.
 """
 
 from __future__ import annotations
@@ -14,7 +15,11 @@ from jax.errors import JaxRuntimeError
 
 from .ops.bilinear import PRIMITIVES
 
-SIGNS = ("cudnn", "convolution algorithm", "dnn_")  # in the error of such a compilation, in small letters
+SIGNS = (
+    "cudnn",
+    "convolution algorithm",
+    "dnn_",
+)  # in the error of such a compilation, in small letters
 OPERANDS = {"forward": "xk", "input_gradient": "yk", "kernel_gradient": "xy"}
 
 
@@ -24,7 +29,9 @@ def is_convolution_failure(error: Exception) -> bool:
 
 
 def refused(jaxpr: Any, compiles: Callable[[Any], bool] | None = None) -> list[Any]:
-    """The equations of a jaxpr's convolutions that do not compile by themselves, one of each kind. `compiles(equation)` tries one."""
+    """The equations of a jaxpr's convolutions that do not compile by themselves, one of each kind.
+    `compiles(equation)` tries one.
+    """
     kinds = {_kind(equation): equation for equation in convolutions(jaxpr)}
     return [equation for equation in kinds.values() if not (compiles or compiles_alone)(equation)]
 
@@ -44,7 +51,9 @@ def compiles_alone(equation: Any) -> bool:
     """Whether a program of this one convolution compiles, on the backend at hand."""
     operands = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in equation.invars]
     try:
-        jax.jit(lambda *a: equation.primitive.bind(*a, **equation.params)).lower(*operands).compile()
+        jax.jit(lambda *a: equation.primitive.bind(*a, **equation.params)).lower(
+            *operands
+        ).compile()
     except JaxRuntimeError:
         return False
     return True
@@ -56,15 +65,26 @@ def described(equations: Sequence[Any]) -> str:
 
 
 def _described(equation: Any) -> str:
-    operation = next(name for name, primitive in PRIMITIVES.items() if primitive is equation.primitive)
-    kinds = OPERANDS[operation] + "xyk".translate(str.maketrans("", "", OPERANDS[operation]))  # the one that is missing is the result
-    shapes = {kind: v.aval.shape for kind, v in zip(kinds, (*equation.invars, *equation.outvars), strict=True)}
+    operation = next(
+        name for name, primitive in PRIMITIVES.items() if primitive is equation.primitive
+    )
+    kinds = OPERANDS[operation] + "xyk".translate(
+        str.maketrans("", "", OPERANDS[operation])
+    )  # the one that is missing is the result
+    shapes = {
+        kind: v.aval.shape
+        for kind, v in zip(kinds, (*equation.invars, *equation.outvars), strict=True)
+    }
     x, k = ("x".join(map(str, shapes[kind])) for kind in "xk")
     return f"the {operation.replace('_', ' ')} of {x} by {k}"
 
 
 def _kind(equation: Any) -> tuple:
-    return equation.primitive, *((v.aval.shape, v.aval.dtype) for v in equation.invars), *sorted(equation.params.items(), key=str)
+    return (
+        equation.primitive,
+        *((v.aval.shape, v.aval.dtype) for v in equation.invars),
+        *sorted(equation.params.items(), key=str),
+    )
 
 
 def _is_jaxpr(value: Any) -> bool:

@@ -1,4 +1,6 @@
-"""Whether a layer's settings are of the kind that their annotations say, and numbers within their range."""
+"""Whether a layer's settings are of the kind that their annotations say, and numbers within their
+range.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ WORDS = {  # of an annotation, as an error names it
 
 @cache
 def annotated(cls: type) -> dict[str, Any]:
-    """The annotations of a class's settings by name, resolved; none where they cannot be, as of a class made inside a function."""
+    """The annotations of a class's settings by name, resolved; none where they cannot be, as of a
+    class made inside a function.
+    """
     try:
         return get_type_hints(cls)
     except Exception:  # whatever evaluating a stranger's annotations raises
@@ -33,7 +37,10 @@ def annotated(cls: type) -> dict[str, Any]:
 def check_kind(where: str, name: str, value: Any, annotation: Any) -> None:
     """Raises ValueError for a value that is not of the annotated kind, such as a padding of 1.0."""
     if not fits(annotation, value):
-        raise ValueError(f"{where}: {name}={value!r:.80}, {described(annotation)} was expected{_hint(annotation, value)}")
+        raise ValueError(
+            f"{where}: {name}={value!r:.80}, {described(annotation)} was "
+            f"expected{_hint(annotation, value)}"
+        )
 
 
 def check_range(
@@ -55,7 +62,9 @@ def check_range(
         )
         if not inside:
             bounds = [("at least", least), ("above", above), ("below", below), ("at most", most)]
-            expected = " and ".join(f"{word} {bound:g}" for word, bound in bounds if bound is not None)
+            expected = " and ".join(
+                f"{word} {bound:g}" for word, bound in bounds if bound is not None
+            )
             raise ValueError(f"{where}: {name}={value!r}, a number {expected} was expected")
 
 
@@ -81,10 +90,17 @@ def fits(annotation: Any, value: Any) -> bool:
         each = inside[:1] * len(value) if inside[1:] == (...,) else inside
         return len(each) == len(value) and all(map(fits, each, value))
     if annotation is float:
-        return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        return (
+            isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        )
     if annotation is int:
         return isinstance(value, int) and not isinstance(value, bool)
-    if origin is Callable or getattr(annotation, "_is_protocol", False) or annotation is Callable or origin is not None:
+    if (
+        origin is Callable
+        or getattr(annotation, "_is_protocol", False)
+        or annotation is Callable
+        or origin is not None
+    ):
         return callable(value)
     return isinstance(value, annotation) if isinstance(annotation, type) else True
 
@@ -103,16 +119,27 @@ def described(annotation: Any) -> str:
         return " or ".join(map(described, inside))
     if origin is tuple:
         each = inside[0] if inside[1:] == (...,) else None
-        return f"a tuple, each entry {described(each)}," if each is not None else "a tuple of " + " and ".join(map(described, inside))
+        return (
+            f"a tuple, each entry {described(each)},"
+            if each is not None
+            else "a tuple of " + " and ".join(map(described, inside))
+        )
     if getattr(annotation, "_is_protocol", False):
         return "a function"
-    return WORDS.get(annotation) or (getattr(annotation, "__name__", "") if isinstance(annotation, type) else "") or "a function"
+    return (
+        WORDS.get(annotation)
+        or (getattr(annotation, "__name__", "") if isinstance(annotation, type) else "")
+        or "a function"
+    )
 
 
 def _hint(annotation: Any, value: Any) -> str:
     """What may have happened."""
     if isinstance(value, float) and value.is_integer() and fits(annotation, int(value)):
-        return f"; write {int(value)} (in Python 4 / 2 is the fraction 2.0, and 4 // 2 the whole number 2)"
+        return (
+            f"; write {int(value)} (in Python 4 / 2 is the fraction 2.0, and 4 // 2 the whole "
+            "number 2)"
+        )
     if isinstance(value, (int, float)) and not isinstance(value, bool) and not math.isfinite(value):
         return "; it is not finite"
     if isinstance(value, type) and not fits(annotation, value):

@@ -15,10 +15,11 @@ from .layers.activation import Identity
 
 @dataclass(frozen=True)
 class Tap(Composite):
-    """y = x, while body(x) is recorded in the state under `name`, at test time too; read it back with `split_taps`.
+    """y = x, while body(x) is recorded in the state under `name`, at test time too; read it back
+    with `split_taps`.
 
-    With its default body it records what passes; with a classifier as body it is an auxiliary head, as GoogLeNet's, which
-    `train_only=True` leaves out at test time.
+    With its default body it records what passes; with a classifier as body it is an auxiliary head,
+    as GoogLeNet's, which `train_only=True` leaves out at test time.
     """
 
     name: str
@@ -38,7 +39,8 @@ class Tap(Composite):
 
 
 def split_taps(net: Layer, state: State) -> tuple[State, dict[str, jax.Array]]:
-    """What taps recorded, apart from the rest: (state, {tap name: value}). Carry the first through a `scan`; read the second.
+    """What taps recorded, apart from the rest: (state, {tap name: value}). Carry the first through
+    a `scan`; read the second.
 
     Raises LayerError when two taps of the net have one name.
     """

@@ -1,11 +1,14 @@
-"""Which of several functions is faster, and how sure that is: measured in one process, in turn, with the spread stated.
+"""Which of several functions is faster, and how sure that is: measured in one process, in turn,
+with the spread stated.
 
-A machine's speed drifts by more than what one wants to see, so functions are never timed one after another: each runs once a
-round, the order drawn anew each time, and two are compared over the pairs of their rounds. Compiling is timed apart. A short
-function is called several times a sample, so that the clock and one call's overhead do not matter.
+A machine's speed drifts by more than what one wants to see, so functions are never timed one after
+another: each runs once a round, the order drawn anew each time, and two are compared over the pairs
+of their rounds. Compiling is timed apart. A short function is called several times a sample, so
+that the clock and one call's overhead do not matter.
 
-    f is slower than g when its median is more than 1.05 times g's and the 95% bootstrap interval of that ratio, over at least 21
-    interleaved pairs, excludes 1, and both hold again when it is measured again.
+    f is slower than g when its median is more than 1.05 times g's and the 95% bootstrap interval of
+    that ratio, over at least 21 interleaved pairs, excludes 1, and both hold again when it is
+    measured again.
 """
 
 from __future__ import annotations
@@ -34,7 +37,9 @@ class Timing(NamedTuple):
     first: float  # the first call, which compiles
     samples: np.ndarray  # (rounds,) seconds a call
     calls: int = 1  # in one sample
-    compiler: float = 0.0  # of the first call, what JAX reports; 0 where it was not JAX that compiled
+    compiler: float = (
+        0.0  # of the first call, what JAX reports; 0 where it was not JAX that compiled
+    )
 
     @property
     def median(self) -> float:
@@ -47,12 +52,16 @@ class Timing(NamedTuple):
 
     @property
     def compile_seconds(self) -> float:
-        """Tracing and compiling. Where JAX reports none: what the first call took beyond a later one, its first touch of memory too."""
+        """Tracing and compiling. Where JAX reports none: what the first call took beyond a later
+        one, its first touch of memory too.
+        """
         return self.compiler or max(0.0, self.first - self.median)
 
 
 class Ratio(NamedTuple):
-    """How many times as long one function takes as another: the ratio of the medians, and its 95% bootstrap interval."""
+    """How many times as long one function takes as another: the ratio of the medians, and its 95%
+    bootstrap interval.
+    """
 
     value: float
     low: float
@@ -83,11 +92,13 @@ def measure(
     seen: Callable[[str, Any], None] = lambda name, result: None,
     failed: Callable[[str, Exception], None] | None = None,
 ) -> dict[str, Timing]:
-    """Time every run over `rounds` interleaved rounds, after one call that compiles and two that warm up.
+    """Time every run over `rounds` interleaved rounds, after one call that compiles and two that
+    warm up.
 
-    A sample is as many calls as take `least` seconds, each waited for, or with `queued` only the last (an accelerator works while
-    the next call is sent). After `limit` seconds no further round begins, once there are `fewest`. `pause` seconds pass before each
-    sample, for the threads of another library to stop spinning. `seen` gets each name and its first result, outside the clock.
+    A sample is as many calls as take `least` seconds, each waited for, or with `queued` only the
+    last (an accelerator works while the next call is sent). After `limit` seconds no further round
+    begins, once there are `fewest`. `pause` seconds pass before each sample, for the threads of
+    another library to stop spinning. `seen` gets each name and its first result, outside the clock.
     A run that raises while it warms up is left out and told to `failed`, where that is given.
     """
     first, compiler, calls = {}, {}, {}
@@ -100,7 +111,11 @@ def measure(
                 raise
             failed(name, error)
             continue
-        first[name], compiler[name], calls[name] = seconds, compiling, max(1, math.ceil(least / max(once, 1e-7)))
+        first[name], compiler[name], calls[name] = (
+            seconds,
+            compiling,
+            max(1, math.ceil(least / max(once, 1e-7))),
+        )
     names, rng, start = list(first), np.random.default_rng(seed), clock()
     samples: dict[str, list[float]] = {name: [] for name in names}
     with _no_collection():
@@ -109,16 +124,25 @@ def measure(
                 break
             for i in rng.permutation(len(names)):
                 time.sleep(pause)
-                samples[names[i]].append(_sample(runs[names[i]], calls[names[i]], queued, clock, wait))
-    return {name: Timing(first[name], np.array(samples[name]), calls[name], compiler[name]) for name in names}
+                samples[names[i]].append(
+                    _sample(runs[names[i]], calls[names[i]], queued, clock, wait)
+                )
+    return {
+        name: Timing(first[name], np.array(samples[name]), calls[name], compiler[name])
+        for name in names
+    }
 
 
 def ratio(a: np.ndarray, b: np.ndarray, *, draws: int = 4000, seed: int = 0) -> Ratio:
-    """How many times as long a takes as b: their samples, one entry a round. Rounds are resampled whole, as pairs."""
+    """How many times as long a takes as b: their samples, one entry a round. Rounds are resampled
+    whole, as pairs.
+    """
     pairs = min(len(a), len(b))
     x, y = np.asarray(a)[:pairs], np.asarray(b)[:pairs]
     drawn = np.random.default_rng(seed).integers(pairs, size=(draws, pairs))
-    low, high = np.quantile(np.median(x[drawn], axis=1) / np.median(y[drawn], axis=1), (0.025, 0.975))
+    low, high = np.quantile(
+        np.median(x[drawn], axis=1) / np.median(y[drawn], axis=1), (0.025, 0.975)
+    )
     return Ratio(float(np.median(x) / np.median(y)), float(low), float(high), pairs)
 
 

@@ -1,4 +1,6 @@
-"""The zoo: one architecture a file, each a function that returns a net, and INPUT, the shape of one image it is made for."""
+"""The zoo: one architecture a file, each a function that returns a net, and INPUT, the shape of one
+image it is made for.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,8 @@ from . import (
 
 
 class Model(NamedTuple):
-    """A net as a function of `classes` and, where several forms are published, `variant`; and the shape of one image.
+    """A net as a function of `classes` and, where several forms are published, `variant`; and the
+    shape of one image.
 
     `shaped`, of the same arguments, gives that shape where they change it.
     """
@@ -80,10 +83,18 @@ MODELS = {
     "googlenet": Model(googlenet.googlenet, googlenet.INPUT),
     "inception_v4": Model(inception_v4.inception_v4, inception_v4.INPUT),
     **{f"resnet{n}": Model(partial(resnet.resnet, n), resnet.INPUT) for n in resnet.BLOCKS},
-    **{f"cifar_resnet{n}": Model(partial(cifar_resnet.cifar_resnet, n), cifar_resnet.INPUT) for n in cifar_resnet.DEPTHS},
-    **{f"preact_resnet{n}": Model(partial(preact_resnet.preact_resnet, n), preact_resnet.INPUT) for n in preact_resnet.UNITS},
     **{
-        f"preact_resnet{n}": Model(partial(cifar_preact_resnet.cifar_preact_resnet, n), cifar_preact_resnet.INPUT)
+        f"cifar_resnet{n}": Model(partial(cifar_resnet.cifar_resnet, n), cifar_resnet.INPUT)
+        for n in cifar_resnet.DEPTHS
+    },
+    **{
+        f"preact_resnet{n}": Model(partial(preact_resnet.preact_resnet, n), preact_resnet.INPUT)
+        for n in preact_resnet.UNITS
+    },
+    **{
+        f"preact_resnet{n}": Model(
+            partial(cifar_preact_resnet.cifar_preact_resnet, n), cifar_preact_resnet.INPUT
+        )
         for n in cifar_preact_resnet.UNITS
     },
     "dilated_frontend": Model(dilated.dilated_frontend, dilated.INPUT),
@@ -92,21 +103,36 @@ MODELS = {
 }
 
 
-def build(name: str, *, classes: int | None = None, variant: str | None = None, in_shape: Sequence[int] = ()) -> tuple[Layer, Shape]:
-    """A net and the shape of one image for it; without `classes` and `variant`, as it was published.
+def build(
+    name: str,
+    *,
+    classes: int | None = None,
+    variant: str | None = None,
+    in_shape: Sequence[int] = (),
+) -> tuple[Layer, Shape]:
+    """A net and the shape of one image for it; without `classes` and `variant`, as it was
+    published.
 
-    `name` is one of MODELS; a pattern such as "INPUT32x32x3 -> [CONV3-64 -> RELU]*2 -> POOL -> FC-10"; or FILE.py:FUNCTION, where the
-    function returns a net, takes `classes` if it can have other numbers of them, and INPUT of the file is the shape.
-    `in_shape` goes before the net's own; a pattern and a file may give none, and then the shape returned is () without it.
-    Raises InputError for a name, a variant or a number of classes that cannot be, listing near names or the variants there are.
+    `name` is one of MODELS; a pattern such as "INPUT32x32x3 -> [CONV3-64 -> RELU]*2 -> POOL ->
+    FC-10"; or FILE.py:FUNCTION, where the function returns a net, takes `classes` if it can have
+    other numbers of them, and INPUT of the file is the shape. `in_shape` goes before the net's own;
+    a pattern and a file may give none, and then the shape returned is () without it. Raises
+    InputError for a name, a variant or a number of classes that cannot be, listing near names or
+    the variants there are.
     """
     if classes is not None and classes < 1:
         raise InputError(f"{name}: classes={classes}, a whole number of at least 1 was expected")
-    given = {what: value for what, value in (("classes", classes), ("variant", variant)) if value is not None}
+    given = {
+        what: value
+        for what, value in (("classes", classes), ("variant", variant))
+        if value is not None
+    }
     if own.is_pattern(name) or own.is_file(name):
         if variant is not None and own.is_pattern(name):
             raise InputError(f"{name}: a pattern has no variants; leave the variant out")
-        net, shape = own.from_pattern(name, classes) if own.is_pattern(name) else own.from_file(name, given)
+        net, shape = (
+            own.from_pattern(name, classes) if own.is_pattern(name) else own.from_file(name, given)
+        )
     else:
         net, shape = _published(name, given)
     return net, as_shape(in_shape) if in_shape else shape
@@ -114,20 +140,39 @@ def build(name: str, *, classes: int | None = None, variant: str | None = None, 
 
 def _published(name: str, given: dict[str, Any]) -> tuple[Layer, Shape]:
     if name not in MODELS:
-        raise InputError(f"unknown model {name!r}; {near(name, MODELS)} (or give a pattern, or FILE.py:FUNCTION)")
+        raise InputError(
+            f"unknown model {name!r}; {near(name, MODELS)} (or give a pattern, or FILE.py:FUNCTION)"
+        )
     variant, model = given.get("variant"), MODELS[name]
     if variant is not None and "variant" not in signature(model.net).parameters:
-        raise InputError(f"{name}: unknown variant {variant!r}; this net has one form only, leave the variant out")
+        raise InputError(
+            f"{name}: unknown variant {variant!r}; this net has one form only, leave the variant "
+            "out"
+        )
     try:
         return model.net(**given), model.shaped(**given) if model.shaped else model.in_shape
     except InputError as error:
         raise InputError(f"{name}: {error}") from None
 
 
-def sized(name: str, *, classes: int | None = None, variant: str | None = None, in_shape: Sequence[int] = ()) -> tuple[Layer, Shape]:
-    """The same, with a shape in any case. Raises InputError where neither the net nor `in_shape` gives one."""
+def sized(
+    name: str,
+    *,
+    classes: int | None = None,
+    variant: str | None = None,
+    in_shape: Sequence[int] = (),
+) -> tuple[Layer, Shape]:
+    """The same, with a shape in any case. Raises InputError where neither the net nor `in_shape`
+    gives one.
+    """
     net, shape = build(name, classes=classes, variant=variant, in_shape=in_shape)
     if not shape:
-        where = "INPUT32x32x3 at its beginning" if own.is_pattern(name) else "INPUT = (32, 32, 3) in the file"
-        raise InputError(f"{name}: says nothing of the size of an image; give --in-shape 32 32 3, or {where}")
+        where = (
+            "INPUT32x32x3 at its beginning"
+            if own.is_pattern(name)
+            else "INPUT = (32, 32, 3) in the file"
+        )
+        raise InputError(
+            f"{name}: says nothing of the size of an image; give --in-shape 32 32 3, or {where}"
+        )
     return net, shape

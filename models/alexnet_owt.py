@@ -1,9 +1,10 @@
 """AlexNet-OWT, the one-tower AlexNet of "one weird trick", 224x224x3: 61,100,840 parameters.
 
-Krizhevsky 2014, "One weird trick for parallelizing convolutional neural networks". No groups and no normalisation. `variant`:
-"benchmark" is soumith/convnet-benchmarks', which leaves dropout out and lets its dense layers' rectifier return 1e-6
-where this one returns 0; "torchvision" drops half before the first two dense layers, and averages its 6x6 maps to 6x6, which is
-nothing at 224x224 and is left out. 224 does not fit conv1: a pixel stays unseen (55.25 outputs).
+Krizhevsky 2014, "One weird trick for parallelizing convolutional neural networks". No groups and no
+normalisation. `variant`: "benchmark" is soumith/convnet-benchmarks', which leaves dropout out and
+lets its dense layers' rectifier return 1e-6 where this one returns 0; "torchvision" drops half
+before the first two dense layers, and averages its 6x6 maps to 6x6, which is nothing at 224x224 and
+is left out. 224 does not fit conv1: a pixel stays unseen (55.25 outputs).
 """
 
 from typing import Literal

@@ -1,11 +1,12 @@
 """All-CNN for CIFAR-10, 32x32x3, and the nets it is derived from.
 
-Springenberg, Dosovitskiy, Brox and Riedmiller 2014, "Striving for Simplicity: The All Convolutional Net". Two blocks of
-96 and 192 maps, each halving the size, then 3x3, 1x1, 1x1 and the mean over 6x6; a ReLU after every convolution, the last too.
-`variant` says how a block ends: "base" with a 3x3 max pool, stride 2; "strided" with that stride in its last convolution;
-"conv_pool" with one more 3x3 convolution and the pool; "all" with a 3x3 convolution of stride 2.
-Parameters of A, B, C: 1,254,250, 1,300,618, 1,369,738; as "base" or "strided": 839,242, 885,610, 954,730. (The paper's table 3
-prints 0.9 to 1.4 M.)
+Springenberg, Dosovitskiy, Brox and Riedmiller 2014, "Striving for Simplicity: The All Convolutional
+Net". Two blocks of 96 and 192 maps, each halving the size, then 3x3, 1x1, 1x1 and the mean over
+6x6; a ReLU after every convolution, the last too. `variant` says how a block ends: "base" with a
+3x3 max pool, stride 2; "strided" with that stride in its last convolution; "conv_pool" with one
+more 3x3 convolution and the pool; "all" with a 3x3 convolution of stride 2. Parameters of A, B, C:
+1,254,250, 1,300,618, 1,369,738; as "base" or "strided": 839,242, 885,610, 954,730. (The paper's
+table 3 prints 0.9 to 1.4 M.)
 """
 
 from typing import Literal

@@ -1,7 +1,8 @@
 """Caffe's CIFAR-10 examples, 32x32x3: quick with 145,578 parameters, full with 89,578.
 
-Both pool the first maps before their ReLU and later maps, by averages, after it; full normalises within each map and has one dense
-layer where quick has two. Source: caffe examples/cifar10/cifar10_quick_train_test.prototxt and cifar10_full_train_test.prototxt.
+Both pool the first maps before their ReLU and later maps, by averages, after it; full normalises
+within each map and has one dense layer where quick has two. Source: caffe
+examples/cifar10/cifar10_quick_train_test.prototxt and cifar10_full_train_test.prototxt.
 """
 
 from jconv import AvgPool, Conv, Dense, Flatten, Layer, LocalResponseNorm, MaxPool, Relu, Sequential

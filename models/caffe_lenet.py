@@ -1,4 +1,5 @@
-"""LeNet as Caffe's MNIST example has it: no activation after the convolutions. 431,080 parameters at 28x28x1.
+"""LeNet as Caffe's MNIST example has it: no activation after the convolutions. 431,080 parameters
+at 28x28x1.
 
 Pixels are divided by 256 outside the net. Source: caffe examples/mnist/lenet_train_test.prototxt.
 """

@@ -9,7 +9,9 @@ from jconv.errors import InputError, unknown
 
 
 def check_variant(variant: str, words) -> None:
-    """Refuse a variant that is not among a Literal's words. Raises InputError naming those there are."""
+    """Refuse a variant that is not among a Literal's words. Raises InputError naming those there
+    are.
+    """
     check_known("variant", variant, get_args(words))
 
 

@@ -1,7 +1,7 @@
 """The network of ConvNetJS's CIFAR-10 demo. 22,466 parameters at 32x32x3.
 
-Pixels go in as value/255 - 0.5. Weights are drawn from N(0, 1/sqrt(fan_in)), biases before a ReLU start at 0.1.
-Source: ConvNetJS, demo/cifar10.html.
+Pixels go in as value/255 - 0.5. Weights are drawn from N(0, 1/sqrt(fan_in)), biases before a ReLU
+start at 0.1. Source: ConvNetJS, demo/cifar10.html.
 """
 
 from jconv import Conv, Dense, Flatten, Layer, MaxPool, Relu, Sequential
@@ -11,7 +11,9 @@ INPUT = (32, 32, 3)
 
 
 def convnetjs(classes: int = 10) -> Layer:
-    conv = lambda features: Conv(features, 5, padding=2, kernel_init=convnetjs_normal(), bias_init=constant(0.1))
+    conv = lambda features: Conv(
+        features, 5, padding=2, kernel_init=convnetjs_normal(), bias_init=constant(0.1)
+    )
     return Sequential(
         conv1=conv(16),  # 32x32x16
         relu1=Relu(),

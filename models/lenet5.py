@@ -1,9 +1,10 @@
 """LeNet-5, 32x32x1: the modern form, 61,706 parameters, and the original, 60,000.
 
-LeCun, Bottou, Bengio and Haffner 1998, "Gradient-Based Learning Applied to Document Recognition". Modern: full connections, ReLU,
-max pooling, linear scores. The original: C3 reads a part of S2's maps, pools have a trained coefficient and bias, and the output
-is the (negative) squared distance to a code of 84 signs a class. The 840 codes are fixed: they are state, not parameters.
-Here they are drawn at random; the paper draws each digit as a 7x12 picture. Source: LeCun et al. 1998.
+LeCun, Bottou, Bengio and Haffner 1998, "Gradient-Based Learning Applied to Document Recognition".
+Modern: full connections, ReLU, max pooling, linear scores. The original: C3 reads a part of S2's
+maps, pools have a trained coefficient and bias, and the output is the (negative) squared distance
+to a code of 84 signs a class. The 840 codes are fixed: they are state, not parameters. Here they
+are drawn at random; the paper draws each digit as a 7x12 picture. Source: LeCun et al. 1998.
 """
 
 from jconv import Conv, Dense, Flatten, Layer, MaxPool, Rbf, Relu, Sequential, Subsampling, Tanh

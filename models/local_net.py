@@ -1,8 +1,9 @@
-"""cuda-convnet's locally connected CIFAR-10 nets, 32x32x3: local_13pct with 1,901,386 parameters, local_11pct with 3,672,906.
+"""cuda-convnet's locally connected CIFAR-10 nets, 32x32x3: local_13pct with 1,901,386 parameters,
+local_11pct with 3,672,906.
 
-They are called by their test error. Their last two convolutions share no weights over the image. Source: cuda-convnet's
-layers-conv-local-13pct.cfg and layers-conv-local-11pct.cfg (Krizhevsky 2011), whose pools round up and whose "cmrnorm" divides
-its scale by its size.
+They are called by their test error. Their last two convolutions share no weights over the image.
+Source: cuda-convnet's layers-conv-local-13pct.cfg and layers-conv-local-11pct.cfg (Krizhevsky
+2011), whose pools round up and whose "cmrnorm" divides its scale by its size.
 """
 
 from jconv import Conv, Dense, Flatten, Layer, Local, LocalResponseNorm, MaxPool, Relu, Sequential

@@ -1,8 +1,9 @@
 """Network in Network for CIFAR-10, 32x32x3: 966,986 parameters.
 
-Lin, Chen and Yan 2013, "Network In Network": each 5x5 or 3x3 convolution is followed by two 1x1 ones ("cccp"), a ReLU after every
-one, the last too, and the last maps are averaged into the scores. `variant`: "cuda-convnet" is the authors' own,
-"caffe" its port in Caffe's zoo, whose second pool averages. The published average pool is 8x8; at 32x32 the global one here is it.
+Lin, Chen and Yan 2013, "Network In Network": each 5x5 or 3x3 convolution is followed by two 1x1
+ones ("cccp"), a ReLU after every one, the last too, and the last maps are averaged into the scores.
+`variant`: "cuda-convnet" is the authors' own, "caffe" its port in Caffe's zoo, whose second pool
+averages. The published average pool is 8x8; at 32x32 the global one here is it.
 """
 
 from typing import Literal
@@ -18,7 +19,9 @@ Variant = Literal["cuda-convnet", "caffe"]
 
 def nin(classes: int = 10, variant: Variant = "cuda-convnet") -> Layer:
     check_variant(variant, Variant)
-    conv = lambda features, kernel=1: Conv(features, kernel, padding=kernel // 2, kernel_init=gaussian(0.05))
+    conv = lambda features, kernel=1: Conv(
+        features, kernel, padding=kernel // 2, kernel_init=gaussian(0.05)
+    )
     second = AvgPool if variant == "caffe" else MaxPool
     return Sequential(
         conv1=conv(192, 5),  # 32x32x192

@@ -1,7 +1,8 @@
 """OverFeat, the fast model, as convnet-benchmarks has it, 231x231x3: 145,920,872 parameters.
 
-Sermanet et al. 2013, "OverFeat: Integrated Recognition, Localization and Detection using Convolutional Networks".
-The benchmark leaves dropout out; its dense layers' rectifier returns 1e-6 where this one returns 0.
+Sermanet et al. 2013, "OverFeat: Integrated Recognition, Localization and Detection using
+Convolutional Networks". The benchmark leaves dropout out; its dense layers' rectifier returns 1e-6
+where this one returns 0.
 """
 
 from jconv import Conv, Dense, Flatten, Layer, MaxPool, Relu, Sequential

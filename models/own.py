@@ -42,7 +42,9 @@ def absolute(model: str) -> str:
 
 
 def from_pattern(text: str, classes: int | None) -> tuple[Layer, Shape]:
-    """The net of a pattern, and the shape that its INPUT gives, () for none. `classes` are the features of its last FC."""
+    """The net of a pattern, and the shape that its INPUT gives, () for none. `classes` are the
+    features of its last FC.
+    """
     net = pattern(text)
     name, last = net.layers[-1]
     if classes is not None and isinstance(last, Dense) and last.features != classes:
@@ -51,7 +53,8 @@ def from_pattern(text: str, classes: int | None) -> tuple[Layer, Shape]:
 
 
 def from_file(model: str, arguments: dict[str, Any]) -> tuple[Layer, Shape]:
-    """The net that FILE.py:FUNCTION gives, and INPUT of that file, the shape of one example, or () where it has none.
+    """The net that FILE.py:FUNCTION gives, and INPUT of that file, the shape of one example, or ()
+    where it has none.
 
     Of `arguments`, such as `classes`, the function gets those that it takes.
     """
@@ -62,21 +65,31 @@ def from_file(model: str, arguments: dict[str, Any]) -> tuple[Layer, Shape]:
     except Exception as error:  # whatever a stranger's function raises
         raise InputError(f"{model}: {type(error).__name__}: {error}") from error
     if not isinstance(net, Layer):
-        raise InputError(f"{model}: returns {type(net).__name__}, a net was expected, such as Sequential(...)")
+        raise InputError(
+            f"{model}: returns {type(net).__name__}, a net was expected, such as Sequential(...)"
+        )
     in_shape = getattr(module, "INPUT", ())
     return net, as_shape(in_shape, f"{model}: INPUT") if in_shape != () else ()
 
 
 def own_layers(model: str) -> list[type[Layer]]:
-    """The classes of layers in the file of a model FILE.py:FUNCTION; none for other models. For `load_weights(path, own=...)`."""
+    """The classes of layers in the file of a model FILE.py:FUNCTION; none for other models. For
+    `load_weights(path, own=...)`.
+    """
     if not is_file(model) or is_pattern(model):
         return []
     classes = vars(_function(model)[1]).values()
-    return [c for c in classes if isinstance(c, type) and issubclass(c, Layer) and not c.__module__.startswith("jconv.")]
+    return [
+        c
+        for c in classes
+        if isinstance(c, type) and issubclass(c, Layer) and not c.__module__.startswith("jconv.")
+    ]
 
 
 def load_run(folder: Path) -> Weights:
-    """The weights of a finished training, by the layers of the file that its net is from, where it is. Raises InputError."""
+    """The weights of a finished training, by the layers of the file that its net is from, where it
+    is. Raises InputError.
+    """
     from jconv.train.run import open_run, read_config  # these need further libraries
     from jconv.weights import load_weights
 
@@ -92,12 +105,21 @@ def _function(model: str) -> tuple[Callable[..., Any], ModuleType]:
     if not path.is_file():
         raise InputError(f"{file}: there is no such file")
     module = _imported(path.absolute())
-    functions = [n for n, f in vars(module).items() if callable(f) and getattr(f, "__module__", "") == module.__name__ and n[0] != "_"]
+    functions = [
+        n
+        for n, f in vars(module).items()
+        if callable(f) and getattr(f, "__module__", "") == module.__name__ and n[0] != "_"
+    ]
     functions = [n for n in functions if not isinstance(getattr(module, n), type)]
     if not name:
-        raise InputError(f"{file}: say which function makes the net: {file}:{functions[0] if functions else 'FUNCTION'}")
+        raise InputError(
+            f"{file}: say which function makes the net: "
+            f"{file}:{functions[0] if functions else 'FUNCTION'}"
+        )
     if not callable(function := getattr(module, name, None)):
-        raise InputError(f"{file}: has no function {name!r}; {near(name, functions) or 'it has none'}")
+        raise InputError(
+            f"{file}: has no function {name!r}; {near(name, functions) or 'it has none'}"
+        )
     return function, module
 
 

@@ -1,25 +1,52 @@
-"""Pre-activation ResNet for ImageNet, 224x224x3: norm and ReLU before each convolution, nothing after the sum.
+"""Pre-activation ResNet for ImageNet, 224x224x3: norm and ReLU before each convolution, nothing
+after the sum.
 
-He, Zhang, Ren and Sun 2016, "Identity Mappings in Deep Residual Networks"; fb.resnet.torch's preresnet. A unit that
-changes the shape applies its first norm and ReLU before both branches, and its projection has no norm; the very first unit finds
-them in the stem. A bottleneck's stride is on its 3x3. Parameters:
+He, Zhang, Ren and Sun 2016, "Identity Mappings in Deep Residual Networks"; fb.resnet.torch's
+preresnet. A unit that changes the shape applies its first norm and ReLU before both branches, and
+its projection has no norm; the very first unit finds them in the stem. A bottleneck's stride is on
+its 3x3. Parameters:
 18 11,687,720   34 21,795,880   50 25,549,352   101 44,541,480   152 60,185,128   200 64,666,152
 """
 
 from collections.abc import Callable, Sequence
 
-from jconv import BatchNorm, Conv, Dense, GlobalAvgPool, Identity, Layer, MaxPool, Relu, Residual, Sequential
+from jconv import (
+    BatchNorm,
+    Conv,
+    Dense,
+    GlobalAvgPool,
+    Identity,
+    Layer,
+    MaxPool,
+    Relu,
+    Residual,
+    Sequential,
+)
 from jconv.layers import msra_normal, torch_uniform
 
 from .choice import check_known
 
 INPUT = (224, 224, 3)
-UNITS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3), 200: (3, 24, 36, 3)}
+UNITS = {
+    18: (2, 2, 2, 2),
+    34: (3, 4, 6, 3),
+    50: (3, 4, 6, 3),
+    101: (3, 4, 23, 3),
+    152: (3, 8, 36, 3),
+    200: (3, 24, 36, 3),
+}
 SAME = Identity()
 
 
 def conv(features: int, kernel: int, stride: int = 1) -> Layer:
-    return Conv(features, kernel, stride=stride, padding=kernel // 2, bias=False, kernel_init=msra_normal(fan="out"))
+    return Conv(
+        features,
+        kernel,
+        stride=stride,
+        padding=kernel // 2,
+        bias=False,
+        kernel_init=msra_normal(fan="out"),
+    )
 
 
 def basic(out: int, stride: int) -> list[Layer]:
@@ -45,11 +72,22 @@ def unit(convolutions: list[Layer], shortcut: Layer = SAME, activated: bool = Fa
     return Sequential(**first, add=Residual(Sequential(**body), shortcut, then=Identity()))
 
 
-def stages(kind: Callable, shortcut: Callable, channels: int, outs: Sequence[int], counts: Sequence[int], activated: bool = False) -> dict:
+def stages(
+    kind: Callable,
+    shortcut: Callable,
+    channels: int,
+    outs: Sequence[int],
+    counts: Sequence[int],
+    activated: bool = False,
+) -> dict:
     layers = {}
     for i, (out, count) in enumerate(zip(outs, counts, strict=True), 1):  # 56x56, 28x28, 14x14, 7x7
         stride = 1 if i == 1 else 2
-        first = unit(kind(out, stride), SAME if channels == out else shortcut(out, stride), activated and i == 1)
+        first = unit(
+            kind(out, stride),
+            SAME if channels == out else shortcut(out, stride),
+            activated and i == 1,
+        )
         units = [first, *[unit(kind(out, 1))] * (count - 1)]
         layers[f"stage{i}"] = Sequential(**{f"block{j}": u for j, u in enumerate(units, 1)})
         channels = out
@@ -57,11 +95,25 @@ def stages(kind: Callable, shortcut: Callable, channels: int, outs: Sequence[int
 
 
 def head(classes: int) -> dict[str, Layer]:
-    return {"bn": BatchNorm(), "relu": Relu(), "pool": GlobalAvgPool(), "fc": Dense(classes, kernel_init=torch_uniform())}
+    return {
+        "bn": BatchNorm(),
+        "relu": Relu(),
+        "pool": GlobalAvgPool(),
+        "fc": Dense(classes, kernel_init=torch_uniform()),
+    }
 
 
 def preact_resnet(depth: int, classes: int = 1000) -> Layer:
     check_known("depth", depth, UNITS)
-    kind, outs = (basic, (64, 128, 256, 512)) if depth < 50 else (bottleneck, (256, 512, 1024, 2048))
-    stem = {"conv1": conv(64, 7, 2), "bn1": BatchNorm(), "relu1": Relu(), "pool1": MaxPool(3, 2, padding=1)}  # 56x56x64
-    return Sequential(**stem, **stages(kind, project, 64, outs, UNITS[depth], activated=True), **head(classes))
+    kind, outs = (
+        (basic, (64, 128, 256, 512)) if depth < 50 else (bottleneck, (256, 512, 1024, 2048))
+    )
+    stem = {
+        "conv1": conv(64, 7, 2),
+        "bn1": BatchNorm(),
+        "relu1": Relu(),
+        "pool1": MaxPool(3, 2, padding=1),
+    }  # 56x56x64
+    return Sequential(
+        **stem, **stages(kind, project, 64, outs, UNITS[depth], activated=True), **head(classes)
+    )

@@ -1,24 +1,36 @@
-"""Where a published figure about a net of the zoo is not the net's own: what was said, and what is true.
+"""Where a published figure about a net of the zoo is not the net's own: what was said, and what is
+true.
 
-`jconv summary MODEL` prints these below the table. What else of the CS231n notes is not so: dense evaluation equals its crops for nets
-without padding only, and half the stride takes four passes, not two (jconv/network/dense.py); three 224x224x64 volumes with gradients
-take 73.5 MiB, not 72 MB (jconv/network/linting.py); no symmetric padding fits a 3-wide window of stride 2 on 32 pixels; the notes'
-dilation 0 is dilation 1 here; convolutions are 5 wide at most, not at least; the rule that windows fit exactly is broken by GoogLeNet,
-ResNet, Network in Network, ZFNet, All-CNN and AlexNet-OWT, whose published rounding is kept.
+`jconv summary MODEL` prints these below the table. What else of the CS231n notes is not so: dense
+evaluation equals its crops for nets without padding only, and half the stride takes four passes,
+not two (jconv/network/dense.py); three 224x224x64 volumes with gradients take 73.5 MiB, not 72 MB
+(jconv/network/linting.py); no symmetric padding fits a 3-wide window of stride 2 on 32 pixels; the
+notes' dilation 0 is dilation 1 here; convolutions are 5 wide at most, not at least; the rule that
+windows fit exactly is broken by GoogLeNet, ResNet, Network in Network, ZFNet, All-CNN and
+AlexNet-OWT, whose published rounding is kept.
 """
 
-NOT_EXACT = "the notes call sizes that do not fit exactly invalid; this net has some, as published, and rounds them"
+NOT_EXACT = (
+    "the notes call sizes that do not fit exactly invalid; this net has some, as published, and "
+    "rounds them"
+)
 DILATION = "the notes count dilation from 0; here 1 is the dense convolution"
 ALL_CNN = "the paper's table 3 prints {} M parameters; by arithmetic it is {}"
 
 REMARKS = {
     "vgg16": (
-        "the notes' total is 24M values, 93 MB an image; their own rows sum to 15,237,608 values, 60.95 MB",
-        "the notes have the early convolutions take the most time; stages 3 and 4 take 59.8% of the multiply-adds, stage 1 12.5%",
+        "the notes' total is 24M values, 93 MB an image; their own rows sum to 15,237,608 values, "
+        "60.95 MB",
+        "the notes have the early convolutions take the most time; stages 3 and 4 take 59.8% of "
+        "the multiply-adds, stage 1 12.5%",
     ),
-    "googlenet": ("the notes say 4M parameters; it is 6,998,552 without the auxiliary heads, 13,378,280 with", NOT_EXACT),
+    "googlenet": (
+        "the notes say 4M parameters; it is 6,998,552 without the auxiliary heads, 13,378,280 with",
+        NOT_EXACT,
+    ),
     "alexnet": (
-        "the notes give it five pools and 7x7x512 values before its dense layers, which is VGG-16; it has three, and 6x6x256",
+        "the notes give it five pools and 7x7x512 values before its dense layers, which is VGG-16; "
+        "it has three, and 6x6x256",
         "the paper's 224 pixels fit no padding that is the same on both sides; 227 do",
         "the paper prints 253,440 neurons for the first layer; 55x55x96 is 290,400",
     ),

@@ -1,4 +1,5 @@
-"""The small VGG drawn at the head of the CS231n notes: [conv-relu-conv-relu-pool]x3-fc, ten 3x3 maps. 6,440 parameters at 32x32x3.
+"""The small VGG drawn at the head of the CS231n notes: [conv-relu-conv-relu-pool]x3-fc, ten 3x3
+maps. 6,440 parameters at 32x32x3.
 
 The notes round to "7000 parameters"; ten maps, counted off their figure, give 6,440.
 """

@@ -1,15 +1,30 @@
-"""VGG, 224x224x3: stages of small convolutions, each doubling the maps and halving their size, and three dense layers.
+"""VGG, 224x224x3: stages of small convolutions, each doubling the maps and halving their size, and
+three dense layers.
 
-Simonyan and Zisserman 2014, "Very Deep Convolutional Networks for Large-Scale Image Recognition". Parameters:
-A 132,863,336 (with its one local response norm the same)   B 133,047,848   C 133,638,952   D 138,357,544   E 143,667,240
+Simonyan and Zisserman 2014, "Very Deep Convolutional Networks for Large-Scale Image Recognition".
+Parameters:
+A 132,863,336 (with its one local response norm the same)   B 133,047,848   C 133,638,952
+D 138,357,544   E 143,667,240
 with batch norm, torchvision's: A 132,868,840   B 133,053,736   D 138,365,992   E 143,678,248
-D holds 15,237,608 values for one image, 60.95 MB: the rows of the notes' table, whose total line says 24M and 93 MB.
-Deviation: the paper starts deeper nets from its trained A; the initializers are torchvision's, which train from scratch.
+D holds 15,237,608 values for one image, 60.95 MB: the rows of the notes' table, whose total line
+says 24M and 93 MB. Deviation: the paper starts deeper nets from its trained A; the initializers are
+torchvision's, which train from scratch.
 """
 
 from typing import Literal, get_args
 
-from jconv import BatchNorm, Conv, Dense, Dropout, Flatten, Layer, LocalResponseNorm, MaxPool, Relu, Sequential
+from jconv import (
+    BatchNorm,
+    Conv,
+    Dense,
+    Dropout,
+    Flatten,
+    Layer,
+    LocalResponseNorm,
+    MaxPool,
+    Relu,
+    Sequential,
+)
 from jconv.layers import gaussian, msra_normal
 
 from .choice import check_known
@@ -30,10 +45,14 @@ def vgg(configuration: str, norm: Norm = "none", classes: int = 1000) -> Layer:
     check_known("configuration", configuration, CONVOLUTIONS)
     check_known("norm", norm, get_args(Norm))
     layers = {}
-    for stage, (width, count) in enumerate(zip(WIDTHS, CONVOLUTIONS[configuration], strict=True), 1):
+    for stage, (width, count) in enumerate(
+        zip(WIDTHS, CONVOLUTIONS[configuration], strict=True), 1
+    ):
         for i in range(1, count + 1):
             kernel = 1 if configuration == "C" and i == 3 else 3
-            layers[f"conv{stage}_{i}"] = Conv(width, kernel, padding=kernel // 2, kernel_init=msra_normal(fan="out"))
+            layers[f"conv{stage}_{i}"] = Conv(
+                width, kernel, padding=kernel // 2, kernel_init=msra_normal(fan="out")
+            )
             if norm == "batch":
                 layers[f"bn{stage}_{i}"] = BatchNorm()
             layers[f"relu{stage}_{i}"] = Relu()

@@ -1,10 +1,11 @@
 """ZFNet, 224x224x3: 62,357,608 parameters, or 107,627,624 with the wide middle.
 
 Zeiler and Fergus 2013, "Visualizing and Understanding Convolutional Networks". `variant`:
-"paper" is its figure 3, "expanded" its middle layers of 512, 1024 and 512 maps. The paper says contrast normalisation
-"across feature maps" and gives no numbers: here AlexNet's.
-"caffe" is the ZF of py-faster-rcnn: padded, normalised within each map before the pool, 15x15 at the end. Its 6x6 region pooling
-is here a max pool of 5 pixels with stride 2, so that the dense layers have their published shapes.
+"paper" is its figure 3, "expanded" its middle layers of 512, 1024 and 512 maps. The paper says
+contrast normalisation "across feature maps" and gives no numbers: here AlexNet's. "caffe" is the ZF
+of py-faster-rcnn: padded, normalised within each map before the pool, 15x15 at the end. Its 6x6
+region pooling is here a max pool of 5 pixels with stride 2, so that the dense layers have their
+published shapes.
 """
 
 from typing import Literal
@@ -27,13 +28,20 @@ def zfnet(classes: int = 1000, variant: Variant = "paper") -> Layer:
         if caffe:
             norm = LocalResponseNorm(3, alpha=5e-5, beta=0.75, within=True)
             return {f"norm{i}": norm, f"pool{i}": MaxPool(3, 2, padding=1, rounding="ceil")}
-        return {f"pool{i}": MaxPool(3, 2, rounding="ceil"), f"norm{i}": LocalResponseNorm(5, alpha=1e-4, beta=0.75)}
+        return {
+            f"pool{i}": MaxPool(3, 2, rounding="ceil"),
+            f"norm{i}": LocalResponseNorm(5, alpha=1e-4, beta=0.75),
+        }
 
     return Sequential(
-        conv1=Conv(96, 7, stride=2, padding=3 if caffe else 1, kernel_init=init),  # 110x110x96, caffe 112x112
+        conv1=Conv(
+            96, 7, stride=2, padding=3 if caffe else 1, kernel_init=init
+        ),  # 110x110x96, caffe 112x112
         relu1=Relu(),
         **shrink(1),  # 55x55x96, caffe 57x57
-        conv2=Conv(256, 5, stride=2, padding=2 if caffe else 0, kernel_init=init),  # 26x26x256, caffe 29x29
+        conv2=Conv(
+            256, 5, stride=2, padding=2 if caffe else 0, kernel_init=init
+        ),  # 26x26x256, caffe 29x29
         relu2=Relu(),
         **shrink(2),  # 13x13x256, caffe 15x15
         conv3=Conv(middle[0], 3, padding=1, kernel_init=init),

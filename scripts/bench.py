@@ -1,22 +1,31 @@
 """Measure jconv against plain lax, Flax NNX, Equinox and PyTorch, in turn in one process.
 
-    jconv bench                                                  whole training steps: LeNet to ResNet-50, ten minutes on two cores
-    jconv bench --suite ops nets train compile memory            everything for a CPU
-    jconv bench --suite ops --cases depthwise "max pool"         cases with one of these words in their name
-    jconv bench --suite scan                                     inside lax.scan, and written out
-    jconv bench --suite plan                                     whether each row of the plan still holds on this machine and jax
-    jconv bench --suite gpu                                      an accelerator's cases
-    jconv bench --suite ops --toy --pairs 3                      small, to see that all works
-    jconv bench --suite gpu --ahead v5e:2x2                      compiled for a TPU that need not be there, and not run
+    jconv bench
+        whole training steps: LeNet to ResNet-50, ten minutes on two cores
+    jconv bench --suite ops nets train compile memory
+        everything for a CPU
+    jconv bench --suite ops --cases depthwise "max pool"
+        cases with one of these words in their name
+    jconv bench --suite scan
+        inside lax.scan, and written out
+    jconv bench --suite plan
+        whether each row of the plan still holds on this machine and jax
+    jconv bench --suite gpu
+        an accelerator's cases
+    jconv bench --suite ops --toy --pairs 3
+        small, to see that all works
+    jconv bench --suite gpu --ahead v5e:2x2
+        compiled for a TPU that need not be there, and not run
 
-Prints the machine, threads and versions, then every contestant of every case: median and quartiles of the run seconds, compile
-seconds apart, and how many times as long as jconv it takes; last the cases where jconv is slower than plain lax, or in the suite
-"plan" the rows whose method is slower than "direct" or plain lax at a shape where it was measured. Writes bench.json
-(with every sample), bench.md and, where plain lax takes part, bench.svg into a folder, anew after each case, so Ctrl-C loses one case
-only.
-The peers come with pip install "jconv[peers]"; those absent are skipped. With --ahead (extra "tpu-plan") nothing is run: for every
-case XLA's counts of arithmetic and traffic, the memory and the seconds of compiling, or why it refuses, in bench.json and bench.md.
-Exit code 1 where a row of the plan does not hold; 2 for wrong input.
+Prints the machine, threads and versions, then every contestant of every case: median and quartiles
+of the run seconds, compile seconds apart, and how many times as long as jconv it takes; last the
+cases where jconv is slower than plain lax, or in the suite "plan" the rows whose method is slower
+than "direct" or plain lax at a shape where it was measured. Writes bench.json (with every sample),
+bench.md and, where plain lax takes part, bench.svg into a folder, anew after each case, so Ctrl-C
+loses one case only. The peers come with pip install "jconv[peers]"; those absent are skipped. With
+--ahead (extra "tpu-plan") nothing is run: for every case XLA's counts of arithmetic and traffic,
+the memory and the seconds of compiling, or why it refuses, in bench.json and bench.md. Exit code 1
+where a row of the plan does not hold; 2 for wrong input.
 """
 
 from __future__ import annotations
@@ -61,21 +70,29 @@ class Options:
     suite: Words = ("train",)
     """Any of ops, scan, nets, train, compile, memory, plan, gpu, gpu-plan, gpu-compile."""
     cases: Words = ()
-    """Only cases with one of these in their name, whole or part: "LeNet", "groups", "train". All by default."""
+    """Only cases with one of these in their name, whole or part: "LeNet", "groups", "train". All by
+    default.
+    """
     contestants: Words = ()
-    """Any of jconv, lax, flax, equinox, torch, torch-compile, and jconv's other methods by name. The suite's own by default."""
+    """Any of jconv, lax, flax, equinox, torch, torch-compile, and jconv's other methods by name.
+    The suite's own by default.
+    """
     pairs: int = PAIRS
     """Interleaved rounds of a case. Below 21 nothing is judged slower."""
     limit: float = 300.0
     """Seconds that the rounds of one case may take before no further one begins."""
     pause: float = 0.01
-    """Seconds of rest before every sample: the threads of XLA and PyTorch spin for some milliseconds after their work."""
+    """Seconds of rest before every sample: the threads of XLA and PyTorch spin for some
+    milliseconds after their work.
+    """
     seed: int = 0
     """Draws the order within rounds."""
     toy: bool = False
     """Two images and thin nets: to see that everything works."""
     ahead: str | None = None
-    """A TPU's topology, such as v5e:2x2: compile the cases for it instead of running them; by jconv, unless others of ours are named."""
+    """A TPU's topology, such as v5e:2x2: compile the cases for it instead of running them; by
+    jconv, unless others of ours are named.
+    """
     wait: float = 600.0
     """Seconds that --ahead gives the compiler for a case."""
     backend: Backend = "auto"
@@ -96,19 +113,34 @@ def main(argv: Sequence[str] | None = None) -> int:
         return compile_only(jobs, options, options.ahead, folder, out, line)
     make(folder)
     on_card = jax.default_backend() != "cpu"
-    settings = Settings(options.pairs, options.limit, options.pause, options.seed, options.toy, queued=on_card)
+    settings = Settings(
+        options.pairs, options.limit, options.pause, options.seed, options.toy, queued=on_card
+    )
     with ExitStack() as stack:
-        environ.setdefault("TORCHINDUCTOR_CACHE_DIR", stack.enter_context(TemporaryDirectory(prefix="jconv-bench-")))
+        environ.setdefault(
+            "TORCHINDUCTOR_CACHE_DIR",
+            stack.enter_context(TemporaryDirectory(prefix="jconv-bench-")),
+        )
         update = stack.enter_context(status(out, ""))
         for i, job in enumerate(jobs, 1):
-            rows.append(measured(job, options, settings, update, f"case {i} of {len(jobs)}: {job.suite}, {job.title}"))
+            rows.append(
+                measured(
+                    job,
+                    options,
+                    settings,
+                    update,
+                    f"case {i} of {len(jobs)}: {job.suite}, {job.title}",
+                )
+            )
             about["threads"] = threads()
             if i == 1:
                 out.print(describe(about), soft_wrap=True)
             out.print(block(rows[-1]), soft_wrap=True)
             files = write_results(folder, about, rows, line)
     for heading, lines in verdicts(rows).items():
-        out.print(f"{heading} ({DEFINITION}):", *(f"  {text}" for text in lines), sep="\n", soft_wrap=True)
+        out.print(
+            f"{heading} ({DEFINITION}):", *(f"  {text}" for text in lines), sep="\n", soft_wrap=True
+        )
     out.print(f"written: {folder}/{', '.join(files)}", soft_wrap=True)
     return int(any(row.loses for row in rows if row.suite in PLANS))
 
@@ -118,17 +150,26 @@ def make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"--out {folder}: cannot be made ({cause(error)}); choose another") from None
+        raise InputError(
+            f"--out {folder}: cannot be made ({cause(error)}); choose another"
+        ) from None
 
 
-def compile_only(jobs: Sequence[Job], options: Options, topology: str, folder: Path, out: Console, line: str) -> int:
+def compile_only(
+    jobs: Sequence[Job], options: Options, topology: str, folder: Path, out: Console, line: str
+) -> int:
     """Compile the cases for a TPU and write what XLA says of each, anew after each."""
     rows, about = [], machine()
     with status(out, f"XLA compiles {len(jobs)} cases for {topology}"):
         for row in measure_ahead(jobs, options.contestants, topology, options.wait):
             out.print(str(row), soft_wrap=True)
             rows.append(row)
-            result = {"command": line, "machine": about, "topology": topology, "rows": [row.to_dict() for row in rows]}
+            result = {
+                "command": line,
+                "machine": about,
+                "topology": topology,
+                "rows": [row.to_dict() for row in rows],
+            }
             make(folder)
             write_text(folder / "bench.json", json.dumps(result, indent=1) + "\n")
             write_text(folder / "bench.md", ahead_markdown(about, rows, topology, line))
@@ -150,15 +191,21 @@ def checked(options: Options) -> list[Job]:
     return choose(options.suite, options.cases, options.toy)
 
 
-def measured(job: Job, options: Options, settings: Settings, update: Callable[[str], Any], title: str) -> Row:
+def measured(
+    job: Job, options: Options, settings: Settings, update: Callable[[str], Any], title: str
+) -> Row:
     """One case, its progress shown."""
     suite = SUITES[job.suite]
     names = options.contestants or suite.contestants
-    return suite.measure(job.suite, job.case, job.what, names, settings, lambda text: update(f"{title}: {text}"))
+    return suite.measure(
+        job.suite, job.case, job.what, names, settings, lambda text: update(f"{title}: {text}")
+    )
 
 
 def write_results(folder: Path, about: dict[str, Any], rows: Sequence[Row], line: str) -> list[str]:
-    """bench.json, bench.md and, where there is plain lax to compare with, bench.svg, each whole or not at all; their names."""
+    """bench.json, bench.md and, where there is plain lax to compare with, bench.svg, each whole or
+    not at all; their names.
+    """
     result = {"command": line, "machine": about, "rows": [row.to_dict() for row in rows]}
     write_text(folder / "bench.json", json.dumps(result, indent=1) + "\n")
     write_text(folder / "bench.md", markdown(about, rows, line))
@@ -169,13 +216,17 @@ def write_results(folder: Path, about: dict[str, Any], rows: Sequence[Row], line
 
 
 def chart_groups(rows: Sequence[Row]) -> list[Group]:
-    """For each suite how many times as good as plain lax the others are; cases without plain lax cannot be drawn."""
+    """For each suite how many times as good as plain lax the others are; cases without plain lax
+    cannot be drawn.
+    """
     groups: dict[str, dict[str, dict[str, float]]] = {}
     for row in rows:
         speeds = {label(name): 1 / r.value for name in row.samples if (r := row.times(name, "lax"))}
         if "lax" in row.samples and speeds:
             unit = "" if row.dtype == "float32" else f", {row.dtype}"
-            groups.setdefault(row.suite, {})[f"{row.case}, {row.what}, batch {row.batch}{unit}"] = speeds
+            groups.setdefault(row.suite, {})[f"{row.case}, {row.what}, batch {row.batch}{unit}"] = (
+                speeds
+            )
     return [Group(f"{suite}: {SUITES[suite].title}", speeds) for suite, speeds in groups.items()]
 
 

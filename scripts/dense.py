@@ -1,15 +1,17 @@
-"""Evaluate a trained network all over an image larger than it was made for, in one pass, and draw the map of its answers.
+"""Evaluate a trained network all over an image larger than it was made for, in one pass, and draw
+the map of its answers.
 
     jconv dense runs/lenet5-digits-20260101-120000 page.png
     jconv dense runs/lenet5-digits-20260101-120000 page.png --stride 2 --out map.png
     jconv dense runs/lenet5-digits-20260101-120000 page.png --compare
 
-Its dense layers are turned into convolutions, so that windows share their work. Positions lie the network's total stride apart;
-a finer --stride takes one pass for each shift of the image. Prints the average over all positions and writes the map. A few
-seconds for LeNet-5. --compare takes every crop of the network's own size too, and prints what both ways cost and how far they differ.
-VGG-16 over 384x384 pixels against its 36 crops, in batches of 36 on two cores of an AMD EPYC (jax 0.10.2): 11.24 times fewer
-multiply-adds, 10.27 times faster (0.73 s, 7.5 s); its padding makes the scores differ.
-Exit code 2 for a missing run, an unreadable image, or one smaller than the network's own.
+Its dense layers are turned into convolutions, so that windows share their work. Positions lie the
+network's total stride apart; a finer --stride takes one pass for each shift of the image. Prints
+the average over all positions and writes the map. A few seconds for LeNet-5. --compare takes every
+crop of the network's own size too, and prints what both ways cost and how far they differ. VGG-16
+over 384x384 pixels against its 36 crops, in batches of 36 on two cores of an AMD EPYC (jax 0.10.2):
+11.24 times fewer multiply-adds, 10.27 times faster (0.73 s, 7.5 s); its padding makes the scores
+differ. Exit code 2 for a missing run, an unreadable image, or one smaller than the network's own.
 """
 
 from __future__ import annotations
@@ -69,17 +71,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     net, params = convolutionalize(weights.net, weights.params, weights.in_shape)
     x = as_input(jnp.asarray(image))
     stride = options.stride or net_field(net, image.shape)[0].jump
-    passes = partial(shift_and_stitch, net, params, weights.state, x, stride, scores=jax.jit(dense_scores, static_argnums=0))
+    passes = partial(
+        shift_and_stitch,
+        net,
+        params,
+        weights.state,
+        x,
+        stride,
+        scores=jax.jit(dense_scores, static_argnums=0),
+    )
     scores = passes()
     found = probabilities(np.asarray(scores).reshape(-1, scores.shape[-1])).reshape(scores.shape)
     out = console()
     height, width = scores.shape[:2]
-    out.print(f"{options.image}: {width}x{height} positions, {stride} pixels apart; the most probable on average:", soft_wrap=True)
+    out.print(
+        f"{options.image}: {width}x{height} positions, {stride} pixels apart; the most probable on "
+        "average:",
+        soft_wrap=True,
+    )
     mean = found.mean(axis=(0, 1))
     for label in np.argsort(-mean)[:TOP]:
         out.print(f"  {mean[label]:7.2%}  {weights.class_names[label]}")
     if options.compare:
-        each = [summary(net, shape).totals.macs for shape in shifted(x.shape, net_field(net, image.shape)[0].jump, stride)]
+        each = [
+            summary(net, shape).totals.macs
+            for shape in shifted(x.shape, net_field(net, image.shape)[0].jump, stride)
+        ]
         macs = None if None in each else sum(each)
         out.print(comparison(weights, x, stride, passes, macs), soft_wrap=True)
     draw(options.out, image, found, weights.class_names)
@@ -88,10 +105,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def fitting(image: np.ndarray, in_shape: tuple[int, ...], path: Path) -> np.ndarray:
-    """The image with the network's channels. Raises InputError when it is smaller than the network's own."""
+    """The image with the network's channels. Raises InputError when it is smaller than the
+    network's own.
+    """
     height, width, channels = in_shape
     if image.shape[0] < height or image.shape[1] < width:
-        raise InputError(f"{path}: is {image.shape[1]}x{image.shape[0]}, at least {width}x{height} was expected; `jconv predict` resizes")
+        raise InputError(
+            f"{path}: is {image.shape[1]}x{image.shape[0]}, at least {width}x{height} was "
+            "expected; `jconv predict` resizes"
+        )
     if image.shape[-1] == channels:
         return image
     return read_image(path, (*image.shape[:2], channels))
@@ -99,20 +121,35 @@ def fitting(image: np.ndarray, in_shape: tuple[int, ...], path: Path) -> np.ndar
 
 def shifted(shape: Shape, jump: int, stride: int) -> list[Shape]:
     """The shapes of the images that `shift_and_stitch` passes."""
-    return [(shape[0] - i, shape[1] - j, shape[2]) for i in range(0, jump, stride) for j in range(0, jump, stride)]
+    return [
+        (shape[0] - i, shape[1] - j, shape[2])
+        for i in range(0, jump, stride)
+        for j in range(0, jump, stride)
+    ]
 
 
-def comparison(weights: Weights, x: jax.Array, stride: int, passes: Callable[[], jax.Array], macs: int | None) -> str:
-    """What the dense passes, of so many multiply-adds (None: unknown), cost against crops at the same positions, and how scores differ."""
+def comparison(
+    weights: Weights, x: jax.Array, stride: int, passes: Callable[[], jax.Array], macs: int | None
+) -> str:
+    """What the dense passes, of so many multiply-adds (None: unknown), cost against crops at the
+    same positions, and how scores differ.
+    """
     (height, width, _), size = weights.in_shape, passes().shape
-    rows, columns = (min(n, (a - b) // stride + 1) for n, a, b in zip(size, x.shape, (height, width), strict=False))
+    rows, columns = (
+        min(n, (a - b) // stride + 1)
+        for n, a, b in zip(size, x.shape, (height, width), strict=False)
+    )
     corners = [(i * stride, j * stride) for i in range(rows) for j in range(columns)]
     crops = jnp.stack([x[i : i + height, j : j + width] for i, j in corners])
     predict = make_predict(weights.net)
     parts = [crops[i : i + AT_ONCE] for i in range(0, len(crops), AT_ONCE)]
-    single = lambda: jnp.concatenate([predict(weights.params, weights.state, part) for part in parts])
+    single = lambda: jnp.concatenate(
+        [predict(weights.params, weights.state, part) for part in parts]
+    )
     scores, expected = passes()[:rows, :columns].reshape(len(crops), -1), single()
-    seconds = [[timed(way) for way in (passes, single)] for _ in range(3)]  # in turn, so that both meet the same machine
+    seconds = [
+        [timed(way) for way in (passes, single)] for _ in range(3)
+    ]  # in turn, so that both meet the same machine
     dense, alone = (min(column) for column in zip(*seconds, strict=True))
     one = summary(weights.net, weights.in_shape).totals.macs
     whole = one and len(crops) * one
@@ -121,8 +158,10 @@ def comparison(weights: Weights, x: jax.Array, stride: int, passes: Callable[[],
     apart = float(jnp.abs(scores - expected).max() / jnp.abs(expected).max())
     return "\n".join(
         [
-            f"dense: {count(macs)} multiply-adds, {dense:.4g} s; {len(crops)} crops: {count(whole)}, {alone:.4g} s",
-            f"that is {fewer}{alone / dense:.2f} times faster; scores differ by {apart:.1e} of the largest"
+            f"dense: {count(macs)} multiply-adds, {dense:.4g} s; {len(crops)} crops: "
+            f"{count(whole)}, {alone:.4g} s",
+            f"that is {fewer}{alone / dense:.2f} times faster; scores differ by {apart:.1e} of the "
+            "largest"
             + ("" if apart < 1e-3 else ", as padding shows a crop zeros where the image goes on"),
         ]
     )

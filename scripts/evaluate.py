@@ -2,10 +2,10 @@
 
     jconv evaluate runs/lenet5-digits-20260101-120000
 
-Reads weights.safetensors and config.json of the run folder and the images the run was trained on; prints the loss, the accuracy,
-the SHA-256 of the parameters and a line a class: its images, the share of them that was recognised, and what the others were most
-often taken for.
-A few seconds for LeNet-5 on the digits. Exit code 2 for a missing or damaged run.
+Reads weights.safetensors and config.json of the run folder and the images the run was trained on;
+prints the loss, the accuracy, the SHA-256 of the parameters and a line a class: its images, the
+share of them that was recognised, and what the others were most often taken for. A few seconds for
+LeNet-5 on the digits. Exit code 2 for a missing or damaged run.
 """
 
 from __future__ import annotations
@@ -51,17 +51,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     run = open_run(options.run, "weights.safetensors")
     trained, _ = read_config(run)
     weights = load_weights(run.weights, own_layers(trained.model))
-    data = load(trained.data, options.data_dir or trained.data_dir, weights.in_shape if trained.resize else None)
+    data = load(
+        trained.data,
+        options.data_dir or trained.data_dir,
+        weights.in_shape if trained.resize else None,
+    )
     if data.class_names != weights.class_names:
         raise InputError(
-            f"{run.weights}: knows the classes {weights.class_names}, the images have {data.class_names}; use their --data-dir"
+            f"{run.weights}: knows the classes {weights.class_names}, the images have "
+            f"{data.class_names}; use their --data-dir"
         )
     split = data.test if options.split == "test" else data.train
     check_examples(split.images, split.labels, weights.in_shape, len(weights.class_names))
     predict = make_predict(by_policy(trained, weights.net), dtype=trained.dtype)
-    result = evaluate(predict, weights.params, weights.state, split, find_loss(trained.loss), trained.batch_size)
+    result = evaluate(
+        predict, weights.params, weights.state, split, find_loss(trained.loss), trained.batch_size
+    )
     out = console()
-    out.print(f"{len(split.labels):,} {options.split} images: {trained.loss} loss {result.loss:.4f}, accuracy {result.accuracy:.2%}")
+    out.print(
+        f"{len(split.labels):,} {options.split} images: {trained.loss} loss {result.loss:.4f}, "
+        f"accuracy {result.accuracy:.2%}"
+    )
     out.print(f"parameters: SHA-256 {fingerprint(weights.params, weights.state)}", soft_wrap=True)
     out.print(_table(result.logits.argmax(axis=1), split.labels, weights.class_names))
     return 0
@@ -76,7 +86,9 @@ def _table(found: np.ndarray, labels: np.ndarray, class_names: Sequence[str]) ->
         own = found[labels == label]
         wrong = np.bincount(own[own != label], minlength=len(class_names))
         mistake = f"{class_names[wrong.argmax()]} ({wrong.max()})" if wrong.any() else ""
-        table.add_row(name, f"{len(own):,}", f"{(own == label).mean():.2%}" if len(own) else "", mistake)
+        table.add_row(
+            name, f"{len(own):,}", f"{(own == label).mean():.2%}" if len(own) else "", mistake
+        )
     return table
 
 

@@ -1,13 +1,14 @@
-"""Check every gradient of a network, in float64 at highest precision: autodiff against central differences, and the im2col twin.
+"""Check every gradient of a network, in float64 at highest precision: autodiff against central
+differences, and the im2col twin.
 
     jconv gradcheck lenet5
     jconv gradcheck convnetjs --thin 0.25 --per-coordinate
     jconv gradcheck resnet18 --errors
 
-Prints a table with one row a parameter array, and the worst of them. Some ten seconds for LeNet-5 on two cores. With --errors it
-checks nothing, and prints how far logits and gradients are from the true ones under each precision policy: float32 at highest and at
-default precision (TF32 on a GPU), and bfloat16.
-Exit code 1 when a gradient is wrong, 2 for an unknown model.
+Prints a table with one row a parameter array, and the worst of them. Some ten seconds for LeNet-5
+on two cores. With --errors it checks nothing, and prints how far logits and gradients are from the
+true ones under each precision policy: float32 at highest and at default precision (TF32 on a GPU),
+and bfloat16. Exit code 1 when a gradient is wrong, 2 for an unknown model.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ from jconv.models import sized
 @dataclass(frozen=True)
 class Options:
     model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
-    """A name of jconv.models, a pattern ("INPUT32x32x3 -> CONV3-8 -> RELU -> POOL -> FC-10"), or FILE.py:FUNCTION."""
+    """A name of jconv.models, a pattern ("INPUT32x32x3 -> CONV3-8 -> RELU -> POOL -> FC-10"), or
+    FILE.py:FUNCTION.
+    """
     thin: float = 1.0
     """Share of the channels to keep: 0.25 checks the same architecture, smaller."""
     in_shape: tuple[int, ...] = ()
@@ -38,9 +41,13 @@ class Options:
     directions: int = 3
     """Random directions for every array."""
     per_coordinate: bool = False
-    """Go through every coordinate instead of random directions; slow beyond a few thousand parameters."""
+    """Go through every coordinate instead of random directions; slow beyond a few thousand
+    parameters.
+    """
     train: bool = True
-    """Check the network as it is in training (dropout, batch statistics) or, with --no-train, at test time."""
+    """Check the network as it is in training (dropout, batch statistics) or, with --no-train, at
+    test time.
+    """
     errors: bool = False
     """Print the errors of float32 and bfloat16 on this backend instead."""
     tolerance: float = 1e-6
@@ -61,7 +68,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     out = console()
     if options.errors:
         with status(out, f"computing {options.model} in float64, float32 and bfloat16"):
-            found = precision_errors(net, in_shape, train=options.train, batch=options.batch, seed=options.seed)
+            found = precision_errors(
+                net, in_shape, train=options.train, batch=options.batch, seed=options.seed
+            )
         out.print(str(found), soft_wrap=True)
         return 0
     with status(out, f"checking {options.model}"):

@@ -2,9 +2,10 @@
 
     jconv predict runs/lenet5-digits-20260101-120000 photo.jpg scan.png
 
-Each image is cropped about its centre, resized and changed to gray or colour as the network takes it, and nothing else: a net
-trained on bright digits before a dark ground wants such digits. Prints the five most probable classes of each (the softmax of
-the scores). A few seconds for LeNet-5. Exit code 2 for a missing or damaged run, or a file that is no image.
+Each image is cropped about its centre, resized and changed to gray or colour as the network takes
+it, and nothing else: a net trained on bright digits before a dark ground wants such digits. Prints
+the five most probable classes of each (the softmax of the scores). A few seconds for LeNet-5. Exit
+code 2 for a missing or damaged run, or a file that is no image.
 """
 
 from __future__ import annotations
@@ -46,15 +47,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     use_backend(options.backend)
     weights = load_run(options.run)
     if not options.images:
-        raise InputError("no images given; name some after the run folder: jconv predict RUN IMAGE...")
+        raise InputError(
+            "no images given; name some after the run folder: jconv predict RUN IMAGE..."
+        )
     images = np.stack([read_image(path, weights.in_shape) for path in options.images])
-    logits = all_logits(make_predict(weights.net), weights.params, weights.state, images, min(BATCH, len(images)))
+    logits = all_logits(
+        make_predict(weights.net), weights.params, weights.state, images, min(BATCH, len(images))
+    )
     table = Table("image", "class", box=box.SIMPLE_HEAD)
     table.add_column("probability", justify="right")
     for path, row in zip(options.images, probabilities(logits), strict=True):
         for rank, label in enumerate(np.argsort(-row)[:TOP]):
             last = rank == min(TOP, len(row)) - 1
-            table.add_row("" if rank else str(path), weights.class_names[label], f"{row[label]:.2%}", end_section=last)
+            table.add_row(
+                "" if rank else str(path),
+                weights.class_names[label],
+                f"{row[label]:.2%}",
+                end_section=last,
+            )
     console().print(table)
     return 0
 

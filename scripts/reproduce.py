@@ -1,17 +1,21 @@
-"""Train by a published recipe, several times from different seeds, and say what each run took and came to.
+"""Train by a published recipe, several times from different seeds, and say what each run took and
+came to.
 
-    jconv reproduce cifar94 --data-dir cifar10                          train/CLASS/* and test/CLASS/*, 32x32 in colour
-    jconv reproduce cifar94 --data-dir cifar10 --runs 25 --seed 100     seeds 100 to 124
+    jconv reproduce cifar94 --data-dir cifar10
+        train/CLASS/* and test/CLASS/*, 32x32 in colour
+    jconv reproduce cifar94 --data-dir cifar10 --runs 25 --seed 100
+        seeds 100 to 124
     jconv reproduce cifar94 --data-dir cifar10 --runs 1 --dtype float32 on a CPU
 
-cifar94 is the recipe of "94% on CIFAR-10 in 3.29 Seconds on a Single GPU" (Jordan 2024): images, order, augmentation and steps are on
-the device.
+cifar94 is the recipe of "94% on CIFAR-10 in 3.29 Seconds on a Single GPU" (Jordan 2024): images,
+order, augmentation and steps are on the device.
 
-Prints the machine and its versions, the seconds that compiling took, then for every run its seconds after that, from the seed to the
-accuracy, and the accuracy of the test images, as they are and by the sum of the scores of six views; last the medians and the means.
-Programs compiled before are read from disk instead; JAX_COMPILATION_CACHE_DIR="" jconv reproduce ... compiles and counts anew.
-The folder holds config.json and runs.json, with every epoch of every run, written anew after each. Exit code 1 when a training
-diverges, 2 for wrong input.
+Prints the machine and its versions, the seconds that compiling took, then for every run its seconds
+after that, from the seed to the accuracy, and the accuracy of the test images, as they are and by
+the sum of the scores of six views; last the medians and the means. Programs compiled before are
+read from disk instead; JAX_COMPILATION_CACHE_DIR="" jconv reproduce ... compiles and counts anew.
+The folder holds config.json and runs.json, with every epoch of every run, written anew after each.
+Exit code 1 when a training diverges, 2 for wrong input.
 """
 
 from __future__ import annotations
@@ -41,7 +45,9 @@ from jconv.train import Diverged
 from jconv.train.recipe import Recipe
 from jconv.train.sprint import Job, Result, Row, prepare, run
 
-RECIPES: dict[str, Callable[[int | None], Recipe]] = {  # by the number of classes; without it, as published
+RECIPES: dict[
+    str, Callable[[int | None], Recipe]
+] = {  # by the number of classes; without it, as published
     "cifar94": lambda classes=None: Recipe(*build("cifar94", classes=classes)),
 }
 SUMMARIES = {"median": median, "mean": mean}
@@ -55,7 +61,8 @@ class Options:
     data_dir: Path | None = None
     """Folder of the images, with train/CLASS/* and test/CLASS/*."""
     resize: bool = False
-    """Fit images to the net's input: crop about the centre, resize, change gray to colour or back."""
+    """Fit images to the net's input: crop about the centre, resize, change gray to colour or back.
+    """
     runs: int = 5
     """Trainings, each from a seed of its own."""
     seed: int = 0
@@ -63,13 +70,17 @@ class Options:
     epochs: float | None = None
     """Passes over the training images. The recipe's own by default: 9.9 for cifar94."""
     batch_size: int | None = None
-    """Images in a step; the learning rate goes with it. The recipe's own by default: 1024 for cifar94."""
+    """Images in a step; the learning rate goes with it. The recipe's own by default: 1024 for
+    cifar94.
+    """
     dtype: Literal["bfloat16", "float32"] | None = None
     """Of images and activations. The recipe's own by default: bfloat16 for cifar94."""
     backend: Backend = "auto"
     """What computes; by itself jax takes an accelerator that it finds."""
     deterministic: bool = False
-    """The same bits from the same seed every time, on a GPU by deterministic kernels and without autotuning."""
+    """The same bits from the same seed every time, on a GPU by deterministic kernels and without
+    autotuning.
+    """
     out: Path | None = None
     """The folder to write, new or empty; runs/RECIPE-TIME when not given."""
 
@@ -88,23 +99,37 @@ def _reproduce(options: Options, folder: Path, line: str) -> int:
     """All runs, their results in a folder after each; the exit code."""
     out, about, results = console(), machine(), []
     with status(out, "reading the images") as update:
-        data = load("folder", options.data_dir, RECIPES[options.recipe](None).in_shape if options.resize else None)
+        data = load(
+            "folder",
+            options.data_dir,
+            RECIPES[options.recipe](None).in_shape if options.resize else None,
+        )
         update("compiling")
         job = prepare(chosen(options, len(data.class_names)), data, options.deterministic)
-        write_text(folder / "config.json", json.dumps({"command": line, **config(options, job), "machine": about}, indent=2) + "\n")
+        write_text(
+            folder / "config.json",
+            json.dumps({"command": line, **config(options, job), "machine": about}, indent=2)
+            + "\n",
+        )
         out.print(f"{describe(about)}\n{heading(options.recipe, job, data)}", soft_wrap=True)
         out.print(f"{'seed':>6} {'seconds':>9} {'accuracy':>9} {'six views':>10}", style="bold")
         try:
             for result in trained(options, job, update):
                 results.append(result)
                 out.print(row(str(result.seed), *figures(result)))
-                write_text(folder / "runs.json", json.dumps(report(line, about, job, results), indent=1) + "\n")
+                write_text(
+                    folder / "runs.json",
+                    json.dumps(report(line, about, job, results), indent=1) + "\n",
+                )
         except InputError:  # too little memory
             if not results:
                 rmtree(folder)
             raise
         except Diverged as error:
-            print(f"error: the training from seed {options.seed + len(results)} diverged at {error}", file=sys.stderr)
+            print(
+                f"error: the training from seed {options.seed + len(results)} diverged at {error}",
+                file=sys.stderr,
+            )
             return 1
     for name, of in SUMMARIES.items():
         out.print(row(name, *map(of, zip(*map(figures, results), strict=True))))
@@ -123,7 +148,9 @@ def check(options: Options) -> None:
         if value is not None and value < least:
             raise InputError(f"--{name.replace('_', '-')} {value}: at least {least} was expected")
     if options.seed + options.runs > 2**32:
-        raise InputError(f"--seed {options.seed}: with --runs {options.runs} below 2^32 was expected")
+        raise InputError(
+            f"--seed {options.seed}: with --runs {options.runs} below 2^32 was expected"
+        )
     if options.epochs is not None and not 0 < options.epochs < float("inf"):
         raise InputError(f"--epochs {options.epochs}: a number above 0 was expected")
 
@@ -131,7 +158,9 @@ def check(options: Options) -> None:
 def chosen(options: Options, classes: int) -> Recipe:
     """The recipe with what the command line changes of it."""
     own = {name: getattr(options, name) for name in ("epochs", "batch_size", "dtype")}
-    return RECIPES[options.recipe](classes)._replace(**{name: value for name, value in own.items() if value is not None})
+    return RECIPES[options.recipe](classes)._replace(
+        **{name: value for name, value in own.items() if value is not None}
+    )
 
 
 def config(options: Options, job: Job) -> dict[str, Any]:
@@ -153,7 +182,8 @@ def trained(options: Options, job: Job, update: Callable[[str], Any]) -> Iterato
 
         def watch(row: Row, title: str = f"run {i + 1} of {options.runs}") -> None:
             update(
-                f"{title}: epoch {row['epoch']}, loss {row['train_loss']:.3f}, accuracy {row['train_accuracy']:.1%}, {row['seconds']:.1f} s"
+                f"{title}: epoch {row['epoch']}, loss {row['train_loss']:.3f}, accuracy "
+                f"{row['train_accuracy']:.1%}, {row['seconds']:.1f} s"
             )
 
         yield run(job, options.seed + i, watch)
@@ -162,7 +192,9 @@ def trained(options: Options, job: Job, update: Callable[[str], Any]) -> Iterato
 def heading(name: str, job: Job, data: Dataset) -> str:
     params = f"{summary(job.recipe.net, job.recipe.in_shape).totals.params:,} parameters"
     images = f"{len(data.train.labels):,} training and {len(data.test.labels):,} test images"
-    return f"{name}: {params}; {images}; {job.recipe.dtype}; compiled in {job.compile_seconds:.1f} s"
+    return (
+        f"{name}: {params}; {images}; {job.recipe.dtype}; compiled in {job.compile_seconds:.1f} s"
+    )
 
 
 def figures(result: Result) -> tuple[float, float, float]:
@@ -177,9 +209,18 @@ def report(line: str, about: dict[str, Any], job: Job, results: Sequence[Result]
     """What runs.json holds."""
     names = ("seconds", "accuracy", "accuracy_of_views")
     columns = dict(zip(names, zip(*map(figures, results), strict=True), strict=True))
-    summaries = {word: {name: of(values) for name, values in columns.items()} for word, of in SUMMARIES.items()}
+    summaries = {
+        word: {name: of(values) for name, values in columns.items()}
+        for word, of in SUMMARIES.items()
+    }
     runs = [result._asdict() for result in results]
-    return {"command": line, "machine": about, "compile_seconds": job.compile_seconds, **summaries, "runs": runs}
+    return {
+        "command": line,
+        "machine": about,
+        "compile_seconds": job.compile_seconds,
+        **summaries,
+        "runs": runs,
+    }
 
 
 if __name__ == "__main__":

@@ -1,20 +1,30 @@
 """Train a network on images and write a run folder with its weights and a report.
 
-    jconv train                                                        LeNet-5 on the handwritten digits
-    jconv train --model tiny_vgg --data folder --data-dir cifar10      any net on train/CLASS/* and test/CLASS/* images
-    jconv train --plan plan.json                                       by the methods that `jconv tune` chose
-    jconv train --dtype bfloat16                                       images and activations in half the bytes
-    jconv train --deterministic                                        the same bits every time, on a GPU too
-    jconv train --resume runs/lenet5-digits-20260101-120000            go on with a run that was stopped
-    jconv train --resume runs/lenet5-digits-20260101-120000 --epochs 32    train a run for longer
-    jconv train --weights runs/lenet5-digits-20260101-120000           begin from the weights of another
-    jconv train --model nets.py:small                                  a net of one's own: function small of nets.py
+    jconv train
+        LeNet-5 on the handwritten digits
+    jconv train --model tiny_vgg --data folder --data-dir cifar10
+        any net on train/CLASS/* and test/CLASS/* images
+    jconv train --plan plan.json
+        by the methods that `jconv tune` chose
+    jconv train --dtype bfloat16
+        images and activations in half the bytes
+    jconv train --deterministic
+        the same bits every time, on a GPU too
+    jconv train --resume runs/lenet5-digits-20260101-120000
+        go on with a run that was stopped
+    jconv train --resume runs/lenet5-digits-20260101-120000 --epochs 32
+        train a run for longer
+    jconv train --weights runs/lenet5-digits-20260101-120000
+        begin from the weights of another
+    jconv train --model nets.py:small
+        a net of one's own: function small of nets.py
 
-Prints one line an epoch, over the progress and the time left, then the test accuracy, the SHA-256 of the parameters and where the
-report is. The folder holds config.json, metrics.jsonl, checkpoints/, weights.safetensors and report.html. A resumed run ends with
-the very parameters that it would have had without the stop; one that is given more epochs follows the schedule of so many from there on.
-Exit code 1 when the training diverges, 2 for wrong input.
-Without options it takes 8 s on two cores, and ends above 99 %.
+Prints one line an epoch, over the progress and the time left, then the test accuracy, the SHA-256
+of the parameters and where the report is. The folder holds config.json, metrics.jsonl,
+checkpoints/, weights.safetensors and report.html. A resumed run ends with the very parameters that
+it would have had without the stop; one that is given more epochs follows the schedule of so many
+from there on. Exit code 1 when the training diverges, 2 for wrong input. Without options it takes 8
+s on two cores, and ends above 99 %.
 """
 
 from __future__ import annotations
@@ -60,7 +70,9 @@ SAY_EVERY = 30.0  # seconds between two lines of progress in a log
 @dataclass(frozen=True)
 class Options(TrainOptions):
     resume: Path | None = None
-    """A run folder to go on with. Its config.json gives every other option, but --epochs may be more."""
+    """A run folder to go on with. Its config.json gives every other option, but --epochs may be
+    more.
+    """
 
 
 @command
@@ -70,7 +82,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if resume:
         return _run(options, open_run(resume), begun=True)
     title = f"{slug(options.model)}-{options.data}-{datetime.now():%Y%m%d-%H%M%S}"
-    with new_folder(options.out, title, f"choose another --out, or go on with it: --resume {quote(str(options.out))}") as folder:
+    with new_folder(
+        options.out,
+        title,
+        f"choose another --out, or go on with it: --resume {quote(str(options.out))}",
+    ) as folder:
         return _run(options, Run(folder), begun=False)
 
 
@@ -79,7 +95,9 @@ def _run(options: TrainOptions, run: Run, begun: bool) -> int:
     out = console()
     with status(out, "reading the images and compiling"):
         _, in_shape = build(options.model)
-        data = load(options.data, options.data_dir, in_shape if options.resize and in_shape else None)
+        data = load(
+            options.data, options.data_dir, in_shape if options.resize and in_shape else None
+        )
         in_shape = in_shape or data.train.images.shape[1:]
         net, _ = build(options.model, classes=len(data.class_names))
         weights = _given_weights(options, net, in_shape, data.class_names)
@@ -89,41 +107,62 @@ def _run(options: TrainOptions, run: Run, begun: bool) -> int:
         out.print(differs, soft_wrap=True)
     size = f"{len(data.train.labels):,} training and {len(data.test.labels):,} test images"
     params = f"{summary(net, in_shape).totals.params:,} parameters"
-    out.print(f"{options.model}: {params}; {options.data}: {size}; compiled in {job.compile_seconds:.1f} s", soft_wrap=True)
+    out.print(
+        f"{options.model}: {params}; {options.data}: {size}; compiled in {job.compile_seconds:.1f} "
+        "s",
+        soft_wrap=True,
+    )
     if begun:
         state = restore_checkpoint(run.checkpoints, state)
         done = int(state.step) // job.steps
         if done > options.epochs:
-            raise InputError(f"--epochs {options.epochs}: {run.folder} has had {done} already; give more")
+            raise InputError(
+                f"--epochs {options.epochs}: {run.folder} has had {done} already; give more"
+            )
         keep_rows(run, done)
         write_config(run, {**read_config(run)[1], "options": _options(options)})
     else:
-        state = state if weights is None else state._replace(params=weights.params, state=weights.state)
+        state = (
+            state if weights is None else state._replace(params=weights.params, state=weights.state)
+        )
         write_config(run, {"options": _options(options), "made_with": _made_with()})
         if plan:
             write_text(run.plan, plan)
         save_checkpoint(run.checkpoints, state)
     try:
         state = _train(job, run, state, out)
-    except InputError:  # too little memory; before the first epoch is done there is nothing to go on from
+    except (
+        InputError
+    ):  # too little memory; before the first epoch is done there is nothing to go on from
         if not begun and not read_rows(run):
             rmtree(run.folder)
         raise
     except Diverged as error:
         good = run.checkpoints / str(saved_steps(run.checkpoints)[-1])
-        print(f"error: training diverged at {error}; the last good checkpoint is {good}; use a lower --learning-rate", file=sys.stderr)
+        print(
+            f"error: training diverged at {error}; the last good checkpoint is {good}; use a lower "
+            "--learning-rate",
+            file=sys.stderr,
+        )
         return 1
     except KeyboardInterrupt:
-        print(f"stopped; go on with: jconv train --resume {quote(str(run.folder))}", file=sys.stderr)
+        print(
+            f"stopped; go on with: jconv train --resume {quote(str(run.folder))}", file=sys.stderr
+        )
         return 130
     accuracy = _write_results(job, run, state, net, in_shape)
     digest = fingerprint(state.params, state.state)
-    out.print(f"test accuracy {accuracy:.2%}\nparameters: SHA-256 {digest}\nreport: {run.report}", soft_wrap=True)
+    out.print(
+        f"test accuracy {accuracy:.2%}\nparameters: SHA-256 {digest}\nreport: {run.report}",
+        soft_wrap=True,
+    )
     return 0
 
 
 def _parse(argv: Sequence[str] | None) -> tuple[TrainOptions, Path | None]:
-    """The options, and the run to go on with, which brings its own: with others, but for the epochs, it would end elsewhere."""
+    """The options, and the run to go on with, which brings its own: with others, but for the
+    epochs, it would end elsewhere.
+    """
     read = lambda default: parse(Options, argv, prog="jconv train", doc=__doc__, default=default)
     given = read(Options())
     if given.resume is None:
@@ -135,31 +174,44 @@ def _parse(argv: Sequence[str] | None) -> tuple[TrainOptions, Path | None]:
         if value != getattr(default, name) and name != "epochs":
             option = f"--{name.replace('_', '-')} {value}"
             raise InputError(
-                f"{option} differs from {given.resume}/config.json; leave it out: --resume takes every option from there, but for --epochs"
+                f"{option} differs from {given.resume}/config.json; leave it out: --resume takes "
+                "every option from there, but for --epochs"
             )
     return replace(saved, epochs=found.epochs), given.resume
 
 
-def _given_weights(options: TrainOptions, net: Layer, in_shape: Shape, class_names: Sequence[str]) -> Weights | None:
+def _given_weights(
+    options: TrainOptions, net: Layer, in_shape: Shape, class_names: Sequence[str]
+) -> Weights | None:
     """The weights to begin from. Raises InputError unless they are of this very net."""
     path = options.weights
     if path is None:
         return None
-    weights = load_weights(path / "weights.safetensors" if path.is_dir() else path, own_layers(options.model))
+    weights = load_weights(
+        path / "weights.safetensors" if path.is_dir() else path, own_layers(options.model)
+    )
     if weights.net != net or weights.in_shape != in_shape:
         raise InputError(
-            f"--weights {path}: are of a net with {len(weights.class_names)} classes for images of {weights.in_shape}; {options.model} for "
-            f"{len(class_names)} classes and images of {in_shape} is another; give the --model that they were trained as"
+            f"--weights {path}: are of a net with {len(weights.class_names)} classes for images of "
+            f"{weights.in_shape}; {options.model} for "
+            f"{len(class_names)} classes and images of {in_shape} is another; give the --model "
+            "that they were trained as"
         )
     return weights
 
 
 def _train(job: Job, run: Run, state: TrainState, out: Console) -> TrainState:
-    """The state after the epochs that are left, a line for each, over the progress where there is a terminal.
+    """The state after the epochs that are left, a line for each, over the progress where there is a
+    terminal.
 
     A log gets a line with the progress when half a minute has passed without one.
     """
-    columns = TextColumn("step {task.completed:,} of {task.total:,}"), BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn()
+    columns = (
+        TextColumn("step {task.completed:,} of {task.total:,}"),
+        BarColumn(),
+        TextColumn("{task.description}"),
+        TimeRemainingColumn(),
+    )
     out.print("epoch   train loss  accuracy    test loss  accuracy   images/s", style="bold")
     total, said = job.steps * job.options.epochs, perf_counter()
     with Progress(*columns, console=out, transient=True, disable=not is_live()) as progress:
@@ -167,7 +219,9 @@ def _train(job: Job, run: Run, state: TrainState, out: Console) -> TrainState:
 
         def watch(step: int, m: EpochMetrics) -> None:
             nonlocal said
-            text = f"loss {m.loss:.4f}  accuracy {m.accuracy:.1%}  {m.images_per_second:,.0f} images/s"
+            text = (
+                f"loss {m.loss:.4f}  accuracy {m.accuracy:.1%}  {m.images_per_second:,.0f} images/s"
+            )
             progress.update(bar, completed=step, description=text)
             if not is_live() and perf_counter() - said > SAY_EVERY:
                 out.print(f"  step {step:,} of {total:,}  {text}", soft_wrap=True)
@@ -175,7 +229,10 @@ def _train(job: Job, run: Run, state: TrainState, out: Console) -> TrainState:
 
         for after, row in fit(job, run, state, watch):
             state = after
-            train, test = (f"{row[f'{split}_loss']:>12.4f} {row[f'{split}_accuracy']:>9.2%}" for split in ("train", "test"))
+            train, test = (
+                f"{row[f'{split}_loss']:>12.4f} {row[f'{split}_accuracy']:>9.2%}"
+                for split in ("train", "test")
+            )
             out.print(f"{row['epoch']:>5} {train} {test} {row['images_per_second']:>10,.0f}")
             said = perf_counter()
     return state
@@ -219,12 +276,19 @@ def _first_filters(net: Layer, in_shape: Shape, params: dict[str, Any]) -> np.nd
 
 
 def _options(options: TrainOptions) -> dict[str, Any]:
-    """What config.json holds of them: a model of one's own file by its whole path, to be found from another folder."""
+    """What config.json holds of them: a model of one's own file by its whole path, to be found from
+    another folder.
+    """
     return {**options.to_dict(), "model": absolute(options.model)}
 
 
 def _made_with() -> dict[str, str]:
-    return {"jconv": __version__, "jax": jax.__version__, "python": platform.python_version(), "device": jax.devices()[0].device_kind}
+    return {
+        "jconv": __version__,
+        "jax": jax.__version__,
+        "python": platform.python_version(),
+        "device": jax.devices()[0].device_kind,
+    }
 
 
 if __name__ == "__main__":

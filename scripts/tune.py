@@ -1,13 +1,15 @@
-"""Measure, for every convolution of a network, which method is fastest on this machine, and write the choices as a plan.
+"""Measure, for every convolution of a network, which method is fastest on this machine, and write
+the choices as a plan.
 
     jconv tune lenet5
     jconv tune cifar_resnet20 --batch 64 --out resnet.json
     jconv tune resnet50 --in-shape 160 160 3 --dtype bfloat16
     jconv train --model lenet5 --plan plan.json                    what a plan is for
 
-Prints a line for each operation: what was found, or that the library's own choice is left; then what a step's convolutions gain in
-all, and where the plan is. Layers of equal shape are measured once. Exit code 2 for wrong input.
-On two cores of an AMD EPYC LeNet-5 takes 11 s and ResNet-20 at batch 64 takes 40 s; at most some --limit seconds an operation.
+Prints a line for each operation: what was found, or that the library's own choice is left; then
+what a step's convolutions gain in all, and where the plan is. Layers of equal shape are measured
+once. Exit code 2 for wrong input. On two cores of an AMD EPYC LeNet-5 takes 11 s and ResNet-20 at
+batch 64 takes 40 s; at most some --limit seconds an operation.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ from jconv.timing import PAIRS
 @dataclass(frozen=True)
 class Options:
     model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
-    """A name of jconv.models, a pattern ("INPUT32x32x3 -> CONV3-8 -> RELU -> POOL -> FC-10"), or FILE.py:FUNCTION."""
+    """A name of jconv.models, a pattern ("INPUT32x32x3 -> CONV3-8 -> RELU -> POOL -> FC-10"), or
+    FILE.py:FUNCTION.
+    """
     batch: int = 32
     """Images in a step."""
     in_shape: tuple[int, ...] = ()
@@ -56,7 +60,9 @@ class Options:
 def main(argv: Sequence[str] | None = None) -> int:
     options = parse(Options, argv, prog="jconv tune", doc=__doc__)
     use_backend(options.backend)
-    net, in_shape = sized(options.model, classes=options.classes, variant=options.variant, in_shape=options.in_shape)
+    net, in_shape = sized(
+        options.model, classes=options.classes, variant=options.variant, in_shape=options.in_shape
+    )
     check_writable(options.out, "--out")
     out = console()
     with status(out, "") as update:

@@ -1,4 +1,6 @@
-"""Ten layers and composites as a user would write them, and a small net around each; for the tests of any module."""
+"""Ten layers and composites as a user would write them, and a small net around each; for the tests
+of any module.
+"""
 
 from dataclasses import dataclass
 from functools import partial
@@ -6,7 +8,20 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from jconv import Composite, Conv, Dense, Flatten, GlobalAvgPool, Layer, LayerNorm, Parameter, Relu, Sequential, ShapeError, Sigmoid
+from jconv import (
+    Composite,
+    Conv,
+    Dense,
+    Flatten,
+    GlobalAvgPool,
+    Layer,
+    LayerNorm,
+    Parameter,
+    Relu,
+    Sequential,
+    ShapeError,
+    Sigmoid,
+)
 from jconv.layers import he_normal, ones
 
 
@@ -18,7 +33,9 @@ class Swish(Layer):
         return {"beta": Parameter(in_shape[-1:], ones)}
 
     def apply(self, params, state, x, *, train=False, key=None):
-        return x * jax.nn.sigmoid(params["beta"].astype(x.dtype).reshape((1,) * (x.ndim - 1) + (-1,)) * x), state
+        return x * jax.nn.sigmoid(
+            params["beta"].astype(x.dtype).reshape((1,) * (x.ndim - 1) + (-1,)) * x
+        ), state
 
 
 @dataclass(frozen=True)
@@ -44,7 +61,9 @@ class StandardizedConv(Conv):
     def apply(self, params, state, x, *, train=False, key=None):
         kernel = params["kernel"]
         axes = tuple(range(kernel.ndim - 1))
-        kernel = (kernel - kernel.mean(axes, keepdims=True)) / (kernel.std(axes, keepdims=True) + 1e-5)
+        kernel = (kernel - kernel.mean(axes, keepdims=True)) / (
+            kernel.std(axes, keepdims=True) + 1e-5
+        )
         return super().apply({**params, "kernel": kernel}, state, x, train=train, key=key)
 
 
@@ -127,11 +146,16 @@ class SpaceToDepth(Layer):
     def out_shape(self, in_shape):
         if any(n % self.size for n in in_shape[:-1]):
             raise ShapeError(f"{self.size} does not divide {in_shape[:-1]}")
-        return (*(n // self.size for n in in_shape[:-1]), self.size ** (len(in_shape) - 1) * in_shape[-1])
+        return (
+            *(n // self.size for n in in_shape[:-1]),
+            self.size ** (len(in_shape) - 1) * in_shape[-1],
+        )
 
     def apply(self, params, state, x, *, train=False, key=None):
         s = self.size
-        return jnp.concatenate([x[:, i::s, j::s] for i in range(s) for j in range(s)], axis=-1), state
+        return jnp.concatenate(
+            [x[:, i::s, j::s] for i in range(s) for j in range(s)], axis=-1
+        ), state
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(1,))
@@ -165,23 +189,41 @@ SAME = partial(Conv, kernel=3, padding=1)
 OWN = {
     "swish": Swish(),
     "squeeze and excite": SqueezeExcite(
-        Sequential(pool=GlobalAvgPool(), fc=Dense(4), relu=Relu()), Sequential(fc=Dense(8, kernel_init=he_normal()), gate=Sigmoid())
+        Sequential(pool=GlobalAvgPool(), fc=Dense(4), relu=Relu()),
+        Sequential(fc=Dense(8, kernel_init=he_normal()), gate=Sigmoid()),
     ),
     "standardized conv": StandardizedConv(8, 3, padding=1),
     "shared weights": Twice(Sequential(conv=SAME(8), act=Swish())),
-    "dense block": DenseBlock((Sequential(conv=SAME(4), relu=Relu()), Sequential(conv=SAME(4), act=Swish()))),
+    "dense block": DenseBlock(
+        (Sequential(conv=SAME(4), relu=Relu()), Sequential(conv=SAME(4), act=Swish()))
+    ),
     "gated sum": GatedSum(SAME(8), Conv(8, 1), Sequential(conv=Conv(8, 1), gate=Sigmoid())),
     "looped block": Looped(Sequential(conv=SAME(8), act=Swish()), times=3),
-    "ConvNeXt block": ConvNeXtBlock(Conv(8, 5, padding=2, groups=8), LayerNorm(), Conv(16, 1), Swish(), Conv(8, 1)),
+    "ConvNeXt block": ConvNeXtBlock(
+        Conv(8, 5, padding=2, groups=8), LayerNorm(), Conv(16, 1), Swish(), Conv(8, 1)
+    ),
     "space to depth": SpaceToDepth(2),
     "custom gradient": Clip(),
 }
-CLASSES = [Swish, SqueezeExcite, StandardizedConv, Twice, DenseBlock, GatedSum, Looped, ConvNeXtBlock, SpaceToDepth, Clip]
+CLASSES = [
+    Swish,
+    SqueezeExcite,
+    StandardizedConv,
+    Twice,
+    DenseBlock,
+    GatedSum,
+    Looped,
+    ConvNeXtBlock,
+    SpaceToDepth,
+    Clip,
+]
 
 
 def net_of(layer: Layer) -> Layer:
     """The layer between a convolution and a classifier."""
-    return Sequential(conv1=SAME(8), own=layer, conv2=Conv(6, 3, stride=2), flatten=Flatten(), fc=Dense(5))
+    return Sequential(
+        conv1=SAME(8), own=layer, conv2=Conv(6, 3, stride=2), flatten=Flatten(), fc=Dense(5)
+    )
 
 
 def image_of(layer: Layer) -> Layer:

@@ -1,4 +1,6 @@
-"""Programs compiled ahead. What needs libtpu runs only where it is installed; the rest has another child speak for it."""
+"""Programs compiled ahead. What needs libtpu runs only where it is installed; the rest has another
+child speak for it.
+"""
 
 import json
 import os
@@ -33,7 +35,10 @@ def ask(monkeypatch):
 
     def asked(child, *programs, timeout=60.0):
         monkeypatch.setattr(ahead, "CHILD", child)
-        return [found if isinstance(found, Compiled) else str(found) for found in compile_ahead(programs or ["one"], timeout=timeout)]
+        return [
+            found if isinstance(found, Compiled) else str(found)
+            for found in compile_ahead(programs or ["one"], timeout=timeout)
+        ]
 
     return asked
 
@@ -46,13 +51,22 @@ def test_each_program_has_its_answer_in_order(ask):
 def test_what_the_compiler_does_not_survive_leaves_the_others_alone(ask):
     late = "XLA did not finish within 2 s; allow more with timeout= or --wait"
     died = "the compiler ended with exit code 1 and said: last"
-    assert ask(SPEAKS, "a", "dies", "hangs", "b", "dies", timeout=2) == [FOUND, died, late, FOUND, died]
+    assert ask(SPEAKS, "a", "dies", "hangs", "b", "dies", timeout=2) == [
+        FOUND,
+        died,
+        late,
+        FOUND,
+        died,
+    ]
 
 
 @pytest.mark.parametrize(
     ("child", "words"),
     [
-        ("import time; time.sleep(60)", "XLA did not finish within 0.5 s; allow more with timeout= or --wait"),
+        (
+            "import time; time.sleep(60)",
+            "XLA did not finish within 0.5 s; allow more with timeout= or --wait",
+        ),
         ("pass", "the compiler ended with exit code 0 and said: nothing"),
         ("import os; os.abort()", "the compiler ended with exit code -6 and said: nothing"),
     ],
@@ -69,7 +83,9 @@ def test_a_wrong_topology_is_wrong_input(ask):
 
 def test_without_libtpu_it_says_what_to_install(monkeypatch):
     monkeypatch.setattr(ahead, "find_spec", lambda name: None)
-    with pytest.raises(NoAnswer, match=r"^libtpu is not installed; pip install 'jconv\[tpu-plan\]'$"):
+    with pytest.raises(
+        NoAnswer, match=r"^libtpu is not installed; pip install 'jconv\[tpu-plan\]'$"
+    ):
         next(compile_ahead([]))
 
 

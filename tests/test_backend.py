@@ -1,4 +1,6 @@
-"""The backend that is asked for, or one line. The tests run on a CPU, whatever else the machine has."""
+"""The backend that is asked for, or one line. The tests run on a CPU, whatever else the machine
+has.
+"""
 
 import os
 import subprocess
@@ -34,7 +36,9 @@ def test_auto_changes_nothing(monkeypatch):
 def test_what_is_not_there_is_one_line_with_what_is_and_how_to_install_it(name, extra):
     with pytest.raises(InputError) as caught:
         use_backend(name)
-    assert str(caught.value).startswith(f"--backend {name}: jax finds only cpu here; pip install '{extra}' on a machine with ")
+    assert str(caught.value).startswith(
+        f"--backend {name}: jax finds only cpu here; pip install '{extra}' on a machine with "
+    )
     assert jax.config.values["jax_platforms"] == os.environ["JAX_PLATFORMS"] == "cpu"
 
 
@@ -44,20 +48,41 @@ def test_a_card_that_is_there_is_taken_and_a_cpu_then_comes_too_late(monkeypatch
     use_backend("gpu")
     assert jax.config.values["jax_platforms"] == os.environ["JAX_PLATFORMS"] == ""
     assert missing("tpu").startswith("jax finds only cpu and gpu here; pip install 'jax[tpu]'")
-    with pytest.raises(InputError, match="--backend cpu: jax finds only cpu and gpu here; choose it before anything is computed"):
+    with pytest.raises(
+        InputError,
+        match="--backend cpu: jax finds only cpu and gpu here; choose it before anything is computed",
+    ):
         use_backend("cpu")
 
 
 @pytest.mark.parametrize(
     "platforms, words",
     [
-        ("moon", "JAX_PLATFORMS=moon: jax finds only cpu here; choose one of them; or unset JAX_PLATFORMS"),
-        ("cuda", "JAX_PLATFORMS=cuda: jax finds only cpu here; pip install 'jax[cuda13]' on a machine with an NVIDIA GPU"),
+        (
+            "moon",
+            "JAX_PLATFORMS=moon: jax finds only cpu here; choose one of them; or unset "
+            "JAX_PLATFORMS",
+        ),
+        (
+            "cuda",
+            "JAX_PLATFORMS=cuda: jax finds only cpu here; pip install 'jax[cuda13]' on a machine "
+            "with an NVIDIA GPU",
+        ),
     ],
 )
 @pytest.mark.skipif(Path("/dev/nvidia0").exists(), reason="a GPU is there")
 def test_a_command_whose_backend_cannot_start_ends_in_one_line(platforms, words):
-    code = "import sys, jax; from jconv.command import command; sys.exit(command(lambda argv: jax.numpy.ones(3))([]))"
-    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "JAX_PLATFORMS": platforms}, capture_output=True, text=True)
+    code = (
+        "import sys, jax; from jconv.command import command; sys.exit(command(lambda argv: "
+        "jax.numpy.ones(3))([]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "JAX_PLATFORMS": platforms},
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 2 and "Traceback" not in done.stderr
-    assert done.stderr.splitlines()[-1].startswith(f"error: {words}")  # libtpu, where it is, says its own before
+    assert done.stderr.splitlines()[-1].startswith(
+        f"error: {words}"
+    )  # libtpu, where it is, says its own before

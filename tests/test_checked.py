@@ -8,7 +8,21 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jconv import BatchNorm, Conv, ConvTranspose, Dense, Dropout, Flatten, Layer, LayerError, Local, Parameter, Relu, Sequential, ShapeError
+from jconv import (
+    BatchNorm,
+    Conv,
+    ConvTranspose,
+    Dense,
+    Dropout,
+    Flatten,
+    Layer,
+    LayerError,
+    Local,
+    Parameter,
+    Relu,
+    Sequential,
+    ShapeError,
+)
 from jconv.layers import ones
 
 IMAGE = (7, 5, 3)
@@ -27,10 +41,16 @@ def x(rng):
             Conv(16, 3),
             IMAGE,
             (16, 3, 3, 3),
-            "declares (3, 3, 3, 16) for it; the kernel is in PyTorch's order: give kernel.transpose(2, 3, 1, 0)",
+            "declares (3, 3, 3, 16) for it; the kernel is in PyTorch's order: give "
+            "kernel.transpose(2, 3, 1, 0)",
         ),
         (Conv(6, (3, 2), groups=3), IMAGE, (6, 1, 3, 2), "the kernel is in PyTorch's order"),
-        (Conv(16, 3, padding=1), IMAGE, (5, 5, 3, 16), "declares (3, 3, 3, 16) for it; initialise for this input, init(key, (7, 5, 3))"),
+        (
+            Conv(16, 3, padding=1),
+            IMAGE,
+            (5, 5, 3, 16),
+            "declares (3, 3, 3, 16) for it; initialise for this input, init(key, (7, 5, 3))",
+        ),
         (Conv(16, 3), IMAGE, (3, 3, 3, 17), "Conv declares (3, 3, 3, 16)"),
         (Conv(16, 3), IMAGE, (3, 3, 16), "their ranks disagree"),
         (ConvTranspose(4, 3), IMAGE, (3, 4, 3, 3), "the kernel is in PyTorch's order"),
@@ -43,8 +63,12 @@ def x(rng):
 def test_parameters_of_another_shape_are_refused_with_both(layer, shape, kernel, words):
     params = {"kernel": jnp.ones(kernel), "bias": jnp.zeros(layer.parameters(shape)["bias"].shape)}
     for inside in (False, True):
-        net, given = (Sequential(a=Sequential(b=layer)), {"a": {"b": params}}) if inside else (layer, params)
-        with pytest.raises(ShapeError, match=re.escape(str(kernel)) + ".*" + re.escape(words)) as error:
+        net, given = (
+            (Sequential(a=Sequential(b=layer)), {"a": {"b": params}}) if inside else (layer, params)
+        )
+        with pytest.raises(
+            ShapeError, match=re.escape(str(kernel)) + ".*" + re.escape(words)
+        ) as error:
             net.apply(given, {}, jnp.ones((1, *shape)))
         assert str(error.value).startswith("a/b: x of shape" if inside else "x of shape")
 
@@ -64,15 +88,30 @@ def test_parameters_of_another_shape_are_refused_with_both(layer, shape, kernel,
             {},
             "params holds 'bias', which Conv does not declare; it",
         ),
-        (Relu(), {"kernel": jnp.ones(3)}, {}, "params holds 'kernel', which Relu does not declare; it declares none"),
+        (
+            Relu(),
+            {"kernel": jnp.ones(3)},
+            {},
+            "params holds 'kernel', which Relu does not declare; it declares none",
+        ),
         (
             BatchNorm(),
             {"scale": jnp.ones(3), "bias": jnp.ones(3)},
             {"mean": jnp.ones(3)},
             "'var' is missing: BatchNorm declares it, and state holds mean",
         ),
-        (BatchNorm(), {"scale": jnp.ones(3), "bias": jnp.ones(3)}, {"mean": jnp.ones(4), "var": jnp.ones(3)}, "the mean of shape (4,)"),
-        (Conv(4, 3), [jnp.ones((3, 3, 3, 4))], {}, "Conv: params is of type list, a dict of arrays by name was expected"),
+        (
+            BatchNorm(),
+            {"scale": jnp.ones(3), "bias": jnp.ones(3)},
+            {"mean": jnp.ones(4), "var": jnp.ones(3)},
+            "the mean of shape (4,)",
+        ),
+        (
+            Conv(4, 3),
+            [jnp.ones((3, 3, 3, 4))],
+            {},
+            "Conv: params is of type list, a dict of arrays by name was expected",
+        ),
     ],
 )
 def test_arrays_missing_or_too_many_are_named(layer, params, state, words):
@@ -84,8 +123,14 @@ def test_arrays_missing_or_too_many_are_named(layer, params, state, words):
     ("params", "words"),
     [
         ([], "^params is of type list, a dict with 'block' in it was expected"),
-        ({"block": jnp.ones(3)}, "^block: params is of type ArrayImpl, a dict with 'conv' in it was expected"),
-        ({"block": {"conv": jnp.ones(3)}}, "^block/conv: Conv: params is of type ArrayImpl, a dict of arrays by name was expected"),
+        (
+            {"block": jnp.ones(3)},
+            "^block: params is of type ArrayImpl, a dict with 'conv' in it was expected",
+        ),
+        (
+            {"block": {"conv": jnp.ones(3)}},
+            "^block/conv: Conv: params is of type ArrayImpl, a dict of arrays by name was expected",
+        ),
     ],
 )
 def test_trees_that_are_none(params, words, filled):
@@ -103,7 +148,10 @@ def test_a_layer_of_ones_own_is_held_to_its_declaration_too():
         def apply(self, params, state, x, *, train=False, key=None):
             return x * params["gain"], state
 
-    with pytest.raises(ShapeError, match=r"^own: x of shape \(2, 7, 5, 3\) for the gain of shape \(4,\): Own declares \(3,\)"):
+    with pytest.raises(
+        ShapeError,
+        match=r"^own: x of shape \(2, 7, 5, 3\) for the gain of shape \(4,\): Own declares \(3,\)",
+    ):
         Sequential(own=Own()).apply({"own": {"gain": jnp.ones(4)}}, {}, jnp.ones((2, *IMAGE)))
 
 
@@ -131,11 +179,16 @@ class Tensor:
 
     def __array__(self, dtype=None, copy=None):
         if self.fails:
-            raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+            raise RuntimeError(
+                "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() "
+                "instead."
+            )
         return np.asarray(self.a, dtype)
 
 
-@pytest.mark.parametrize("other", [lambda a: a.astype(np.float64), lambda a: a.tolist(), Tensor, np.asfortranarray])
+@pytest.mark.parametrize(
+    "other", [lambda a: a.astype(np.float64), lambda a: a.tolist(), Tensor, np.asfortranarray]
+)
 @pytest.mark.parametrize("net", [NET, Conv(4, 3)], ids=["net", "layer"])
 def test_arrays_of_other_kinds_give_what_jit_gives(net, other, x, filled, close):
     params, state = filled(net, IMAGE)
@@ -163,13 +216,17 @@ def test_what_is_no_array_is_named(x, words, filled):
 def test_train_is_static(net, x, filled):
     params, state = filled(net, IMAGE)
     with pytest.raises(
-        LayerError, match="train is traced, but it decides what is computed and is static; give it as static_argnames='train'"
+        LayerError,
+        match="train is traced, but it decides what is computed and is static; give it as static_argnames='train'",
     ):
         jax.jit(net.apply)(params, state, x, train=True)
     with pytest.raises(LayerError, match="train is 'yes', True or False was expected"):
         net.apply(params, state, x, train="yes")
     step = jax.jit(net.apply, static_argnames="train")
-    assert step(params, state, x, train=np.bool_(True), key=jax.random.key(0))[0].shape == step(params, state, x)[0].shape
+    assert (
+        step(params, state, x, train=np.bool_(True), key=jax.random.key(0))[0].shape
+        == step(params, state, x)[0].shape
+    )
 
 
 def test_a_wrong_input_says_what_came(filled):
@@ -177,8 +234,11 @@ def test_a_wrong_input_says_what_came(filled):
     with pytest.raises(ShapeError, match=r"x of shape \(3,\) lacks the batch axis"):
         Conv(4, 3).apply(params, {}, jnp.ones(3))
     with pytest.raises(
-        ShapeError, match=r"a 3-wide window does not fit 2 pixels .* \(x has shape \(1, 2, 2, 3\): a batch axis, then one example\)"
+        ShapeError,
+        match=r"a 3-wide window does not fit 2 pixels .* \(x has shape \(1, 2, 2, 3\): a batch axis, then one example\)",
     ):
         Conv(4, 3).apply(params, {}, jnp.ones((1, 2, 2, 3)))
-    with pytest.raises(ShapeError, match=r"x is channels-first, it seems: give jnp.moveaxis\(x, 1, -1\)"):
+    with pytest.raises(
+        ShapeError, match=r"x is channels-first, it seems: give jnp.moveaxis\(x, 1, -1\)"
+    ):
         Conv(4, 3).apply(params, {}, jnp.ones((1, 3, 7, 5)))

@@ -54,12 +54,18 @@ def test_the_code_and_the_arguments_pass_through():
             OSError(errno.ENOSPC, "No space left on device", "out/a"),
             "error: out/a: no space left on device; free some space, or write elsewhere",
         ),
-        (PermissionError(errno.EACCES, "Permission denied", "out"), "error: out: permission denied; change its permissions"),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "out"),
+            "error: out: permission denied; change its permissions",
+        ),
         (
             NotADirectoryError(errno.ENOTDIR, "Not a directory", "file/run"),
             "error: file/run: not a directory; a part of this path is a file",
         ),
-        (OSError(errno.EROFS, "Read-only file system", "out"), "error: out: read-only file system; write elsewhere"),
+        (
+            OSError(errno.EROFS, "Read-only file system", "out"),
+            "error: out: read-only file system; write elsewhere",
+        ),
     ],
 )
 def test_what_the_system_refuses_is_a_line_with_the_path(error, text, capsys):
@@ -77,7 +83,9 @@ def test_warnings_are_one_line_each(capsys):
     def main(argv):
         with warnings.catch_warnings():
             warnings.simplefilter("always")
-            warnings.showwarning = lambda message, *rest: print(warnings.formatwarning(message, *rest[:3]), end="", file=sys.stderr)
+            warnings.showwarning = lambda message, *rest: print(
+                warnings.formatwarning(message, *rest[:3]), end="", file=sys.stderr
+            )
             warnings.warn("two files are left out", stacklevel=1)
         return 0
 
@@ -97,8 +105,15 @@ def test_what_comes_from_outside_is_printed_as_it_is(text, capsys):
 
 
 def test_letters_that_a_terminal_does_not_know_are_question_marks():
-    code = "from jconv.command import command, console\n@command\ndef main(argv):\n console().print('caf\u00e9 \u65e5'); return 0\nmain([])"
-    run = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True)
+    code = (
+        "from jconv.command import command, console\n@command\ndef main(argv):\n "
+        "console().print('caf\u00e9 \u65e5'); return 0\nmain([])"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+    )
     assert (run.returncode, run.stdout) == (0, b"caf? ?\n"), run.stderr
 
 
@@ -106,9 +121,12 @@ def test_letters_that_a_terminal_does_not_know_are_question_marks():
 def test_nothing_is_drawn_over_in_a_log(colours):
     code = (
         "from jconv.command import console, status\nimport time\nout = console()\n"
-        "with status(out, 'working') as update:\n update('still'); time.sleep(0.3)\nout.print('done')"
+        "with status(out, 'working') as update:\n update('still'); "
+        "time.sleep(0.3)\nout.print('done')"
     )
-    run = subprocess.run([sys.executable, "-c", code], env={**os.environ, **colours}, capture_output=True)
+    run = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **colours}, capture_output=True
+    )
     assert run.stdout == b"done\n", run.stderr
 
 
@@ -122,7 +140,11 @@ class Choices:
 @pytest.mark.parametrize(
     "words, said",
     [
-        (["--lr", "0.1"], "jconv train has no option --lr; it is called --learning-rate (jconv train --help lists them)"),
+        (
+            ["--lr", "0.1"],
+            "jconv train has no option --lr; it is called --learning-rate (jconv train --help "
+            "lists them)",
+        ),
         (["--batch=8"], "has no option --batch; it is called --batch-size"),
         (["--learning-rte", "1"], "has no option --learning-rte; did you mean --learning-rate"),
         (["--colour"], "has no option --colour; did you mean --"),

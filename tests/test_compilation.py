@@ -30,7 +30,11 @@ def test_nested_it_is_plain(x, close):
     close(jax.jit(lambda x: f(x) + f(jnp.ones_like(x)))(x), jnp.sin(x) + jnp.sin(1.0), 1e-6)
     close(jax.grad(lambda x: f(x).sum())(x), jnp.cos(x), 1e-6)
     close(jax.vmap(f)(x), jnp.sin(x), 1e-6)
-    close(jax.lax.scan(lambda c, _: (f(c), f(jnp.zeros(2))), x, length=2)[0], jnp.sin(jnp.sin(x)), 1e-6)
+    close(
+        jax.lax.scan(lambda c, _: (f(c), f(jnp.zeros(2))), x, length=2)[0],
+        jnp.sin(jnp.sin(x)),
+        1e-6,
+    )
 
 
 def test_constants_alone_inside_a_jit(close):
@@ -58,7 +62,12 @@ def test_an_error_of_the_function_is_raised(x):
 
 def test_options_that_the_compiler_does_not_know_are_left_out(monkeypatch, x, close):
     known = {"xla_cpu_enable_fast_math": False}
-    monkeypatch.setitem(OPTIONS, "cpu", known | {"xla_cpu_no_such_option": True, "xla_cpu_experimental_ynn_fusion_type": "NONSENSE"})
+    monkeypatch.setitem(
+        OPTIONS,
+        "cpu",
+        known
+        | {"xla_cpu_no_such_option": True, "xla_cpu_experimental_ynn_fusion_type": "NONSENSE"},
+    )
     assert options_of("cpu") == known
     close(jconv.jit(jnp.sin)(x), jnp.sin(x), 1e-6)
     assert options_of("a backend without any") == {}
@@ -73,7 +82,9 @@ def test_a_donated_array_that_is_read_and_overwritten_is_not_copied():
         return kernel - x.T @ y, y @ kernel.T
 
     a = jnp.ones((16, 16))
-    copies = lambda jit: jit(step, donate_argnums=0).lower(a, a, a).compile().as_text().count(" copy(")
+    copies = lambda jit: (
+        jit(step, donate_argnums=0).lower(a, a, a).compile().as_text().count(" copy(")
+    )
     assert copies(jconv.jit) == 0 < copies(jax.jit)
     b = jnp.arange(256.0).reshape(16, 16)
     kernel, back = jconv.jit(step, donate_argnums=0)(jnp.array(b), a, a)
@@ -84,9 +95,17 @@ def test_a_donated_array_that_is_read_and_overwritten_is_not_copied():
 def test_ones_own_options_win(monkeypatch, x):
     asked = []
     real = jax.jit
-    monkeypatch.setattr(compilation.jax, "jit", lambda f, **settings: asked.append(settings) or real(f, **settings))
-    jconv.jit(jnp.sin, compiler_options={"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_DOT"})(x)
-    assert asked[-1]["compiler_options"]["xla_cpu_experimental_ynn_fusion_type"] == "LIBRARY_FUSION_TYPE_DOT"
+    monkeypatch.setattr(
+        compilation.jax, "jit", lambda f, **settings: asked.append(settings) or real(f, **settings)
+    )
+    jconv.jit(
+        jnp.sin,
+        compiler_options={"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_DOT"},
+    )(x)
+    assert (
+        asked[-1]["compiler_options"]["xla_cpu_experimental_ynn_fusion_type"]
+        == "LIBRARY_FUSION_TYPE_DOT"
+    )
 
 
 @pytest.fixture
@@ -103,9 +122,17 @@ def asked(monkeypatch):
 
 
 def test_a_gpu_is_asked_to_be_deterministic(monkeypatch, asked, x, close):
-    """With the GPU's options given to the CPU's compiler, which reads them and has no use for them; ours win over the user's own."""
+    """With the GPU's options given to the CPU's compiler, which reads them and has no use for them;
+    ours win over the user's own.
+    """
     monkeypatch.setitem(DETERMINISTIC, "cpu", DETERMINISTIC["gpu"])
-    close(jconv.jit(jnp.sin, deterministic=True, compiler_options={"xla_gpu_deterministic_ops": False})(x), jnp.sin(x), 1e-6)
+    close(
+        jconv.jit(
+            jnp.sin, deterministic=True, compiler_options={"xla_gpu_deterministic_ops": False}
+        )(x),
+        jnp.sin(x),
+        1e-6,
+    )
     assert asked[-1]["xla_gpu_deterministic_ops"] is True
     jconv.jit(jnp.sin)(x)
     assert "xla_gpu_deterministic_ops" not in asked[-1]
@@ -120,20 +147,30 @@ def test_a_cpu_needs_nothing_to_be_deterministic(asked, x, close):
 
 def test_determinism_is_never_left_out_quietly(monkeypatch, x):
     monkeypatch.setitem(DETERMINISTIC, "cpu", {"xla_cpu_no_such_option": True})
-    with pytest.raises(InputError, match="^deterministic: this cpu compiler does not know xla_cpu_no_such_option; use a newer jaxlib"):
+    with pytest.raises(
+        InputError,
+        match="^deterministic: this cpu compiler does not know xla_cpu_no_such_option; use a newer jaxlib",
+    ):
         jconv.jit(jnp.sin, deterministic=True)(x)
     monkeypatch.setitem(DETERMINISTIC, "cpu", DETERMINISTIC["gpu"])
     with pytest.raises(InputError, match="^deterministic: has no effect inside another jit"):
         jax.jit(jconv.jit(jnp.sin, deterministic=True))(x)
     monkeypatch.delitem(DETERMINISTIC, "cpu")
-    with pytest.raises(InputError, match="^deterministic: what makes cpu so is not known; it is for gpu: leave it out"):
+    with pytest.raises(
+        InputError,
+        match="^deterministic: what makes cpu so is not known; it is for gpu: leave it out",
+    ):
         jconv.jit(jnp.sin, deterministic=True).lower(x)
 
 
 class Refusing:
-    """What stands for `jax.jit` where the library refuses kernel gradients of 3x3 windows: a whole program fails, with no name in it."""
+    """What stands for `jax.jit` where the library refuses kernel gradients of 3x3 windows: a whole
+    program fails, with no name in it.
+    """
 
-    def __init__(self, f, message="UNKNOWN: Failed to determine best cudnn convolution algorithm for: ..."):
+    def __init__(
+        self, f, message="UNKNOWN: Failed to determine best cudnn convolution algorithm for: ..."
+    ):
         self.trace, self.message = jax.jit(f).trace, message
 
     def __call__(self, *args):
@@ -141,7 +178,9 @@ class Refusing:
 
 
 def alone(equation):
-    return equation.primitive.name != "jconv_kernel_gradient" or equation.params["geometry"].window.size == (1, 1)
+    return equation.primitive.name != "jconv_kernel_gradient" or equation.params[
+        "geometry"
+    ].window.size == (1, 1)
 
 
 def test_a_refused_convolution_is_named_with_what_to_do_about_it(monkeypatch, rng):
@@ -222,7 +261,9 @@ def test_everything_jax_jit_offers_is_there(x, close):
 def test_it_can_be_exported(x, close):
     f = jconv.jit(lambda x: jnp.sin(x) @ x.T)
     rows = jax.export.symbolic_shape("n, 5")
-    exported = jax.export.export(f, platforms=["cpu", "tpu"])(jax.ShapeDtypeStruct(rows, jnp.float32))
+    exported = jax.export.export(f, platforms=["cpu", "tpu"])(
+        jax.ShapeDtypeStruct(rows, jnp.float32)
+    )
     close(exported.call(x), f(x), 1e-6)
 
 

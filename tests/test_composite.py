@@ -48,8 +48,14 @@ def test_a_shared_child_has_one_set_of_weights(x, filled, close):
     once = lambda x: SAME.apply(params["layer"], {}, x)[0]
     close(Twice(SAME).apply(params, state, x)[0], once(once(x)), 1e-6)
     rows = summary(Twice(SAME), IMAGE).rows
-    assert [(row.path, row.params, row.note) for row in rows] == [("layer", 84, ""), ("layer#2", 0, "the same parameters again")]
-    assert [(v.path, v.turn, v.name) for v in walk(Twice(SAME), IMAGE)] == [("layer", 1, "layer"), ("layer", 2, "layer#2")]
+    assert [(row.path, row.params, row.note) for row in rows] == [
+        ("layer", 84, ""),
+        ("layer#2", 0, "the same parameters again"),
+    ]
+    assert [(v.path, v.turn, v.name) for v in walk(Twice(SAME), IMAGE)] == [
+        ("layer", 1, "layer"),
+        ("layer", 2, "layer#2"),
+    ]
 
 
 def test_a_shared_batch_norm_follows_both_of_its_batches(x):
@@ -76,9 +82,14 @@ def test_a_child_cannot_be_shared_by_inputs_of_other_channels():
 
         def run(self, call, x):
             y = call.child("layer", self.layer, x)
-            return call.child("layer", self.layer, call.join(lambda a, b: jnp.concatenate([a, b], -1), x, y))
+            return call.child(
+                "layer", self.layer, call.join(lambda a, b: jnp.concatenate([a, b], -1), x, y)
+            )
 
-    with pytest.raises(ShapeError, match=r"^layer: it is applied to \(7, 5, 3\) and to \(7, 5, 6\), for which its parameters differ"):
+    with pytest.raises(
+        ShapeError,
+        match=r"^layer: it is applied to \(7, 5, 3\) and to \(7, 5, 6\), for which its parameters differ",
+    ):
         Grows(SAME).init(KEY, IMAGE)
 
 
@@ -105,7 +116,9 @@ def test_a_loop_is_the_layers_one_after_another(shared, unroll, x, filled, close
     assert table.totals.params == (84 + 6) * (1 if shared else 3)
     assert table.rows[0].note == "3 times"
     assert net_field(net, IMAGE)[0].size == 7
-    assert set(activations(net, params, state, x)) == {f"layer/{n}{t}" for n in ("conv", "bn", "drop") for t in ("", "#2", "#3")}
+    assert set(activations(net, params, state, x)) == {
+        f"layer/{n}{t}" for n in ("conv", "bn", "drop") for t in ("", "#2", "#3")
+    }
     close(activations(net, params, state, x)["layer/drop#3"], y, 1e-5)
 
 
@@ -127,13 +140,17 @@ def test_a_tap_in_a_loop_records_every_time(x):
 def test_a_tap_that_would_record_twice_is_refused(x):
     with pytest.raises(LayerError, match="^layer/tap: the tap 'seen' records twice"):
         Twice(Sequential(tap=Tap("seen"))).apply({}, {}, x)
-    with pytest.raises(LayerError, match="^layer: a tap records inside a loop that shares its parameters"):
+    with pytest.raises(
+        LayerError, match="^layer: a tap records inside a loop that shares its parameters"
+    ):
         Repeat(Sequential(tap=Tap("seen")), 2, shared=True).apply({}, {}, x)
 
 
 @pytest.mark.parametrize("layer", [Conv(4, 3, padding=1), Conv(3, 3)])
 def test_a_loop_keeps_the_shape(layer):
-    with pytest.raises(ShapeError, match=r"^block/layer: it is repeated, but makes \(\d, \d, \d\) of \(7, 5, 3\)"):
+    with pytest.raises(
+        ShapeError, match=r"^block/layer: it is repeated, but makes \(\d, \d, \d\) of \(7, 5, 3\)"
+    ):
         Sequential(block=Repeat(layer, 2)).out_shape(IMAGE)
     with pytest.raises(ValueError, match="^Repeat: times=0"):
         Repeat(layer, 0)
@@ -180,11 +197,16 @@ class Hidden(Layer):
 
 @pytest.mark.parametrize(
     "build",
-    [lambda: Plain(Relu()), lambda: Sequential(Hidden((Relu(),))), lambda: summary(Hidden((Relu(),)), IMAGE)],
+    [
+        lambda: Plain(Relu()),
+        lambda: Sequential(Hidden((Relu(),))),
+        lambda: summary(Hidden((Relu(),)), IMAGE),
+    ],
 )
 def test_layers_inside_what_is_no_composite_are_refused(build):
     with pytest.raises(
-        TypeError, match=r"(Plain|Hidden) has layers inside, but is not a Composite.*derive it from jconv.Composite.*call.child\('layer"
+        TypeError,
+        match=r"(Plain|Hidden) has layers inside, but is not a Composite.*derive it from jconv.Composite.*call.child\('layer",
     ):
         build()
 
@@ -204,7 +226,10 @@ def composite(run, **layers):
 @pytest.mark.parametrize(
     ("run", "words"),
     [
-        (lambda self, call, x: x + call.child("layer", self.layer, x), "^own: Composite.run is followed with shapes .* call.join"),
+        (
+            lambda self, call, x: x + call.child("layer", self.layer, x),
+            "^own: Composite.run is followed with shapes .* call.join",
+        ),
         (lambda self, call, x: x[:, ::2], "^own: Composite.run is followed with shapes"),
         (lambda self, call, x: jnp.sin(x), "^own: Composite.run is followed with shapes"),
         (
@@ -216,13 +241,23 @@ def composite(run, **layers):
             "^own: Own.run goes through 'layer', Relu, .*; the children of Own are layer",
         ),
         (lambda self, call, x: None, "^own: Own.run returns NoneType"),
-        (lambda self, call, x: call.join(jnp.add, x, call.child("layer", self.layer, x)), r"^own: the function that joins \(7, 5, 3\) and"),
-        (lambda self, call, x: call.join(lambda a: a.sum(), x), "^own: the function that joins .* returns"),
+        (
+            lambda self, call, x: call.join(jnp.add, x, call.child("layer", self.layer, x)),
+            r"^own: the function that joins \(7, 5, 3\) and",
+        ),
+        (
+            lambda self, call, x: call.join(lambda a: a.sum(), x),
+            "^own: the function that joins .* returns",
+        ),
     ],
 )
 def test_what_run_may_not_do(run, words):
     net = Sequential(own=composite(run, layer=Conv(4, 3)))
-    for f in (net.out_shape, lambda shape: net.init(KEY, shape), lambda shape: list(walk(net, shape))):
+    for f in (
+        net.out_shape,
+        lambda shape: net.init(KEY, shape),
+        lambda shape: list(walk(net, shape)),
+    ):
         with pytest.raises(LayerError, match=words):
             f(IMAGE)
     with pytest.raises(AttributeError, match="reshape: Composite.run is followed with shapes"):
@@ -254,8 +289,14 @@ def test_a_gate_that_sees_everything_makes_a_field_that_does():
 
 
 def test_gradients_go_through_a_loop(x, filled, close):
-    net = Sequential(loop=Looped(Sequential(conv=SAME, act=Swish())), flatten=Flatten(), fc=Dense(2))
+    net = Sequential(
+        loop=Looped(Sequential(conv=SAME, act=Swish())), flatten=Flatten(), fc=Dense(2)
+    )
     params, state = filled(net, IMAGE)
-    loss = lambda params, remat: ((jax.checkpoint(net.apply) if remat else net.apply)(params, state, x)[0] ** 2).sum()
-    a, b = (jax.jit(jax.grad(lambda p, remat=remat: loss(p, remat)))(params) for remat in (False, True))
+    loss = lambda params, remat: (
+        (jax.checkpoint(net.apply) if remat else net.apply)(params, state, x)[0] ** 2
+    ).sum()
+    a, b = (
+        jax.jit(jax.grad(lambda p, remat=remat: loss(p, remat)))(params) for remat in (False, True)
+    )
     close(a, b, 1e-4)

@@ -14,9 +14,15 @@ MODULES = sorted(
     module.name
     for package in (jconv, jconv.models)
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
-    if not module.name.startswith(("jconv.models.", "jconv.scripts", "jconv.__main__")) or package is jconv.models
+    if not module.name.startswith(("jconv.models.", "jconv.scripts", "jconv.__main__"))
+    or package is jconv.models
 )
-PEERS = {"pytorch": "torch", "flax": "flax", "nnx": "flax", "equinox": "equinox"}  # what a module of jconv.bench.peers needs
+PEERS = {
+    "pytorch": "torch",
+    "flax": "flax",
+    "nnx": "flax",
+    "equinox": "equinox",
+}  # what a module of jconv.bench.peers needs
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the peers' own imports
@@ -26,14 +32,19 @@ def test_examples_run(name):
         if name.startswith(f"jconv.bench.peers.{part}"):
             pytest.importorskip(library)
     with jax.numpy_rank_promotion("allow"):
-        result = doctest.testmod(importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE)
+        result = doctest.testmod(
+            importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE
+        )
     assert result.failed == 0
 
 
 def test_the_notes_comparisons_are_among_them():
     finder = doctest.DocTestFinder()
     ours = [name for name in MODULES if not name.startswith("jconv.bench.peers.")]
-    counted = {name: sum(len(t.examples) for t in finder.find(importlib.import_module(name))) for name in ours}
+    counted = {
+        name: sum(len(t.examples) for t in finder.find(importlib.import_module(name)))
+        for name in ours
+    }
     assert {name for name, n in counted.items() if n} >= {
         "jconv.network.table",
         "jconv.layers.local",

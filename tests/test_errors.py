@@ -9,7 +9,15 @@ import pytest
 
 import jconv
 from jconv import PatternError
-from jconv.errors import FeaturesError, InputError, JconvError, LayerError, ShapeError, located, unknown
+from jconv.errors import (
+    FeaturesError,
+    InputError,
+    JconvError,
+    LayerError,
+    ShapeError,
+    located,
+    unknown,
+)
 from jconv.train import Diverged
 
 
@@ -39,24 +47,40 @@ def test_what_a_caller_can_get_wrong_is_a_value_error():
 
 def own_errors():
     """Every exception class of the package, its commands and models, as written."""
-    names = [module.name for module in pkgutil.walk_packages(jconv.__path__, "jconv.") if not re.search("peers|__main__", module.name)]
+    names = [
+        module.name
+        for module in pkgutil.walk_packages(jconv.__path__, "jconv.")
+        if not re.search("peers|__main__", module.name)
+    ]
     names += [
         f"jconv.{room}.{module.name}"
         for room in ("models", "scripts")
         for module in pkgutil.iter_modules(import_module(f"jconv.{room}").__path__)
     ]
     values = [value for name in names for value in vars(import_module(name)).values()]
-    return {v for v in values if isinstance(v, type) and issubclass(v, Exception) and v.__module__.startswith("jconv.")}
+    return {
+        v
+        for v in values
+        if isinstance(v, type) and issubclass(v, Exception) and v.__module__.startswith("jconv.")
+    }
 
 
 def test_every_error_of_jconvs_own_is_of_one_family():
     found = own_errors()
-    assert {"LayerError", "InputError", "PatternError", "Diverged", "NoAnswer", "Unable"} <= {error.__name__ for error in found}
+    assert {"LayerError", "InputError", "PatternError", "Diverged", "NoAnswer", "Unable"} <= {
+        error.__name__ for error in found
+    }
     assert [error for error in found if not issubclass(error, JconvError)] == []
 
 
 @pytest.mark.parametrize(
-    "error", [FeaturesError("no", "fc", 7), Diverged(3, "the loss is nan"), InputError("a: b"), PatternError("no", 1, 2, "yes")]
+    "error",
+    [
+        FeaturesError("no", "fc", 7),
+        Diverged(3, "the loss is nan"),
+        InputError("a: b"),
+        PatternError("no", 1, 2, "yes"),
+    ],
 )
 def test_errors_pickle_whole(error):
     again = pickle.loads(pickle.dumps(error))
@@ -80,4 +104,7 @@ def test_located_places_layer_errors_and_lets_others_be():
 
 def test_unknown_words_list_those_known():
     assert unknown("method", "fast", ("auto", "lax")) == "unknown method 'fast'; use 'auto', 'lax'"
-    assert unknown("padding", "same", ("SAME",), "an int") == "unknown padding 'same'; use 'SAME', or an int"
+    assert (
+        unknown("padding", "same", ("SAME",), "an int")
+        == "unknown padding 'same'; use 'SAME', or an int"
+    )

@@ -33,7 +33,12 @@ def test_two_folders_of_one_name_are_two_folders(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "path, words", [("full", "full: already exists and is not empty; choose"), ("file", "file: is a file"), ("file/run", "choose")]
+    "path, words",
+    [
+        ("full", "full: already exists and is not empty; choose"),
+        ("file", "file: is a file"),
+        ("file/run", "choose"),
+    ],
 )
 def test_a_folder_that_cannot_be_is_refused_before_the_work(tmp_path, path, words):
     (tmp_path / "full").mkdir()
@@ -51,7 +56,10 @@ def test_folders_made_for_work_that_fails_are_removed(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("path, words", [("", "is a folder; give the name of a file"), ("file/map.png", "cannot be written")])
+@pytest.mark.parametrize(
+    "path, words",
+    [("", "is a folder; give the name of a file"), ("file/map.png", "cannot be written")],
+)
 def test_a_file_that_cannot_be_written_is_refused(tmp_path, path, words):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=rf"--out .*{words}"):

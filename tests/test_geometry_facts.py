@@ -48,15 +48,29 @@ def test_size(settings, out):
     ],
 )
 def test_strict_rule_refuses(settings, value):
-    with pytest.raises(ShapeError, match=rf"\+ 1 = {value} is not an integer; .*use rounding=\"floor\" or \"ceil\""):
+    with pytest.raises(
+        ShapeError, match=rf"\+ 1 = {value} is not an integer; .*use rounding=\"floor\" or \"ceil\""
+    ):
         one(*settings)
 
 
 def test_three_policies():
     cropped, padded = (window((10,), 3, stride=2, rounding=word) for word in ("floor", "ceil"))
-    assert (cropped.out_sizes, cropped.unused, cropped.dropped, cropped.overhang) == ((4,), (1,), (1,), (0,))
-    assert (padded.out_sizes, padded.unused, padded.dropped, padded.overhang) == ((5,), (0,), (0,), (1,))
-    with pytest.raises(ShapeError, match=r"\(10 - 3 \+ 0\)/2 \+ 1 = 4.5 .* sizes that fit are 9 and 11"):
+    assert (cropped.out_sizes, cropped.unused, cropped.dropped, cropped.overhang) == (
+        (4,),
+        (1,),
+        (1,),
+        (0,),
+    )
+    assert (padded.out_sizes, padded.unused, padded.dropped, padded.overhang) == (
+        (5,),
+        (0,),
+        (0,),
+        (1,),
+    )
+    with pytest.raises(
+        ShapeError, match=r"\(10 - 3 \+ 0\)/2 \+ 1 = 4.5 .* sizes that fit are 9 and 11"
+    ):
         one(10, 3, 2)
 
 
@@ -75,7 +89,10 @@ def test_same_padding():
     assert [same_padding(f) for f in (1, 3, 5, 7)] == [0, 1, 2, 3]
     assert all(one(13, f, 1, same_padding(f, d), d) == 13 for f in (1, 3, 5) for d in (1, 2, 3))
     assert same_padding(2, dilation=2) == 1
-    with pytest.raises(ShapeError, match=r'a 4-wide window has no whole-numbered symmetric padding \(F - 1\)/2 = 1.5.*padding="SAME"'):
+    with pytest.raises(
+        ShapeError,
+        match=r'a 4-wide window has no whole-numbered symmetric padding \(F - 1\)/2 = 1.5.*padding="SAME"',
+    ):
         same_padding(4)
 
 
@@ -142,7 +159,9 @@ def test_pool_rounding_c2e(w, f, s, p, floor, ceil):
 
 
 def test_c2f_caffe_ceil_is_same_on_even_sizes_only():
-    even, odd = ([pool_window((n,), 3, 2, padding, "ceil") for padding in (0, "SAME")] for n in (56, 55))
+    even, odd = (
+        [pool_window((n,), 3, 2, padding, "ceil") for padding in (0, "SAME")] for n in (56, 55)
+    )
     assert even[0].pads == even[1].pads == ((0, 1),)
     assert [w.out_sizes[0] for w in odd] == [27, 28]
 

@@ -34,7 +34,20 @@ MODULES = {
     "view",
     "weights",
 }
-HEAVY = {"optax", "matplotlib", "sklearn", "rich", "tyro", "orbax", "PIL", "safetensors", "grain", "torch", "flax", "pooch"}
+HEAVY = {
+    "optax",
+    "matplotlib",
+    "sklearn",
+    "rich",
+    "tyro",
+    "orbax",
+    "PIL",
+    "safetensors",
+    "grain",
+    "torch",
+    "flax",
+    "pooch",
+}
 
 
 def test_the_names_of_the_documentation_are_there():
@@ -49,7 +62,11 @@ def test_the_names_of_the_documentation_are_there():
 
 
 def test_what_is_public_is_what_is_imported_and_nothing_else():
-    imported = [name for name, value in vars(jconv).items() if not name.startswith("_") and not inspect.ismodule(value)]
+    imported = [
+        name
+        for name, value in vars(jconv).items()
+        if not name.startswith("_") and not inspect.ismodule(value)
+    ]
     helpers = {"annotations", "import_module", "TYPE_CHECKING"}
     assert len(set(PUBLIC)) == len(PUBLIC)
     assert set(imported) - helpers == set(PUBLIC)
@@ -68,7 +85,12 @@ def test_modules_are_attributes_and_are_listed():
     listed = dir(jconv)
     assert MODULES | set(PUBLIC) <= set(listed)
     assert {name for name in listed if not name.startswith("_")} == MODULES | set(PUBLIC)
-    assert jconv.train.TrainState and jconv.models.build and jconv.weights.load_weights and jconv.scripts.train.main
+    assert (
+        jconv.train.TrainState
+        and jconv.models.build
+        and jconv.weights.load_weights
+        and jconv.scripts.train.main
+    )
     assert all(re.search(rf"\b{name}\b", jconv.__doc__) for name in MODULES)
     with pytest.raises(AttributeError, match="module 'jconv' has no attribute 'nothing'"):
         _ = jconv.nothing
@@ -81,7 +103,9 @@ def test_every_public_name_has_a_docstring_of_its_own(name):
     assert not value.__doc__.startswith(f"{name}("), "a dataclass made this one up"
 
 
-@pytest.mark.parametrize("package", [jconv.layers, jconv.ops, jconv.network], ids=lambda package: package.__name__)
+@pytest.mark.parametrize(
+    "package", [jconv.layers, jconv.ops, jconv.network], ids=lambda package: package.__name__
+)
 def test_a_package_never_names_a_function_like_one_of_its_modules(package):
     modules = {module.name for module in pkgutil.iter_modules(package.__path__)}
     assert not [name for name in modules if not inspect.ismodule(getattr(package, name, package))]
@@ -91,15 +115,22 @@ def test_jconv_imports_the_core_alone():
     """In an interpreter of its own: here other tests have imported everything already."""
     code = "import sys, json, jconv; dir(jconv); print(json.dumps(sorted(sys.modules)))"
     environment = {"PYTHONPATH": str(Path(jconv.__file__).parents[1]), "JAX_PLATFORMS": "cpu"}
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+    )
     loaded = set(json.loads(run.stdout))
     assert "jax" in loaded
     assert not {name.partition(".")[0] for name in loaded} & HEAVY
-    assert not loaded & {f"jconv.{name}" for name in ("bench", "data", "models", "scripts", "train", "view", "weights")}
+    assert not loaded & {
+        f"jconv.{name}"
+        for name in ("bench", "data", "models", "scripts", "train", "view", "weights")
+    }
 
 
 def test_arrows_between_the_rooms_point_one_way():
-    """ops and geometry know nothing of layers; layers know ops; compose and network know layers; none of them knows the rest."""
+    """ops and geometry know nothing of layers; layers know ops; compose and network know layers;
+    none of them knows the rest.
+    """
     folder = Path(jconv.__file__).parent
     above = {"train", "data", "weights", "view", "models", "scripts"}
     forbidden = {
@@ -112,9 +143,12 @@ def test_arrows_between_the_rooms_point_one_way():
         "network": above,
     }
     for name, names in forbidden.items():
-        for file in [folder / name] if name.endswith(".py") else sorted((folder / name).glob("*.py")):
+        for file in (
+            [folder / name] if name.endswith(".py") else sorted((folder / name).glob("*.py"))
+        ):
             for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.ImportFrom):
-                    assert not {*(node.module or "").split("."), *(alias.name for alias in node.names)} & names, (
-                        f"{file}: {ast.unparse(node)}"
-                    )
+                    assert (
+                        not {*(node.module or "").split("."), *(alias.name for alias in node.names)}
+                        & names
+                    ), f"{file}: {ast.unparse(node)}"

@@ -150,14 +150,34 @@ LAYERS = [
     (Softmax(), FLAT),
     (Maxout(3), IMAGE),
     (Lambda(operator.neg), IMAGE),
-    (Sequential(conv=Conv(4, 3), bn=BatchNorm(), relu=Relu(), drop=Dropout(), flatten=Flatten(), fc=Dense(3)), IMAGE),
+    (
+        Sequential(
+            conv=Conv(4, 3),
+            bn=BatchNorm(),
+            relu=Relu(),
+            drop=Dropout(),
+            flatten=Flatten(),
+            fc=Dense(3),
+        ),
+        IMAGE,
+    ),
     (Repeat(Sequential(conv=Conv(6, 3, padding=1), bn=BatchNorm()), 2), IMAGE),
     (Repeat(Conv(6, 3, padding=1), 2, shared=True, unroll=True), IMAGE),
-    (Residual(Sequential(conv=Conv(4, 3, stride=2, padding=1), bn=BatchNorm()), shortcut=Conv(4, 1, stride=2)), IMAGE),
+    (
+        Residual(
+            Sequential(conv=Conv(4, 3, stride=2, padding=1), bn=BatchNorm()),
+            shortcut=Conv(4, 1, stride=2),
+        ),
+        IMAGE,
+    ),
     (Concat(a=Conv(4, 1), b=MaxPool(3, 1, padding=1)), IMAGE),
     (Tap("seen", BatchNorm()), IMAGE),
 ]
-every_layer = pytest.mark.parametrize(("layer", "in_shape"), LAYERS, ids=[f"{layer!r:.60}-{len(shape) - 1}d" for layer, shape in LAYERS])
+every_layer = pytest.mark.parametrize(
+    ("layer", "in_shape"),
+    LAYERS,
+    ids=[f"{layer!r:.60}-{len(shape) - 1}d" for layer, shape in LAYERS],
+)
 
 
 def shapes(tree):
@@ -165,7 +185,9 @@ def shapes(tree):
 
 
 def abstract(layer: Layer, in_shape, dtype=jnp.float32, train=False):
-    """What init and apply return, as shapes and dtypes: (params, state, y, new state). Nothing is compiled."""
+    """What init and apply return, as shapes and dtypes: (params, state, y, new state). Nothing is
+    compiled.
+    """
     params, state = jax.eval_shape(lambda key: layer.init(key, in_shape), jax.random.key(0))
     x = jax.ShapeDtypeStruct((2, *in_shape), dtype)
     run = lambda key, p, s, x: layer.apply(p, s, x, train=train, key=key)
@@ -173,7 +195,11 @@ def abstract(layer: Layer, in_shape, dtype=jnp.float32, train=False):
 
 
 def test_the_list_holds_every_public_layer():
-    public = {c for c in vars(jconv).values() if isinstance(c, type) and issubclass(c, Layer) and c not in (Layer, Composite, Pointwise)}
+    public = {
+        c
+        for c in vars(jconv).values()
+        if isinstance(c, type) and issubclass(c, Layer) and c not in (Layer, Composite, Pointwise)
+    }
     assert {type(layer) for layer, _ in LAYERS} == public
 
 
@@ -187,7 +213,12 @@ def test_out_shape_and_parameters_agree_with_what_runs(layer, in_shape, train):
         assert shapes(params) == {name: p.shape for name, p in layer.parameters(in_shape).items()}
         assert shapes(state) == {name: p.shape for name, p in layer.statistics(in_shape).items()}
         assert shapes(new) == shapes(state)
-    declared = sum(v.copies * p.size for v in walk(layer, in_shape) for p in v.layer.parameters(v.in_shape).values() if v.turn == 1)
+    declared = sum(
+        v.copies * p.size
+        for v in walk(layer, in_shape)
+        for p in v.layer.parameters(v.in_shape).values()
+        if v.turn == 1
+    )
     assert sum(a.size for a in jax.tree.leaves(params)) == declared
 
 
@@ -196,7 +227,9 @@ def test_bfloat16_goes_through_with_float32_parameters(layer, in_shape):
     params, state, y, new = abstract(layer, in_shape, jnp.bfloat16, train=True)
     assert y.dtype == jnp.bfloat16
     assert {a.dtype for a in jax.tree.leaves((params, state))} <= {jnp.dtype("float32")}
-    assert jax.tree.map(lambda a: a.dtype, state) == {name: jax.tree.map(lambda a: a.dtype, new[name]) for name in state}
+    assert jax.tree.map(lambda a: a.dtype, state) == {
+        name: jax.tree.map(lambda a: a.dtype, new[name]) for name in state
+    }
 
 
 @every_layer
@@ -207,7 +240,9 @@ def test_float64_goes_through(layer, in_shape, x64):
 
 
 @every_layer
-def test_jit_changes_nothing_and_the_state_stays_at_test_time(layer, in_shape, filled, rng, close, compiled):
+def test_jit_changes_nothing_and_the_state_stays_at_test_time(
+    layer, in_shape, filled, rng, close, compiled
+):
     params, state = filled(layer, in_shape)
     x = jnp.asarray(rng.standard_normal((2, *in_shape)), jnp.float32)
     key = jax.random.key(3, impl="unsafe_rbg")  # compiles faster
@@ -226,7 +261,11 @@ def test_jit_changes_nothing_and_the_state_stays_at_test_time(layer, in_shape, f
 
 @every_layer
 def test_settings_compare_hash_pickle_and_go_to_json(layer, in_shape):
-    twin = dataclasses.replace(layer) if not isinstance(layer, (Sequential, Concat)) else layer.with_children(dict(layer.children))
+    twin = (
+        dataclasses.replace(layer)
+        if not isinstance(layer, (Sequential, Concat))
+        else layer.with_children(dict(layer.children))
+    )
     assert twin is not layer
     assert twin == layer
     assert hash(twin) == hash(layer)
@@ -267,7 +306,9 @@ class Affine(Layer):
     def parameters(self, in_shape):
         return {
             "slope": Parameter(in_shape[-1:], ones),
-            "offset": Parameter(in_shape[-1:], lambda key, shape, *fans: jnp.full(shape, self.start)),
+            "offset": Parameter(
+                in_shape[-1:], lambda key, shape, *fans: jnp.full(shape, self.start)
+            ),
         }
 
     def apply(self, params, state, x, *, train=False, key=None):
@@ -278,7 +319,10 @@ class Affine(Layer):
 def test_a_layer_of_ones_own_needs_parameters_and_apply():
     net = Sequential(a=Affine(), b=Affine(2.0))
     params, state = net.init(jax.random.key(0), (3,))
-    assert shapes(params) == {"a": {"slope": (3,), "offset": (3,)}, "b": {"slope": (3,), "offset": (3,)}}
+    assert shapes(params) == {
+        "a": {"slope": (3,), "offset": (3,)},
+        "b": {"slope": (3,), "offset": (3,)},
+    }
     y, _ = net.apply(params, state, jnp.ones((2, 3)))
     np.testing.assert_allclose(y, 3.5)
     assert net.out_shape((3,)) == (3,)
@@ -303,7 +347,19 @@ def test_a_childs_key_follows_from_its_name_alone():
 
 @pytest.mark.parametrize("dtype", [jnp.uint8, jnp.int32, jnp.bool_])
 def test_integers_are_refused_by_what_would_truncate_them(dtype, filled):
-    refusing = (Conv, ConvTranspose, Local, Dense, AvgPool, LpPool, AdaptiveAvgPool, Subsampling, BatchNorm, GroupNorm, LayerNorm)
+    refusing = (
+        Conv,
+        ConvTranspose,
+        Local,
+        Dense,
+        AvgPool,
+        LpPool,
+        AdaptiveAvgPool,
+        Subsampling,
+        BatchNorm,
+        GroupNorm,
+        LayerNorm,
+    )
     refusing += (LocalResponseNorm, ContrastNorm, Scale)
     seen = set()
     for layer, in_shape in LAYERS:
@@ -311,7 +367,8 @@ def test_integers_are_refused_by_what_would_truncate_them(dtype, filled):
             seen.add(type(layer))
             params, state, x = *filled(layer, in_shape), jax.ShapeDtypeStruct((2, *in_shape), dtype)
             with pytest.raises(
-                LayerError, match=rf"^net: the input has dtype {jnp.dtype(dtype)}, a floating-point one was expected; cast it"
+                LayerError,
+                match=rf"^net: the input has dtype {jnp.dtype(dtype)}, a floating-point one was expected; cast it",
             ):
                 net = Sequential(net=layer)
                 jax.eval_shape(lambda x: net.apply({"net": params}, {"net": state}, x), x)  # noqa: B023
@@ -342,21 +399,46 @@ def test_walk_lists_the_layers_in_execution_order():
 
 
 def test_map_layers_goes_inside_out_and_leaves_the_old_net_alone():
-    net = Sequential(a=Conv(4, 3), block=Residual(Sequential(b=Conv(4, 1)), shortcut=Conv(4, 1)), tap=Tap("t", Conv(2, 1)))
+    net = Sequential(
+        a=Conv(4, 3),
+        block=Residual(Sequential(b=Conv(4, 1)), shortcut=Conv(4, 1)),
+        tap=Tap("t", Conv(2, 1)),
+    )
     before = to_json(net)
     seen = []
 
     def double(path, layer):
         seen.append(path)
-        return dataclasses.replace(layer, features=2 * layer.features) if isinstance(layer, Conv) else layer
+        return (
+            dataclasses.replace(layer, features=2 * layer.features)
+            if isinstance(layer, Conv)
+            else layer
+        )
 
     doubled = map_layers(net, double)
-    assert seen == ["a", "block/body/b", "block/body", "block/shortcut", "block/then", "block", "tap/body", "tap", ""]
-    assert [v.layer.features for v in walk(doubled, IMAGE) if isinstance(v.layer, Conv)] == [8, 8, 8, 4]
+    assert seen == [
+        "a",
+        "block/body/b",
+        "block/body",
+        "block/shortcut",
+        "block/then",
+        "block",
+        "tap/body",
+        "tap",
+        "",
+    ]
+    assert [v.layer.features for v in walk(doubled, IMAGE) if isinstance(v.layer, Conv)] == [
+        8,
+        8,
+        8,
+        4,
+    ]
     assert to_json(net) == before
 
 
-def test_with_method_reaches_every_layer_that_has_one_and_gives_the_same_numbers(filled, rng, close, compiled):
+def test_with_method_reaches_every_layer_that_has_one_and_gives_the_same_numbers(
+    filled, rng, close, compiled
+):
     net = Sequential(
         conv=Conv(4, 3, padding=1),
         norm=LocalResponseNorm(3, alpha=0.5),
@@ -370,10 +452,14 @@ def test_with_method_reaches_every_layer_that_has_one_and_gives_the_same_numbers
     assert with_method(twin, "auto") == net
     params, state = filled(net, IMAGE)
     x = jnp.asarray(rng.standard_normal((2, *IMAGE)), jnp.float32)
-    y, other = compiled(lambda p, s, x: (net.apply(p, s, x)[0], twin.apply(p, s, x)[0]))(params, state, x)
+    y, other = compiled(lambda p, s, x: (net.apply(p, s, x)[0], twin.apply(p, s, x)[0]))(
+        params, state, x
+    )
     close(other, y, 1e-5)
     each = ("direct", "im2col", "auto")
-    assert [v.layer.method for v in walk(with_method(net, each), IMAGE) if hasattr(v.layer, "method")] == [
+    assert [
+        v.layer.method for v in walk(with_method(net, each), IMAGE) if hasattr(v.layer, "method")
+    ] == [
         each,
         "auto",
         each,
@@ -381,15 +467,28 @@ def test_with_method_reaches_every_layer_that_has_one_and_gives_the_same_numbers
         "auto",
         "auto",
     ]
-    with pytest.raises(ValueError, match=r"^unknown method 'fast'; use 'auto', 'lax', 'im2col', 'direct', "):
+    with pytest.raises(
+        ValueError, match=r"^unknown method 'fast'; use 'auto', 'lax', 'im2col', 'direct', "
+    ):
         with_method(net, "fast")
 
 
 def test_a_layer_reads_as_it_is_written():
-    assert repr(Conv(64, 7, stride=2, padding=3, bias=False)) == "Conv(64, 7, stride=2, padding=3, bias=False)"
-    assert repr(Relu()) == "Relu()" and repr(Dense(10, kernel_init=he_normal())).startswith("Dense(10, kernel_init=Initializer('truncated")
-    assert repr(Sequential(conv1=Conv(2, 3), relu=Relu())) == "Sequential(conv1=Conv(2, 3), relu=Relu())"
-    assert repr(Residual(Identity())) == "Residual(Identity())" and repr(Upsample(sizes=3)) == "Upsample(sizes=3)"
+    assert (
+        repr(Conv(64, 7, stride=2, padding=3, bias=False))
+        == "Conv(64, 7, stride=2, padding=3, bias=False)"
+    )
+    assert repr(Relu()) == "Relu()" and repr(Dense(10, kernel_init=he_normal())).startswith(
+        "Dense(10, kernel_init=Initializer('truncated"
+    )
+    assert (
+        repr(Sequential(conv1=Conv(2, 3), relu=Relu()))
+        == "Sequential(conv1=Conv(2, 3), relu=Relu())"
+    )
+    assert (
+        repr(Residual(Identity())) == "Residual(Identity())"
+        and repr(Upsample(sizes=3)) == "Upsample(sizes=3)"
+    )
 
 
 @every_layer
@@ -399,7 +498,11 @@ def test_what_is_shown_makes_the_layer_again(layer, in_shape):
 
 
 def test_a_long_net_is_shown_as_a_tree():
-    net = Sequential(stem=Conv(64, 7), blocks=Sequential(*(Residual(Conv(64, 3, padding=1)) for _ in range(9))), head=Dense(1000))
+    net = Sequential(
+        stem=Conv(64, 7),
+        blocks=Sequential(*(Residual(Conv(64, 3, padding=1)) for _ in range(9))),
+        head=Dense(1000),
+    )
     lines = repr(net).splitlines()
     assert lines[1] == "    stem=Conv(64, 7),"
     assert lines[3] == "        residual1=Residual(Conv(64, 3, padding=1))," and lines[-1] == ")"
@@ -439,25 +542,36 @@ def test_an_initializer_that_gives_another_shape_is_named():
     def flat(key, shape, dtype):
         return jnp.zeros(3, dtype)
 
-    with pytest.raises(LayerError, match=r"conv1: flat gave an array of shape \(3,\), an array of shape \(3, 3, 1, 4\) was expected"):
+    with pytest.raises(
+        LayerError,
+        match=r"conv1: flat gave an array of shape \(3,\), an array of shape \(3, 3, 1, 4\) was expected",
+    ):
         Sequential(Conv(4, 3, kernel_init=flat)).init(jax.random.key(0), (8, 8, 1))
 
 
 @pytest.mark.parametrize("key", [0, 7, "0", 1.5, np.array([0, 1])])
 def test_what_is_no_key_is_named(key):
     for run in (lambda: Dense(3).init(key, (4,)), lambda: Sequential(Dense(3)).init(key, (4,))):
-        with pytest.raises(LayerError, match=r"key is .*, a random key was expected: jax.random.key\(\d\)"):
+        with pytest.raises(
+            LayerError, match=r"key is .*, a random key was expected: jax.random.key\(\d\)"
+        ):
             run()
     with pytest.raises(LayerError, match="a random key was expected"):
         Dropout().apply({}, {}, jnp.ones((2, 3)), train=True, key=key)
 
 
 @pytest.mark.parametrize(
-    "shape", [[11, 6], np.array([11, 6]), (np.int64(11), 6), iter((11, 6))], ids=["list", "array", "numpy", "iterator"]
+    "shape",
+    [[11, 6], np.array([11, 6]), (np.int64(11), 6), iter((11, 6))],
+    ids=["list", "array", "numpy", "iterator"],
 )
 def test_a_shape_may_come_in_any_form(shape):
     shape = list(shape)
-    for layer in (Residual(Conv(6, 3, padding=1)), Concat(a=Identity(), b=Conv(2, 1)), ConvTranspose(2, 2, stride=2)):
+    for layer in (
+        Residual(Conv(6, 3, padding=1)),
+        Concat(a=Identity(), b=Conv(2, 1)),
+        ConvTranspose(2, 2, stride=2),
+    ):
         assert layer.out_shape(shape) == layer.out_shape((11, 6))
         assert jax.tree.map(jnp.shape, layer.init(jax.random.key(0), shape)) == jax.tree.map(
             jnp.shape, layer.init(jax.random.key(0), (11, 6))

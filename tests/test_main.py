@@ -16,7 +16,10 @@ def test_every_script_is_listed_with_its_first_line(capsys):
     names = sorted(file.stem for file in SCRIPTS.glob("*.py") if file.stem != "__init__")
     assert [line.split()[0] for line in listed if line.startswith("  ")] == names
     assert any(
-        "train " in line and line.endswith("Train a network on images and write a run folder with its weights and a report.")
+        "train " in line
+        and line.endswith(
+            "Train a network on images and write a run folder with its weights and a report."
+        )
         for line in listed
     )
 
@@ -28,9 +31,12 @@ def test_listing_is_what_no_arguments_do(capsys):
 
 def test_listing_imports_no_script():
     code = (
-        "import sys; from jconv.__main__ import main; main(['--help']); print(*[m for m in sys.modules if m.startswith('jconv.scripts.')])"
+        "import sys; from jconv.__main__ import main; main(['--help']); print(*[m for m in "
+        "sys.modules if m.startswith('jconv.scripts.')])"
     )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
     assert out.splitlines()[-1] == ""
 
 

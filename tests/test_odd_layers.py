@@ -1,4 +1,6 @@
-"""Layers as strangers write them, each of which once made a number wrong without a word, or raised an error that named nothing."""
+"""Layers as strangers write them, each of which once made a number wrong without a word, or raised
+an error that named nothing.
+"""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -60,7 +62,13 @@ def x(rng):
     return jnp.asarray(rng.standard_normal((3, *IMAGE)), jnp.float32)
 
 
-@pytest.mark.parametrize("net", [Sequential(r=Repeat(Dense(8), 10), d=Dense(2)), Sequential(d=Dense(8), r=Repeat(Dense(8), 10))])
+@pytest.mark.parametrize(
+    "net",
+    [
+        Sequential(r=Repeat(Dense(8), 10), d=Dense(2)),
+        Sequential(d=Dense(8), r=Repeat(Dense(8), 10)),
+    ],
+)
 def test_a_budget_counts_each_loops_own_parameters(net):
     params, _ = net.init(KEY, (8,))
     assert budget(net, (8,), 1).parameters == 4 * sum(a.size for a in jax.tree.leaves(params))
@@ -88,7 +96,11 @@ class Optional(Composite):
 
     def run(self, call, x):
         for i, layer in enumerate(self.layers, 1):
-            x = call.child(f"layers{i}", layer, x) if layer is not None else call.join(lambda a: 2 * a, x)
+            x = (
+                call.child(f"layers{i}", layer, x)
+                if layer is not None
+                else call.join(lambda a: 2 * a, x)
+            )
         return x
 
 
@@ -109,7 +121,9 @@ class Down(Layer):
 def test_an_out_shape_that_is_not_said_is_traced():
     net = Sequential(c=Conv(3, 1), d=Down(), c2=Conv(4, 1))
     assert summary(net, (8, 8, 1)).totals.macs == 64 * 3 + 16 * 12
-    assert net_field(Sequential(*dict(net.layers).values(), GlobalAvgPool()), (8, 8, 1))[0].size == 7
+    assert (
+        net_field(Sequential(*dict(net.layers).values(), GlobalAvgPool()), (8, 8, 1))[0].size == 7
+    )
     assert net.out_shape((8, 8, 1)) == (4, 4, 4)
 
 
@@ -120,7 +134,8 @@ def test_an_apply_that_is_not_as_out_shape_says_is_refused(x):
             return in_shape
 
     with pytest.raises(
-        ShapeError, match=r"^w: Wrong.apply gives \(3, 3, 3, 3\) for x of shape \(3, 6, 6, 3\), but out_shape says \(6, 6, 3\)"
+        ShapeError,
+        match=r"^w: Wrong.apply gives \(3, 3, 3, 3\) for x of shape \(3, 6, 6, 3\), but out_shape says \(6, 6, 3\)",
     ):
         Sequential(w=Wrong()).apply({}, {}, x)
 
@@ -169,7 +184,10 @@ class ByRow(Layer):
 )
 def test_a_head_that_gives_other_numbers_on_a_map_is_not_converted(net):
     params, _ = net.init(KEY, IMAGE)
-    with pytest.raises(LayerError, match="(Doubled|Sums|ByRow) does not give the numbers it gives on a row|has no image to slide over"):
+    with pytest.raises(
+        LayerError,
+        match="(Doubled|Sums|ByRow) does not give the numbers it gives on a row|has no image to slide over",
+    ):
         convolutionalize(net, params, IMAGE)
 
 
@@ -218,7 +236,9 @@ def test_a_sequential_of_ones_own(x, filled):
     net = Scaled(2)
     with pytest.raises(LayerError, match="Scaled"):
         features(net, "r")
-    assert isinstance(with_method(net, "lax"), Scaled) and with_method(net, "lax")["c"].method == "lax"
+    assert (
+        isinstance(with_method(net, "lax"), Scaled) and with_method(net, "lax")["c"].method == "lax"
+    )
     assert gradcheck(net, (3, 3, 2)).passed
 
 
@@ -249,7 +269,9 @@ def test_activations_carry_the_state_of_a_shared_loop(x):
 
     net = Repeat(Count(), 3, shared=True)
     params, state = net.init(KEY, IMAGE)
-    assert np.array_equal(activations(net, params, state, x)["layer#3"], net.apply(params, state, x)[0])
+    assert np.array_equal(
+        activations(net, params, state, x)["layer#3"], net.apply(params, state, x)[0]
+    )
 
 
 def test_what_pairs_the_examples_of_a_batch_is_unknown():
@@ -300,14 +322,27 @@ def test_settings_that_share_a_name_with_ours_are_left_alone():
     ("function", "expected"),
     [
         (
-            lambda x: jax.pure_callback(lambda a: np.asarray(a) @ np.eye(3, dtype=np.float32), jax.ShapeDtypeStruct(x.shape, x.dtype), x),
+            lambda x: jax.pure_callback(
+                lambda a: np.asarray(a) @ np.eye(3, dtype=np.float32),
+                jax.ShapeDtypeStruct(x.shape, x.dtype),
+                x,
+            ),
             None,
         ),
-        (lambda x: jnp.linalg.solve(jnp.broadcast_to(jnp.eye(3) + 1, (*x.shape, 3)), x[..., None])[..., 0], 0),
+        (
+            lambda x: jnp.linalg.solve(
+                jnp.broadcast_to(jnp.eye(3) + 1, (*x.shape, 3)), x[..., None]
+            )[..., 0],
+            0,
+        ),
     ],
 )
 def test_products_elsewhere_are_unknown_and_those_of_a_gradient_none(function, expected):
-    own = type("Own", (Layer,), {"apply": lambda self, params, state, x, *, train=False, key=None: (function(x), state)})
+    own = type(
+        "Own",
+        (Layer,),
+        {"apply": lambda self, params, state, x, *, train=False, key=None: (function(x), state)},
+    )
     assert macs_of(own(), IMAGE) == expected
 
 
@@ -349,8 +384,15 @@ class Hides(Layer):
     ("build", "words"),
     [
         (lambda: Sequential(a=Undeclared(2)), "^Undeclared defines __init__ and is no dataclass"),
-        (lambda: Hides(), "^Hides: a setting cannot be called 'statistics', which is a method of every layer"),
-        (lambda: Odd(jnp.ones(3)), "^Odd: setting is of type ArrayImpl, which does not hash; .* an array belongs to `parameters`"),
+        (
+            lambda: Hides(),
+            "^Hides: a setting cannot be called 'statistics', which is a method of every layer",
+        ),
+        (
+            lambda: Odd(jnp.ones(3)),
+            "^Odd: setting is of type ArrayImpl, which does not hash; .* an array belongs to "
+            "`parameters`",
+        ),
     ],
 )
 def test_settings_that_are_none_are_refused(build, words):
@@ -376,7 +418,10 @@ class Loses(Layer):
 @pytest.mark.parametrize(
     ("layer", "words"),
     [
-        (Forgets(), "^a: Forgets.apply returned .*; \\(y, state\\) was expected: `return y, state`"),
+        (
+            Forgets(),
+            "^a: Forgets.apply returned .*; \\(y, state\\) was expected: `return y, state`",
+        ),
         (Loses(), "^a: Loses.apply returned a state without 'm', which it declares"),
     ],
 )
@@ -387,7 +432,9 @@ def test_an_apply_that_returns_another_thing_is_named(layer, words, x, filled):
 
 
 def test_a_gradient_check_of_an_init_of_ones_own():
-    """Lists among the parameters, integers among them and in the state, and a name with a slash in it."""
+    """Lists among the parameters, integers among them and in the state, and a name with a slash in
+    it.
+    """
 
     @dataclass(frozen=True)
     class Mixed(Layer):
@@ -397,7 +444,9 @@ def test_a_gradient_check_of_an_init_of_ones_own():
 
         def apply(self, params, state, x, *, train=False, key=None):
             gain, order = params["list"]
-            return (x * gain.reshape(1, 1, 1, -1) * params["a/b"])[..., order][..., state["order"]], state
+            return (x * gain.reshape(1, 1, 1, -1) * params["a/b"])[..., order][
+                ..., state["order"]
+            ], state
 
     check = gradcheck(Sequential(m=Mixed()), IMAGE)
     assert check.passed and {leaf.name for leaf in check.leaves} == {"m/list/0", "m/a/b", "(input)"}
@@ -412,5 +461,8 @@ def test_parameters_that_are_no_arrays_are_named(x):
         def apply(self, params, state, x, *, train=False, key=None):
             return x * params["gain"], state
 
-    with pytest.raises(LayerError, match=r"^g: the gain of Gain is of type float, an array of shape \(3,\) was expected"):
+    with pytest.raises(
+        LayerError,
+        match=r"^g: the gain of Gain is of type float, an array of shape \(3,\) was expected",
+    ):
         Sequential(g=Gain()).apply({"g": {"gain": 1.0}}, {}, x)

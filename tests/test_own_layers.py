@@ -1,4 +1,6 @@
-"""What a user's own layers and composites get: a table, fields, memory, checks, JSON, edits and training that are right for them."""
+"""What a user's own layers and composites get: a table, fields, memory, checks, JSON, edits and
+training that are right for them.
+"""
 
 import dataclasses
 
@@ -55,7 +57,8 @@ MACS = {  # of the layer alone on (12, 8, 8), by hand
 }
 SIZES = {  # the field of image_of(layer), rows
     "swish": 5,
-    "squeeze and excite": 16,  # everywhere: all of the image, and what a convolution reads around it
+    # everywhere: all of the image, and what a convolution reads around it
+    "squeeze and excite": 16,
     "standardized conv": 7,
     "shared weights": 9,
     "dense block": 9,
@@ -98,7 +101,9 @@ def test_its_field_is_what_the_gradient_reaches(name, filled):
 
     for position in ((0, 0), (out[0] - 1, 1), (2, 3)):
         hit = np.asarray(reached(jnp.asarray(position)))
-        for along, axis, i, size in zip((hit.any(1), hit.any(0)), axes, position, in_shape, strict=False):
+        for along, axis, i, size in zip(
+            (hit.any(1), hit.any(0)), axes, position, in_shape, strict=False
+        ):
             begin = axis.start + i * axis.jump
             expected = max(0, begin), min(size, begin + axis.size) - 1
             assert (np.flatnonzero(along)[0], np.flatnonzero(along)[-1]) == expected
@@ -114,15 +119,29 @@ def test_saved_bytes_are_the_residuals_of_the_whole_net(name):
 
 
 def test_saved_bytes_are_what_a_compiler_needs():
-    """Once against XLA: a step whose gradient is of another program, so that all that is kept between the two must be there."""
+    """Once against XLA: a step whose gradient is of another program, so that all that is kept
+    between the two must be there.
+    """
     net, in_shape, batch = net_of(Swish()), (64, 64, 3), 16
     params, state = jax.eval_shape(lambda key: net.init(key, in_shape), jax.random.key(0))
     x = jax.ShapeDtypeStruct((batch, *in_shape), jnp.float32)
-    forward = lambda params, x: jax.vjp(lambda params, x: net.apply(params, state, x, train=True)[0], params, x)
-    compiled = jax.jit(lambda params, x: jax.tree.leaves(forward(params, x)[1])).lower(params, x).compile().memory_analysis()
-    arguments = x.size * 4 + sum(a.size for a in jax.tree.leaves(params)) * 4  # the image and the kernels are kept too, as they came
+    forward = lambda params, x: jax.vjp(
+        lambda params, x: net.apply(params, state, x, train=True)[0], params, x
+    )
+    compiled = (
+        jax.jit(lambda params, x: jax.tree.leaves(forward(params, x)[1]))
+        .lower(params, x)
+        .compile()
+        .memory_analysis()
+    )
+    arguments = (
+        x.size * 4 + sum(a.size for a in jax.tree.leaves(params)) * 4
+    )  # the image and the kernels are kept too, as they came
     expected = saved(net, in_shape)
-    assert abs(compiled.output_size_in_bytes - (batch * expected.each + expected.fixed + arguments)) <= 0.02 * compiled.output_size_in_bytes
+    assert (
+        abs(compiled.output_size_in_bytes - (batch * expected.each + expected.fixed + arguments))
+        <= 0.02 * compiled.output_size_in_bytes
+    )
 
 
 def test_its_gradients_pass(name):
@@ -138,10 +157,17 @@ def test_it_goes_to_json_and_back(name):
 def test_edits_reach_what_is_inside(name):
     net = net_of(OWN[name])
     changed = with_precision(with_method(net, "lax"), "high")
-    inside = [visit.layer for visit in walk(changed, IN_SHAPE) if isinstance(visit.layer, Conv | Dense)]
+    inside = [
+        visit.layer for visit in walk(changed, IN_SHAPE) if isinstance(visit.layer, Conv | Dense)
+    ]
     assert all(layer.method == "lax" and layer.precision == "high" for layer in inside)
     again = map_layers(
-        changed, lambda _, layer: dataclasses.replace(layer, method="auto", precision=None) if hasattr(layer, "method") else layer
+        changed,
+        lambda _, layer: (
+            dataclasses.replace(layer, method="auto", precision=None)
+            if hasattr(layer, "method")
+            else layer
+        ),
     )
     assert again == net
     assert replace(net, "own", Swish())["own"] == Swish()
@@ -149,7 +175,9 @@ def test_edits_reach_what_is_inside(name):
     assert small.out_shape(IN_SHAPE) == net.out_shape(IN_SHAPE)
     assert summary(small, IN_SHAPE).totals.params < summary(net, IN_SHAPE).totals.params
     found = passes(net, IN_SHAPE, BATCH)
-    assert {path for one in found for path in one.paths} == {v.path for v in walk(net, IN_SHAPE) if computes_as(v.layer, Conv)}
+    assert {path for one in found for path in one.paths} == {
+        v.path for v in walk(net, IN_SHAPE) if computes_as(v.layer, Conv)
+    }
     assert with_choices(net, []) == net
 
 
@@ -166,7 +194,10 @@ def test_its_activations_are_listed_like_its_rows(name, filled, rng, close):
 def test_a_training_step_lowers_the_loss(name, rng):
     net = net_of(OWN[name])
     params, state = net.init(jax.random.key(0), IN_SHAPE)
-    x, labels = jnp.asarray(rng.standard_normal((BATCH, *IN_SHAPE)), jnp.float32), jnp.arange(BATCH) % 5
+    x, labels = (
+        jnp.asarray(rng.standard_normal((BATCH, *IN_SHAPE)), jnp.float32),
+        jnp.arange(BATCH) % 5,
+    )
     optimizer = optax.sgd(1e-3)
 
     @jax.jit
@@ -187,13 +218,22 @@ def test_a_training_step_lowers_the_loss(name, rng):
 
 
 def test_every_row_has_a_field(name):
-    assert len(receptive_fields(image_of(OWN[name]), (24, 20, 3))) == len(list(walk(image_of(OWN[name]), (24, 20, 3))))
+    assert len(receptive_fields(image_of(OWN[name]), (24, 20, 3))) == len(
+        list(walk(image_of(OWN[name]), (24, 20, 3)))
+    )
     assert Sequential(a=SAME(8), b=OWN[name]).out_shape(IN_SHAPE)
 
 
 def test_dense_heads_become_convolutions_around_it(name, filled, rng, close):
     layer = OWN[name]
-    net = Sequential(conv1=SAME(8), own=layer, flatten=Flatten(), fc1=Dense(6), again=Repeat(Dense(6), 2), fc=Dense(5))
+    net = Sequential(
+        conv1=SAME(8),
+        own=layer,
+        flatten=Flatten(),
+        fc1=Dense(6),
+        again=Repeat(Dense(6), 2),
+        fc=Dense(5),
+    )
     params, state = filled(net, IN_SHAPE)
     images = jnp.asarray(rng.standard_normal((2, *IN_SHAPE)), jnp.float32)
     dense, moved = convolutionalize(net, params, IN_SHAPE)
@@ -225,14 +265,25 @@ def step_of(net, reduce=lambda loss: loss):
 def test_it_runs_over_a_mesh(name, kind, filled, rng, compiled, close):
     net = net_of(OWN[name])
     params, state = filled(net, IN_SHAPE)
-    x, weights = (jnp.asarray(rng.standard_normal((BATCH, *shape)), jnp.float32) for shape in (IN_SHAPE, (5,)))
+    x, weights = (
+        jnp.asarray(rng.standard_normal((BATCH, *shape)), jnp.float32) for shape in (IN_SHAPE, (5,))
+    )
     expected = compiled(step_of(net))(params, state, x, weights)
-    mesh = jax.make_mesh((4,), ("data",), axis_types=(AxisType.Auto if kind == "auto" else AxisType.Explicit,))
-    arrays = placed(mesh, params), placed(mesh, state), placed(mesh, x, "data"), placed(mesh, weights, "data")
+    mesh = jax.make_mesh(
+        (4,), ("data",), axis_types=(AxisType.Auto if kind == "auto" else AxisType.Explicit,)
+    )
+    arrays = (
+        placed(mesh, params),
+        placed(mesh, state),
+        placed(mesh, x, "data"),
+        placed(mesh, weights, "data"),
+    )
     if kind == "shard_map":
         data, whole = PartitionSpec("data"), PartitionSpec()
         run = step_of(net, lambda loss: jax.lax.psum(loss, "data"))
-        run = jax.shard_map(run, mesh=mesh, in_specs=(whole, whole, data, data), out_specs=(data, whole, data))
+        run = jax.shard_map(
+            run, mesh=mesh, in_specs=(whole, whole, data, data), out_specs=(data, whole, data)
+        )
     else:
         run = step_of(net)
     result = compiled(run)(*arrays)

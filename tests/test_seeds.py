@@ -15,7 +15,9 @@ def test_every_seed_draws_its_own_numbers():
 
 @pytest.mark.parametrize("seed", [0, 7, 2**31 - 1])
 def test_small_seeds_are_jaxs_own(seed):
-    assert (jax.random.key_data(random_key(seed)) == jax.random.key_data(jax.random.key(seed))).all()
+    assert (
+        jax.random.key_data(random_key(seed)) == jax.random.key_data(jax.random.key(seed))
+    ).all()
 
 
 def test_large_seeds_are_jaxs_with_64_bits():
@@ -31,5 +33,8 @@ def test_a_key_is_made_inside_a_trace_too():
 
 @pytest.mark.parametrize("seed", [-1, 2**64, 10**20, 1.0, True, "0", None])
 def test_what_is_no_seed_is_refused(seed):
-    with pytest.raises(InputError, match=r"seed=.*, a whole number from 0 to 18,446,744,073,709,551,615 \(2\^64 - 1\) was expected"):
+    with pytest.raises(
+        InputError,
+        match=r"seed=.*, a whole number from 0 to 18,446,744,073,709,551,615 \(2\^64 - 1\) was expected",
+    ):
         random_key(seed)

@@ -2,7 +2,18 @@ from typing import Any, Literal
 
 import pytest
 
-from jconv import AvgPool, BatchNorm, Conv, ConvTranspose, Dense, Gelu, LeakyRelu, MaxPool, Normalize, Softplus
+from jconv import (
+    AvgPool,
+    BatchNorm,
+    Conv,
+    ConvTranspose,
+    Dense,
+    Gelu,
+    LeakyRelu,
+    MaxPool,
+    Normalize,
+    Softplus,
+)
 from jconv.errors import InputError
 from jconv.geometry import Shape
 from jconv.settings import annotated, check_counts, check_kind, check_range, fits
@@ -33,13 +44,22 @@ def test_a_value_fits_its_annotation_or_not(annotation, right, wrong):
     [
         (lambda: Conv(4, 3, bias=None), "Conv: bias=None, True or False was expected"),
         (lambda: Conv(4, 3, padding=(3 - 1) / 2), r'Conv: padding=1.0, "SAME".* write 1 '),
-        (lambda: ConvTranspose(4, 3, 2, extra=1.0), "ConvTranspose: extra=1.0, a whole number, or one per axis was expected"),
+        (
+            lambda: ConvTranspose(4, 3, 2, extra=1.0),
+            "ConvTranspose: extra=1.0, a whole number, or one per axis was expected",
+        ),
         (lambda: Conv(True, 3), "Conv: features=True, a whole number was expected"),
         (lambda: Dense(None), "Dense: features=None, a whole number was expected"),
-        (lambda: MaxPool(2, stride="2"), "MaxPool: stride='2', a whole number, or one per axis or None"),
+        (
+            lambda: MaxPool(2, stride="2"),
+            "MaxPool: stride='2', a whole number, or one per axis or None",
+        ),
         (lambda: AvgPool(3, count_padding=0), "AvgPool: count_padding=0, True or False"),
         (lambda: Gelu(approximate="tanh"), "Gelu: approximate='tanh', True or False"),
-        (lambda: LeakyRelu(float("inf")), "LeakyRelu: slope=inf, a number was expected; it is not finite"),
+        (
+            lambda: LeakyRelu(float("inf")),
+            "LeakyRelu: slope=inf, a number was expected; it is not finite",
+        ),
         (lambda: BatchNorm(eps="1e-5"), "BatchNorm: eps='1e-5', a number"),
         (lambda: Conv(4, 3, kernel_init=0.1), "Conv: kernel_init=0.1, a function was expected"),
         (lambda: Conv(4, 3, precision=32), "Conv: precision=32, a word or None"),
@@ -62,7 +82,9 @@ def test_a_range_says_what_it_is():
 
 
 def test_a_class_where_a_value_is_meant_is_said():
-    with pytest.raises(ValueError, match=r"here: a=<class 'float'>, a number was expected; float\(\) makes one"):
+    with pytest.raises(
+        ValueError, match=r"here: a=<class 'float'>, a number was expected; float\(\) makes one"
+    ):
         check_kind("here", "a", float, float)
 
 

@@ -47,16 +47,23 @@ def test_taps_record_what_passes_and_change_nothing(filled, x, train):
     assert set(taps) == ({"inside", "out", "aux"} if train else {"inside", "out"})
     np.testing.assert_array_equal(taps["out"], y)
     conv, _ = Conv(4, 3, padding=1).apply(params["conv"], {}, x)
-    bn, _ = BatchNorm().apply(params["block"]["body"]["bn"], state["block"]["body"]["bn"], conv, train=train)
+    bn, _ = BatchNorm().apply(
+        params["block"]["body"]["bn"], state["block"]["body"]["bn"], conv, train=train
+    )
     np.testing.assert_array_equal(taps["inside"], bn)
     if train:
-        np.testing.assert_allclose(taps["aux"], HEAD.apply(params["aux"]["body"], {}, y)[0], rtol=1e-5)
+        np.testing.assert_allclose(
+            taps["aux"], HEAD.apply(params["aux"]["body"], {}, y)[0], rtol=1e-5
+        )
     assert jax.tree.structure(rest) == jax.tree.structure(state)  # what is left is what init made
 
 
 def test_a_tap_is_found_wherever_it_lies(x):
     inner = Tap("deep")
-    net = Concat(a=Sequential(b=Residual(Identity(), shortcut=Tap("shortcut"), then=Tap("then"))), c=Tap("outer", Sequential(d=inner)))
+    net = Concat(
+        a=Sequential(b=Residual(Identity(), shortcut=Tap("shortcut"), then=Tap("then"))),
+        c=Tap("outer", Sequential(d=inner)),
+    )
     _, taps = split_taps(net, net.apply({}, {}, x)[1])
     assert set(taps) == {"shortcut", "then", "outer", "deep"}
     np.testing.assert_array_equal(taps["then"], 2 * x)
@@ -93,7 +100,11 @@ def test_two_taps_of_one_name_are_refused(x):
 @pytest.mark.parametrize(
     ("build", "error", "words"),
     [
-        (lambda: Tap("body"), ValueError, '^Tap: the name "body" is taken by its own child; choose another$'),
+        (
+            lambda: Tap("body"),
+            ValueError,
+            '^Tap: the name "body" is taken by its own child; choose another$',
+        ),
         (lambda: Tap("a/b"), ValueError, "^Tap: the name 'a/b' may not be empty or hold '/'"),
         (lambda: Tap(""), ValueError, "^Tap: the name '' may not be empty"),
         (lambda: Tap("a", 3), TypeError, "^Tap: body is 3, a layer was expected"),
@@ -109,7 +120,12 @@ def test_a_tap_keeps_the_shape_and_checks_its_body():
     with pytest.raises(ShapeError, match=r"^aux/body: the input shape \(7, 5, 3\) has 3 axes"):
         net.out_shape(IMAGE)
     assert Tap("aux", HEAD).out_shape(IMAGE) == IMAGE
-    assert [visit.path for visit in walk(NET, IMAGE)][-4:] == ["block/then", "aux/body/pool", "aux/body/fc", "out/body"]
+    assert [visit.path for visit in walk(NET, IMAGE)][-4:] == [
+        "block/then",
+        "aux/body/pool",
+        "aux/body/fc",
+        "out/body",
+    ]
     assert summary(NET, IMAGE).totals.params == 4 * 28 + 8 + 10
 
 
@@ -125,7 +141,9 @@ def test_an_auxiliary_head_trains_with_the_net(filled, x):
     alone, both = gradient(params, 0.0), gradient(params, 0.3)
     assert not alone["aux"]["body"]["fc"]["kernel"].any()
     assert both["aux"]["body"]["fc"]["kernel"].all()
-    assert (alone["conv"]["kernel"] != both["conv"]["kernel"]).all()  # and the layers before it feel it
+    assert (
+        alone["conv"]["kernel"] != both["conv"]["kernel"]
+    ).all()  # and the layers before it feel it
 
 
 def test_the_state_without_taps_goes_through_scan(filled, rng):

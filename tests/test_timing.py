@@ -1,4 +1,6 @@
-"""Statistics on made-up samples, and measuring with a clock that the functions themselves move. Nothing here waits."""
+"""Statistics on made-up samples, and measuring with a clock that the functions themselves move.
+Nothing here waits.
+"""
 
 import jax
 import numpy as np
@@ -61,7 +63,9 @@ def test_each_round_runs_each_once_in_an_order_that_changes():
     assert all(sorted(r) == [*"abc"] for r in rounds)
     assert len({tuple(r) for r in rounds}) == 6
     again = []
-    measure({name: clock.takes(0.1, log=again, name=name) for name in "abc"}, 20, clock=clock, seed=1)
+    measure(
+        {name: clock.takes(0.1, log=again, name=name) for name in "abc"}, 20, clock=clock, seed=1
+    )
     assert again == log
 
 
@@ -82,7 +86,9 @@ def test_drift_of_the_machine_does_not_reach_the_ratio():
 def test_the_limit_ends_the_rounds_but_not_before_the_fewest():
     clock = Clock()
     assert len(measure({"f": clock.takes(1.0)}, 21, clock=clock, limit=10)["f"].samples) == 11
-    assert len(measure({"f": clock.takes(1.0)}, 21, clock=clock, limit=1, fewest=5)["f"].samples) == 5
+    assert (
+        len(measure({"f": clock.takes(1.0)}, 21, clock=clock, limit=1, fewest=5)["f"].samples) == 5
+    )
 
 
 def test_results_are_waited_for_each_or_only_the_last():
@@ -91,7 +97,9 @@ def test_results_are_waited_for_each_or_only_the_last():
     measure({"f": clock.takes(0.5e-3, name="f")}, 1, clock=clock, wait=wait, least=2e-3)
     assert len(waited) == 3 + 4
     waited.clear()
-    measure({"f": clock.takes(0.5e-3, name="f")}, 1, clock=clock, wait=wait, least=2e-3, queued=True)
+    measure(
+        {"f": clock.takes(0.5e-3, name="f")}, 1, clock=clock, wait=wait, least=2e-3, queued=True
+    )
     assert len(waited) == 3 + 1
 
 
@@ -128,7 +136,11 @@ def test_a_ratio_is_of_medians_and_pairs_share_their_noise(rng):
     """Noise common to both cancels in the pairs: the interval stays narrow."""
     noise = rng.uniform(1, 3, PAIRS)
     together = ratio(1.2 * noise, noise)
-    assert together.value == pytest.approx(1.2) and together.low == pytest.approx(1.2) and together.high == pytest.approx(1.2)
+    assert (
+        together.value == pytest.approx(1.2)
+        and together.low == pytest.approx(1.2)
+        and together.high == pytest.approx(1.2)
+    )
     apart = ratio(1.2 * rng.permutation(noise), noise)
     assert apart.low < 1 < apart.high
 

@@ -1,4 +1,6 @@
-"""Cases compiled ahead of time for a TPU that need not be there: what XLA counts of each, and nothing is run."""
+"""Cases compiled ahead of time for a TPU that need not be there: what XLA counts of each, and
+nothing is run.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ CONTESTANTS = ("jconv",)
 
 
 class CaseProgram(NamedTuple):
-    """A case by one of our methods. (A TPU's compiler has no options measured, so that plain jax.jit is what `jconv.jit` does.)"""
+    """A case by one of our methods. (A TPU's compiler has no options measured, so that plain
+    jax.jit is what `jconv.jit` does.)
+    """
 
     case: Case
     what: What
@@ -31,9 +35,13 @@ class CaseProgram(NamedTuple):
     def lowered(self, chip: Any) -> Any:
         """From shapes alone."""
         made = program(self.case, self.what, self.method, plainly)
-        images = jax.ShapeDtypeStruct((self.case.batch, *self.case.in_shape), jnp.dtype(self.case.dtype))
+        images = jax.ShapeDtypeStruct(
+            (self.case.batch, *self.case.in_shape), jnp.dtype(self.case.dtype)
+        )
         labels = jax.ShapeDtypeStruct((self.case.batch,), jnp.int32)
-        return made.function.lower(*on(chip, jax.eval_shape(made.arguments, *shapes(self.case), images, labels)))
+        return made.function.lower(
+            *on(chip, jax.eval_shape(made.arguments, *shapes(self.case), images, labels))
+        )
 
 
 @dataclass(frozen=True)
@@ -56,32 +64,61 @@ class AheadRow:
     def __str__(self) -> str:
         """One line."""
         dtype = "" if self.dtype == "float32" else f", {self.dtype}"
-        head = f"{self.suite}: {self.case}, {self.what}, batch {self.batch}{dtype}, {label(self.contestant)}"
-        return f"{head}: {', '.join(_words(self.account)) if self.account else f'refused: {self.refused}'}"
+        head = (
+            f"{self.suite}: {self.case}, {self.what}, batch {self.batch}{dtype}, "
+            f"{label(self.contestant)}"
+        )
+        return (
+            f"{head}: "
+            f"{', '.join(_words(self.account)) if self.account else f'refused: {self.refused}'}"
+        )
 
 
-def measure_ahead(jobs: Sequence[Job], contestants: Sequence[str], topology: str, timeout: float) -> Iterator[AheadRow]:
-    """A row for each case and contestant as the compiler is done with it. Raises InputError, for a peer too: only we compile ahead."""
+def measure_ahead(
+    jobs: Sequence[Job], contestants: Sequence[str], topology: str, timeout: float
+) -> Iterator[AheadRow]:
+    """A row for each case and contestant as the compiler is done with it. Raises InputError, for a
+    peer too: only we compile ahead.
+    """
     for name in contestants:
         if name not in OURS:
-            raise InputError(f"--ahead compiles jconv alone, not {label(name)}; leave it out of --contestants")
+            raise InputError(
+                f"--ahead compiles jconv alone, not {label(name)}; leave it out of --contestants"
+            )
     asked = [(job, name) for job in jobs for name in contestants or CONTESTANTS]
     programs = [CaseProgram(job.case, job.what, OURS[name]) for job, name in asked]
     try:
-        for (job, name), found in zip(asked, compile_ahead(programs, topology, timeout), strict=True):
+        for (job, name), found in zip(
+            asked, compile_ahead(programs, topology, timeout), strict=True
+        ):
             about = job.suite, job.case.name, job.what, job.case.batch, job.case.dtype, name
-            yield AheadRow(*about, None, str(found)) if isinstance(found, NoAnswer) else AheadRow(*about, found)
+            yield (
+                AheadRow(*about, None, str(found))
+                if isinstance(found, NoAnswer)
+                else AheadRow(*about, found)
+            )
     except NoAnswer as error:
         raise InputError(f"--ahead {topology}: {error}") from None
 
 
-def ahead_markdown(machine: dict[str, Any], rows: Sequence[AheadRow], topology: str, command: str) -> str:
+def ahead_markdown(
+    machine: dict[str, Any], rows: Sequence[AheadRow], topology: str, command: str
+) -> str:
     """The whole of bench.md."""
     chip = next((row.account.chip for row in rows if row.account), "chip")
-    parts = ["# Benchmark, compiled ahead of time", "", f"`{command}`", "", *describe(machine).splitlines(), ""]
+    parts = [
+        "# Benchmark, compiled ahead of time",
+        "",
+        f"`{command}`",
+        "",
+        *describe(machine).splitlines(),
+        "",
+    ]
     parts += [
-        f"Compiled for one {chip} of {topology}, which was not there: nothing was run. XLA's counts of arithmetic (multiply and add",
-        "apart) and of bytes read and written, the memory it lays out, and the seconds it compiled.",
+        f"Compiled for one {chip} of {topology}, which was not there: nothing was run. XLA's "
+        "counts of arithmetic (multiply and add",
+        "apart) and of bytes read and written, the memory it lays out, and the seconds it "
+        "compiled.",
         "",
         "| case | batch | contestant | arithmetic | traffic | memory | compiled in |",
         "|---|--:|---|--:|--:|--:|--:|",

@@ -1,4 +1,6 @@
-"""What is measured: a net, a batch and what is done with them; and the numbers every contestant starts from."""
+"""What is measured: a net, a batch and what is done with them; and the numbers every contestant
+starts from.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +24,12 @@ RATE, MOMENTUM = 0.01, 0.9  # of the SGD every contestant trains with
 class Case:
     """A net on a batch of images. A net of one layer is how an operation is measured.
 
-    forward: the scores, in training mode. gradient: of sum(scores^2) in the parameters, with `images` in the input too.
-    train: a whole step of SGD with momentum on the softmax cross entropy, data in, update out; buffers donated.
-    per-example: the gradient of the cross entropy in the parameters, one for each example.
-    input gradient, kernel gradient: one alone, of what is given for the output's; the forward pass is not computed.
+    forward: the scores, in training mode. gradient: of sum(scores^2) in the parameters, with
+    `images` in the input too.
+    train: a whole step of SGD with momentum on the softmax cross entropy, data in, update out;
+    buffers donated. per-example: the gradient of the cross entropy in the parameters, one for each
+    example. input gradient, kernel gradient: one alone, of what is given for the output's; the
+    forward pass is not computed.
     """
 
     name: str
@@ -47,7 +51,9 @@ class Case:
 
 @dataclass(frozen=True)
 class Given:
-    """The numbers a case starts from, the same for every contestant: NumPy arrays, jconv's layout."""
+    """The numbers a case starts from, the same for every contestant: NumPy arrays, jconv's
+    layout.
+    """
 
     params: Params
     state: State
@@ -61,11 +67,15 @@ def shapes(case: Case) -> tuple[Params, State]:
 
 
 def draw(case: Case, seed: int = 0) -> Given:
-    """Kernels that keep the variance, scales near 1, biases near 0, normal images, labels of every class."""
+    """Kernels that keep the variance, scales near 1, biases near 0, normal images, labels of every
+    class.
+    """
     rng = np.random.default_rng(seed)
     normal = lambda shape: rng.standard_normal(shape, np.float32)
     spread = {
-        "kernel": lambda shape: normal(shape) * np.float32(np.sqrt(2 / volume(shape[-(len(case.in_shape) + 1) : -1]))),
+        "kernel": lambda shape: (
+            normal(shape) * np.float32(np.sqrt(2 / volume(shape[-(len(case.in_shape) + 1) : -1])))
+        ),
         "scale": lambda shape: 1 + 0.1 * normal(shape),
         "bias": lambda shape: 0.1 * normal(shape),
         "mean": lambda shape: np.zeros(shape, np.float32),
@@ -78,5 +88,7 @@ def draw(case: Case, seed: int = 0) -> Given:
 
 
 def toy(case: Case) -> Case:
-    """The same in small, to see that everything works: two images, and a net (not an operation) with an eighth of its channels."""
+    """The same in small, to see that everything works: two images, and a net (not an operation)
+    with an eighth of its channels.
+    """
     return replace(case, batch=2, net=case.net if case.images else thin(case.net, 1 / 8))

@@ -20,7 +20,9 @@ from .task import wait
 ROUNDS = 3  # compiling varies little, and takes long
 
 
-def measure_compiling(suite: str, case: Case, what: What, names: Sequence[str], settings: Settings, note: Note = str) -> Row:
+def measure_compiling(
+    suite: str, case: Case, what: What, names: Sequence[str], settings: Settings, note: Note = str
+) -> Row:
     """Time the contestants' compilers on a case."""
     row = Row(suite, case.name, what, case.batch, case.dtype)
     rng = np.random.default_rng(settings.seed)
@@ -41,7 +43,9 @@ def measure_compiling(suite: str, case: Case, what: What, names: Sequence[str], 
 
 
 def compile_seconds(case: Case, what: What, name: str) -> float:
-    """Seconds to trace and compile, nothing compiled before: what JAX reports, or else what the first call takes beyond a later one."""
+    """Seconds to trace and compile, nothing compiled before: what JAX reports, or else what the
+    first call takes beyond a later one.
+    """
     jax.clear_caches()
     gc.collect()
     run = maker(name)(case, what).run

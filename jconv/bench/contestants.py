@@ -1,4 +1,6 @@
-"""Who takes part: jconv by any of its methods, and the frameworks of the extra `peers`, each imported when it is asked for."""
+"""Who takes part: jconv by any of its methods, and the frameworks of the extra `peers`, each
+imported when it is asked for.
+"""
 
 from __future__ import annotations
 
@@ -32,13 +34,23 @@ PEERS = {
     "torch-compile": Peer("torch", "pytorch", "compiled", "torch.compile"),
 }
 OURS = {"jconv": "auto", "lax": "lax", **{method: method for method in METHODS}}  # name -> method
-UNTUNED = "jconv-untuned"  # a GPU's compiler then tries no kernels: what it takes can be tens of times slower
+# a GPU's compiler then tries no kernels: what it takes can be tens of times slower
+UNTUNED = "jconv-untuned"
 WRITTEN_OUT = "jconv-written-out"  # the steps of a scan one after another in one program
 NAMES = (*OURS, UNTUNED, WRITTEN_OUT, *PEERS)
-LABELS = {"jconv": "jconv", "lax": "plain lax", UNTUNED: "jconv, no autotuning", WRITTEN_OUT: "written out"}
+LABELS = {
+    "jconv": "jconv",
+    "lax": "plain lax",
+    UNTUNED: "jconv, no autotuning",
+    WRITTEN_OUT: "written out",
+}
 LABELS |= {name: peer.label for name, peer in PEERS.items()}
 JAX_PEERS = ("flax", "equinox")
-MAIN = ("jconv", "lax", *PEERS)  # who takes part unless it is said otherwise; the other methods only where memory is compared
+MAIN = (
+    "jconv",
+    "lax",
+    *PEERS,
+)  # who takes part unless it is said otherwise; the other methods only where memory is compared
 
 
 def label(name: str) -> str:

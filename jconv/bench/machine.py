@@ -1,4 +1,6 @@
-"""What a measurement was made on: machine, threads, versions; and what the card could do at most."""
+"""What a measurement was made on: machine, threads, versions; and what the card could do at
+most.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from typing import Any, NamedTuple
 import jax
 
 LIBRARIES = ("jconv", "jax", "jaxlib", "numpy", "optax", "flax", "equinox", "torch")
-PEAKS = {  # dense multiply-adds with float32 sums, floating-point operations a second, from the makers' data sheets; float32 as TF32
+# dense multiply-adds with float32 sums, floating-point operations a second, from the makers' data
+# sheets; float32 as TF32
+PEAKS = {
     "H200": {"bfloat16": 989e12, "float32": 494e12},
     "H100 80GB HBM3": {"bfloat16": 989e12, "float32": 494e12},
     "H100 PCIe": {"bfloat16": 756e12, "float32": 378e12},
@@ -60,8 +64,12 @@ def used() -> Used | None:
         return None
     rows = [line.split() for line in stat.read_text().splitlines()]
     mine = {f"cpu{i}" for i in os.sched_getaffinity(0)}
-    ticks = [[int(field) for field in row[1:9]] for row in rows if row and row[0] in mine]  # the fourth and fifth are idle
-    total, idle = (sum(map(sum, part)) / os.sysconf("SC_CLK_TCK") for part in (ticks, [t[3:5] for t in ticks]))
+    ticks = [
+        [int(field) for field in row[1:9]] for row in rows if row and row[0] in mine
+    ]  # the fourth and fifth are idle
+    total, idle = (
+        sum(map(sum, part)) / os.sysconf("SC_CLK_TCK") for part in (ticks, [t[3:5] for t in ticks])
+    )
     return Used(time.process_time(), total - idle, total)
 
 
@@ -69,7 +77,9 @@ def others_share(before: Used | None, after: Used | None) -> float | None:
     """The share of the cores that other processes took in between."""
     if before is None or after is None or after.total == before.total:
         return None
-    return max(0.0, (after.busy - before.busy) - (after.own - before.own)) / (after.total - before.total)
+    return max(0.0, (after.busy - before.busy) - (after.own - before.own)) / (
+        after.total - before.total
+    )
 
 
 def peak_flops(device: str, dtype: str) -> float | None:
@@ -78,7 +88,9 @@ def peak_flops(device: str, dtype: str) -> float | None:
 
 
 def cores() -> int:
-    """Those this process may use: the size of XLA's pool and, as the bench sets it, of PyTorch's."""
+    """Those this process may use: the size of XLA's pool and, as the bench sets it, of
+    PyTorch's.
+    """
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -86,13 +98,20 @@ def cpu_model() -> str:
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    wide = next((f", {word}" for word in ("avx512f", "avx2") if any(f" {word} " in line for line in lines)), "")
+    wide = next(
+        (f", {word}" for word in ("avx512f", "avx2") if any(f" {word} " in line for line in lines)),
+        "",
+    )
     return (named[0] if named else platform.processor() or platform.machine()) + wide
 
 
 def memory_bytes() -> int | None:
     names = getattr(os, "sysconf_names", {})
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if "SC_PHYS_PAGES" in names else None
+    return (
+        os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        if "SC_PHYS_PAGES" in names
+        else None
+    )
 
 
 def describe(m: dict[str, Any]) -> str:
@@ -101,7 +120,10 @@ def describe(m: dict[str, Any]) -> str:
     threads = ", ".join(f"{n} threads in {name}" for name, n in m["threads"].items() if n)
     versions = ", ".join(f"{name} {v}" for name, v in m["versions"].items())
     card = "" if m["device"] == "cpu" else f"{m['device']}; "
-    return f"{card}{m['cpu']}, {m['cores']} cores{memory}; {threads}; load before {m['load_before']}\npython {m['python']}, {versions}"
+    return (
+        f"{card}{m['cpu']}, {m['cores']} cores{memory}; {threads}; load before "
+        f"{m['load_before']}\npython {m['python']}, {versions}"
+    )
 
 
 def _version(name: str) -> str | None:

@@ -1,9 +1,12 @@
-"""Peak memory: each contestant does a case three times in a process of its own, which then says how large it ever was.
+"""Peak memory: each contestant does a case three times in a process of its own, which then says how
+large it ever was.
 
-    python -m jconv.bench.memory SUITE CASE WHAT CONTESTANT full|toy      prints bytes before and at the peak, as JSON
+    python -m jconv.bench.memory SUITE CASE WHAT CONTESTANT full|toy
 
-The peak counts what the process held in memory at once (resident), libraries and compiling included; "before" is when they were
-loaded and the parameters and images drawn.
+prints bytes before and at the peak, as JSON.
+
+The peak counts what the process held in memory at once (resident), libraries and compiling
+included; "before" is when they were loaded and the parameters and images drawn.
 """
 
 from __future__ import annotations
@@ -20,21 +23,36 @@ from .row import Row
 from .speed import Note, Settings, reason
 
 CALLS = 3
-NO_CACHE = {"JAX_ENABLE_COMPILATION_CACHE": "false"}  # compiling takes memory, too: ResNet-20's step 738 MiB so, and 584 read from a cache
+NO_CACHE = {
+    "JAX_ENABLE_COMPILATION_CACHE": "false"
+}  # compiling takes memory, too: ResNet-20's step 738 MiB so, and 584 read from a cache
 
 
-def measure_memory(suite: str, case: Case, what: What, names: Sequence[str], settings: Settings, note: Note = str) -> Row:
+def measure_memory(
+    suite: str, case: Case, what: What, names: Sequence[str], settings: Settings, note: Note = str
+) -> Row:
     """The contestants' peaks on a case."""
     row = Row(suite, case.name, what, case.batch, case.dtype, unit="B")
     for name in names:
         note(f"running {name} in a process of its own")
-        command = [sys.executable, "-m", __name__, suite, case.name, what, name, "toy" if settings.small else "full"]
+        command = [
+            sys.executable,
+            "-m",
+            __name__,
+            suite,
+            case.name,
+            what,
+            name,
+            "toy" if settings.small else "full",
+        ]
         done = subprocess.run(command, capture_output=True, text=True, env=os.environ | NO_CACHE)
         if done.returncode == 0:
             said = json.loads(done.stdout.splitlines()[-1])
             row.samples[name], row.before[name] = [said["peak"]], said["before"]
         else:
-            row.skipped[name] = (done.stderr.strip().splitlines() or [f"ended with code {done.returncode}"])[-1][:200]
+            row.skipped[name] = (
+                done.stderr.strip().splitlines() or [f"ended with code {done.returncode}"]
+            )[-1][:200]
     return row
 
 

@@ -17,7 +17,11 @@ def lenet() -> Layer:
     """28x28x1: 5x5-32, 5x5-64, FC256, the LeNet of the frameworks' own tutorials."""
     layers = {}
     for i, width in enumerate((32, 64), 1):  # 14x14x32, 7x7x64
-        layers |= {f"conv{i}": Conv(width, 5, padding=2), f"relu{i}": Relu(), f"pool{i}": MaxPool(2)}
+        layers |= {
+            f"conv{i}": Conv(width, 5, padding=2),
+            f"relu{i}": Relu(),
+            f"pool{i}": MaxPool(2),
+        }
     return Sequential(**layers, flatten=Flatten(), fc3=Dense(256), relu3=Relu(), fc4=Dense(10))
 
 
@@ -34,7 +38,9 @@ def vgg_small() -> Layer:
 def zoo(name: str) -> tuple[Layer, Shape]:
     """A published net and its input shape, without dropout."""
     net, in_shape = build(name)
-    return map_layers(net, lambda _, layer: Identity() if isinstance(layer, Dropout) else layer), in_shape
+    return map_layers(
+        net, lambda _, layer: Identity() if isinstance(layer, Dropout) else layer
+    ), in_shape
 
 
 def benchmark_googlenet() -> tuple[Layer, Shape]:

@@ -21,7 +21,8 @@ def op(name: str, layer: Layer, in_shape: tuple[int, ...], batch: int) -> Case:
     return Case(name, layer, in_shape, batch, images=True)
 
 
-BENCHMARK_LAYERS = (  # convnet-benchmarks' layers, at 8 of their 128 images: what two cores can bear
+# convnet-benchmarks' layers, at 8 of their 128 images: what two cores can bear
+BENCHMARK_LAYERS = (
     op("L1 11x11 3-96 at 128", conv(96, 11), (128, 128, 3), 8),
     op("L2 9x9 64-128 at 64", conv(128, 9), (64, 64, 64), 8),
     op("L3 9x9 128-128 at 32", conv(128, 9), (32, 32, 128), 8),
@@ -30,9 +31,19 @@ BENCHMARK_LAYERS = (  # convnet-benchmarks' layers, at 8 of their 128 images: wh
 )
 SLOW_IN_LAX = (
     op("depthwise 3x3 128 at 56", conv(128, 3, padding=1, groups=128), (56, 56, 128), 16),
-    op("AlexNet conv2 5x5 96-256 groups 2 at 27", conv(256, 5, padding=2, groups=2), (27, 27, 96), 16),
+    op(
+        "AlexNet conv2 5x5 96-256 groups 2 at 27",
+        conv(256, 5, padding=2, groups=2),
+        (27, 27, 96),
+        16,
+    ),
     op("ResNeXt 3x3 128 groups 32 at 28", conv(128, 3, padding=1, groups=32), (28, 28, 128), 16),
-    op("transposed 4x4 stride 2 128-64 at 16", transposed(64, 4, stride=2, padding=1), (16, 16, 128), 16),
+    op(
+        "transposed 4x4 stride 2 128-64 at 16",
+        transposed(64, 4, stride=2, padding=1),
+        (16, 16, 128),
+        16,
+    ),
     op("3-D 3x3x3 32 at 16x32x32", conv(32, 3, padding=1), (16, 32, 32, 32), 2),
     op("dilated 3x3 rate 2 64 at 28", conv(64, 3, padding=2, dilation=2), (28, 28, 64), 16),
 )
@@ -49,7 +60,12 @@ COMMON = (
     op("7x7 stride 2 3-64 at 224", conv(64, 7, padding=3, stride=2), (224, 224, 3), 8),
     op("11x11 stride 4 3-96 at 227", conv(96, 11, stride=4), (227, 227, 3), 16),
     op("5x5 1-32 at 28 (LeNet)", conv(32, 5, padding=2), (28, 28, 1), 64),
-    op("depthwise 3x3 stride 2 128 at 56", conv(128, 3, padding=1, stride=2, groups=128), (56, 56, 128), 16),
+    op(
+        "depthwise 3x3 stride 2 128 at 56",
+        conv(128, 3, padding=1, stride=2, groups=128),
+        (56, 56, 128),
+        16,
+    ),
 )
 POOLS_AND_NORMS = (
     op("max pool 3/2 pad 1 64 at 56", MaxPool(3, 2, padding=1), (56, 56, 64), 16),
@@ -66,9 +82,14 @@ _REPEATED = {  # each keeps the shape of its input
     "dilated 3x3 64": conv(64, 3, padding=2, dilation=2),
     "3x3 64 groups 8": conv(64, 3, padding=1, groups=8),
     "depthwise 3x3 64": conv(64, 3, padding=1, groups=64),
-    "stride 2 and back 64": Sequential(down=conv(64, 3, stride=2, padding=1), up=transposed(64, 4, stride=2, padding=1)),
+    "stride 2 and back 64": Sequential(
+        down=conv(64, 3, stride=2, padding=1), up=transposed(64, 4, stride=2, padding=1)
+    ),
 }
-SCANS = tuple(op(f"4 times {name} at 32, scanned", Repeat(layer, 4), (32, 32, 64), 32) for name, layer in _REPEATED.items())
+SCANS = tuple(
+    op(f"4 times {name} at 32, scanned", Repeat(layer, 4), (32, 32, 64), 32)
+    for name, layer in _REPEATED.items()
+)
 IN_TURN = tuple(
     op(
         f"4 batches of {batch}: {'gradients of ' * gradient}{name} at {size}",
@@ -90,6 +111,10 @@ IN_TURN = tuple(
 )
 OPS = BENCHMARK_LAYERS + SLOW_IN_LAX + COMMON + POOLS_AND_NORMS + SCANS
 EVERY_METHOD = (  # each method of convolutions does at least one of them
-    *(case for case in BENCHMARK_LAYERS + COMMON if case.name.startswith(("L2", "3x3 64 at 32", "1x1 64-256", "5x5 1-32"))),
+    *(
+        case
+        for case in BENCHMARK_LAYERS + COMMON
+        if case.name.startswith(("L2", "3x3 64 at 32", "1x1 64-256", "5x5 1-32"))
+    ),
     *SLOW_IN_LAX,
 )

@@ -9,7 +9,11 @@ from ..layers import Conv
 from ..ops.plan import ROWS, Example
 from .case import Case, What
 
-WHAT: dict[str, What] = {"forward": "forward", "input_gradient": "input gradient", "kernel_gradient": "kernel gradient"}
+WHAT: dict[str, What] = {
+    "forward": "forward",
+    "input_gradient": "input gradient",
+    "kernel_gradient": "kernel gradient",
+}
 
 
 def plan_cases(platform: str, dtype: str = "float32") -> Iterator[tuple[Case, What]]:
@@ -30,7 +34,9 @@ def example_case(example: Example) -> Case:
     name += f" in {groups} groups" if groups > 1 else ""
     name += f", stride {stride}" if stride > 1 else ""
     name += f", dilated by {dilation}" if dilation > 1 else ""
-    layer = Conv(features, size, stride=stride, padding=padding, dilation=dilation, groups=groups, bias=False)
+    layer = Conv(
+        features, size, stride=stride, padding=padding, dilation=dilation, groups=groups, bias=False
+    )
     return Case(name, layer, x[1:], x[0], images=True)
 
 

@@ -1,4 +1,6 @@
-"""What was measured of one case: samples of every contestant, and the comparisons that follow from them."""
+"""What was measured of one case: samples of every contestant, and the comparisons that follow from
+them.
+"""
 
 from __future__ import annotations
 
@@ -36,19 +38,28 @@ class Row:
     compile_seconds: dict[str, float] = field(default_factory=dict)
     before: dict[str, int] = field(default_factory=dict)  # bytes: libraries, parameters and images
     skipped: dict[str, str] = field(default_factory=dict)  # contestant -> why
-    errors: dict[str, float] = field(default_factory=dict)  # contestant -> how far its numbers are from the first one's
+    errors: dict[str, float] = field(
+        default_factory=dict
+    )  # contestant -> how far its numbers are from the first one's
     disagree: dict[str, str] = field(default_factory=dict)  # contestant -> what is not the same
     others: float | None = None  # the share of the cores that other processes took meanwhile
     rival: str = "lax"  # whom jconv is judged against
-    judged: list[Ratio] = field(default_factory=list)  # jconv against it, each measurement of enough pairs
+    judged: list[Ratio] = field(
+        default_factory=list
+    )  # jconv against it, each measurement of enough pairs
 
     @property
     def title(self) -> str:
-        return f"{self.suite}: {self.case}, {self.what}, batch {self.batch}{'' if self.dtype == 'float32' else f', {self.dtype}'}"
+        return (
+            f"{self.suite}: {self.case}, {self.what}, batch "
+            f"{self.batch}{'' if self.dtype == 'float32' else f', {self.dtype}'}"
+        )
 
     def spread(self, name: str) -> Spread:
         samples = self.samples[name]
-        return Spread(float(np.median(samples)), *(float(q) for q in np.quantile(samples, (0.25, 0.75))))
+        return Spread(
+            float(np.median(samples)), *(float(q) for q in np.quantile(samples, (0.25, 0.75)))
+        )
 
     def times(self, name: str, of: str = "jconv") -> Ratio | None:
         """How many times as much `name` takes as jconv; None where either is missing."""
@@ -69,6 +80,13 @@ class Row:
     def to_dict(self) -> dict[str, Any]:
         """For JSON, with the ratios worked out."""
         ratios = {name: r._asdict() for name in self.samples if (r := self.times(name))}
-        errors = {name: error if np.isfinite(error) else None for name, error in self.errors.items()}
+        errors = {
+            name: error if np.isfinite(error) else None for name, error in self.errors.items()
+        }
         worked_out = {"times_of_jconv": ratios, "loses": self.loses}
-        return {**asdict(self), "judged": [r._asdict() for r in self.judged], "errors": errors, **worked_out}
+        return {
+            **asdict(self),
+            "judged": [r._asdict() for r in self.judged],
+            "errors": errors,
+            **worked_out,
+        }

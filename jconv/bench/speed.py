@@ -1,11 +1,14 @@
-"""Run seconds: every contestant does a case in turn, and all must have the same parameters and numbers.
+"""Run seconds: every contestant does a case in turn, and all must have the same parameters and
+numbers.
 
-The threads of XLA and of PyTorch spin for a while after their work, on the cores that the other needs. What that costs, measured on
-two quiet cores (gradient of a 3x3 convolution of 64 channels, 32x32, batch 32, 41 rounds): plain lax takes 44.1 ms right after
-PyTorch, 41.4 after a rest of 2 ms, 42.3 after one of 10; PyTorch 17.8, 17.8 and 17.3. Hence the pause. A busy machine costs
-far more: with other work on both cores the same gradients took 60 to 96 and 80 to 143 ms, so `Row.others` says how busy it was.
-After a rest threads sleep and wake slowly, so a sample is many calls: 64x28x28x1 by 5x5 to 32 takes 0.50 ms a call in samples of 20 ms,
-0.61 after a rest, but 0.97 in samples of 2 ms.
+The threads of XLA and of PyTorch spin for a while after their work, on the cores that the other
+needs. What that costs, measured on two quiet cores (gradient of a 3x3 convolution of 64 channels,
+32x32, batch 32, 41 rounds): plain lax takes 44.1 ms right after PyTorch, 41.4 after a rest of 2 ms,
+42.3 after one of 10; PyTorch 17.8, 17.8 and 17.3. Hence the pause. A busy machine costs far more:
+with other work on both cores the same gradients took 60 to 96 and 80 to 143 ms, so `Row.others`
+says how busy it was. After a rest threads sleep and wake slowly, so a sample is many calls:
+64x28x28x1 by 5x5 to 32 takes 0.50 ms a call in samples of 20 ms, 0.61 after a rest, but 0.97 in
+samples of 2 ms.
 """
 
 from __future__ import annotations
@@ -28,7 +31,9 @@ from .task import Task, Unable, largest_error, wait
 
 TOLERANCE = {"float32": 1e-3, "bfloat16": 1e-1}  # of the largest number
 LEAST = 20e-3  # seconds a sample
-QUEUED = 0.2  # the same where calls are queued. A ResNet-50 step on an H100: 29.7 ms one by one, 23.5 among others, as in training
+# the same where calls are queued. A ResNet-50 step on an H100: 29.7 ms one by one, 23.5 among
+# others, as in training
+QUEUED = 0.2
 PASSES = {"gradient": 3, "train": 3, "per-example": 3}  # in forward passes' arithmetic; else one
 
 
@@ -55,9 +60,13 @@ def measure_speed(
     note: Note = str,
     rivals: Sequence[str] = ("lax",),
 ) -> Row:
-    """Time the contestants on a case. `note` is told what is going on. jconv is judged against the fastest of the `rivals`."""
+    """Time the contestants on a case. `note` is told what is going on. jconv is judged against the
+    fastest of the `rivals`.
+    """
     gc.collect()  # the case before may have left gigabytes
-    flops = 2 * PASSES.get(what, 1) * case.batch * (summary(case.net, case.in_shape).totals.macs or 0)
+    flops = (
+        2 * PASSES.get(what, 1) * case.batch * (summary(case.net, case.in_shape).totals.macs or 0)
+    )
     row = Row(suite, case.name, what, case.batch, case.dtype, flops=flops)
     tasks = made(row, case, what, names, note)
     runs = {name: task.run for name, task in tasks.items()}
@@ -94,7 +103,9 @@ def made(row: Row, case: Case, what: What, names: Sequence[str], note: Note) -> 
 
 
 class Comparison:
-    """Holds every contestant's first result against the first one's; `since` is when the last had compiled, in processes of its own."""
+    """Holds every contestant's first result against the first one's; `since` is when the last had
+    compiled, in processes of its own.
+    """
 
     def __init__(self, row: Row, tasks: dict[str, Task], case: Case):
         self.row, self.tasks, self.case = row, tasks, case
@@ -108,12 +119,18 @@ class Comparison:
         if row.errors[name] > TOLERANCE[row.dtype]:
             row.disagree[name] = f"its numbers differ by {row.errors[name]:.2g} of the largest"
         if self.tasks[name].parameters != self.case.parameters:
-            row.disagree[name] = f"it has {self.tasks[name].parameters:,} parameters, not {self.case.parameters:,}"
+            row.disagree[name] = (
+                f"it has {self.tasks[name].parameters:,} parameters, not {self.case.parameters:,}"
+            )
         self.since = used()
 
 
-def judge(timings: dict[str, Timing], again: Callable[[], dict[str, Timing]], rival: str = "lax") -> list[Ratio]:
-    """jconv against a rival, in measurements of enough pairs: one where it does not look slower, else up to two."""
+def judge(
+    timings: dict[str, Timing], again: Callable[[], dict[str, Timing]], rival: str = "lax"
+) -> list[Ratio]:
+    """jconv against a rival, in measurements of enough pairs: one where it does not look slower,
+    else up to two.
+    """
     against = lambda timings: ratio(timings["jconv"].samples, timings[rival].samples)
     first = against(timings)
     judged = [first] if first.pairs >= PAIRS else []
@@ -134,4 +151,6 @@ def failure(error: Exception, case: Case, what: What) -> str:
 def reason(error: Exception) -> str:
     """One line."""
     lines = str(error).strip().splitlines()
-    return (f"{type(error).__name__}: " if not isinstance(error, Unable) else "") + (lines[0][:200] if lines else "no reason given")
+    return (f"{type(error).__name__}: " if not isinstance(error, Unable) else "") + (
+        lines[0][:200] if lines else "no reason given"
+    )

@@ -1,4 +1,6 @@
-"""The suites: which cases, what is done with them, and who takes part. Data, and the functions that choose from it."""
+"""The suites: which cases, what is done with them, and who takes part. Data, and the functions that
+choose from it.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,16 @@ from .compiling import measure_compiling
 from .contestants import MAIN, OURS, PEERS, UNTUNED, WRITTEN_OUT
 from .memory import measure_memory
 from .nets import GPU, LARGE, PER_EXAMPLE, SMALL, TABLE
-from .ops import BENCHMARK_LAYERS, COMMON, EVERY_METHOD, IN_TURN, OPS, POOLS_AND_NORMS, SCANS, SLOW_IN_LAX
+from .ops import (
+    BENCHMARK_LAYERS,
+    COMMON,
+    EVERY_METHOD,
+    IN_TURN,
+    OPS,
+    POOLS_AND_NORMS,
+    SCANS,
+    SLOW_IN_LAX,
+)
 from .planned import plan_cases
 from .row import Row
 from .speed import measure_speed
@@ -43,18 +54,35 @@ def _jobs(cases: Iterable[Case], *whats: What) -> list[tuple[Case, What]]:
 
 
 def _both_dtypes(cases: Iterable[Case], times: int) -> list[Case]:
-    return [replace(case, batch=times * case.batch, dtype=dtype) for case in cases for dtype in ("float32", "bfloat16")]
+    return [
+        replace(case, batch=times * case.batch, dtype=dtype)
+        for case in cases
+        for dtype in ("float32", "bfloat16")
+    ]
 
 
-WITHOUT_LAYERS = ("jconv", "lax", "torch", "torch-compile")  # an operation is lax's own in Flax and Equinox
+WITHOUT_LAYERS = (
+    "jconv",
+    "lax",
+    "torch",
+    "torch-compile",
+)  # an operation is lax's own in Flax and Equinox
 SUITES = {
-    "ops": Suite("operations, with the gradient in input and parameters", _jobs(OPS, "forward", "gradient"), WITHOUT_LAYERS),
+    "ops": Suite(
+        "operations, with the gradient in input and parameters",
+        _jobs(OPS, "forward", "gradient"),
+        WITHOUT_LAYERS,
+    ),
     "scan": Suite(
-        "operations inside lax.scan and written out ('gradients of': computed inside, and summed); last the gradient of a whole scan",
+        "operations inside lax.scan and written out ('gradients of': computed inside, and summed); "
+        "last the gradient of a whole scan",
         [*_jobs(IN_TURN, "forward"), *_jobs(SCANS, "forward", "gradient")],
         ("jconv", WRITTEN_OUT),
     ),
-    "nets": Suite("networks, forward and with the gradient of sum(scores^2)", _jobs(SMALL + LARGE + TABLE, "forward", "gradient")),
+    "nets": Suite(
+        "networks, forward and with the gradient of sum(scores^2)",
+        _jobs(SMALL + LARGE + TABLE, "forward", "gradient"),
+    ),
     "train": Suite(
         "whole training steps, and per-example gradients",
         [*_jobs(SMALL + LARGE, "train"), *_jobs(PER_EXAMPLE, "gradient", "per-example")],
@@ -82,10 +110,18 @@ SUITES = {
         [
             *_jobs(_both_dtypes(GPU, 1), "train"),
             *_jobs(_both_dtypes(TABLE, 8), "forward", "gradient"),
-            *_jobs(_both_dtypes(BENCHMARK_LAYERS + SLOW_IN_LAX + COMMON + POOLS_AND_NORMS, 16), "forward", "gradient"),
+            *_jobs(
+                _both_dtypes(BENCHMARK_LAYERS + SLOW_IN_LAX + COMMON + POOLS_AND_NORMS, 16),
+                "forward",
+                "gradient",
+            ),
         ],
     ),
-    "gpu-plan": Suite("the same of an accelerator's rows", list(plan_cases("cuda", "bfloat16")), ("jconv", "direct", "lax")),
+    "gpu-plan": Suite(
+        "the same of an accelerator's rows",
+        list(plan_cases("cuda", "bfloat16")),
+        ("jconv", "direct", "lax"),
+    ),
     "gpu-compile": Suite(
         "compile seconds of an accelerator's training steps, cold, with autotuning and without",
         _jobs(_both_dtypes(GPU, 1), "train"),
@@ -98,7 +134,8 @@ PLANS = ("plan", "gpu-plan")  # whose cases are rows of the plan
 
 
 def choose(suites: Sequence[str], parts: Sequence[str], small: bool = False) -> list[Job]:
-    """The jobs of the suites in whose title a word begins like one of `parts` ("LeNet" is not GoogLeNet); all of them without parts.
+    """The jobs of the suites in whose title a word begins like one of `parts` ("LeNet" is not
+    GoogLeNet); all of them without parts.
 
     Raises InputError listing what there is.
     """
@@ -110,7 +147,9 @@ def choose(suites: Sequence[str], parts: Sequence[str], small: bool = False) -> 
     for part in parts:
         if not any(has(job, part) for job in jobs):
             there = "\n  ".join(dict.fromkeys(job.title for job in jobs))
-            raise InputError(f"no case of {', '.join(suites)} has {part!r} in its name; there are\n  {there}")
+            raise InputError(
+                f"no case of {', '.join(suites)} has {part!r} in its name; there are\n  {there}"
+            )
     chosen = [job for job in jobs if not parts or any(has(job, part) for part in parts)]
     return [job._replace(case=toy(job.case)) if small else job for job in chosen]
 

@@ -1,4 +1,6 @@
-"""What was measured, in words: a block of lines a case for the terminal, Markdown tables for people, and the list of what is slower."""
+"""What was measured, in words: a block of lines a case for the terminal, Markdown tables for
+people, and the list of what is slower.
+"""
 
 from __future__ import annotations
 
@@ -11,59 +13,109 @@ from .row import MIB, Row, Spread
 from .suites import PLANS, SUITES
 
 DEFINITION = (
-    "slower: the median ratio is over 1.05 and the 95% bootstrap interval of at least 21 interleaved pairs excludes 1, in two measurements"
+    "slower: the median ratio is over 1.05 and the 95% bootstrap interval of at least 21 "
+    "interleaved pairs excludes 1, in two measurements"
 )
 
 QUIET = 0.05  # the share of the cores that others may take
 
 
 def block(row: Row) -> str:
-    """One case: every contestant's median and quartiles, compile seconds, and how many times as much as jconv it takes."""
+    """One case: every contestant's median and quartiles, compile seconds, and how many times as
+    much as jconv it takes.
+    """
     lines = [row.title]
     for name in row.samples:
         r = row.times(name)
-        times = f"  {r.value:.2f} times jconv's{f' ({r.low:.2f} to {r.high:.2f})' if r.pairs > 1 else ''}" if r else ""
-        lines.append(f"  {label(name):<14} {_long(row.spread(name), row.unit):<26}{_beside(row, name):<22}{times}".rstrip())
+        times = (
+            f"  {r.value:.2f} times "
+            f"jconv's{f' ({r.low:.2f} to {r.high:.2f})' if r.pairs > 1 else ''}"
+            if r
+            else ""
+        )
+        lines.append(
+            f"  {label(name):<14} "
+            f"{_long(row.spread(name), row.unit):<26}{_beside(row, name):<22}{times}".rstrip()
+        )
     lines += [f"  {label(name):<14} skipped: {why}" for name, why in row.skipped.items()]
     lines += [f"  warning: {disturbed(row)}"] if disturbed(row) else []
-    return "\n".join(lines + [f"  warning: {label(name)} does not compute the same: {why}" for name, why in row.disagree.items()])
+    return "\n".join(
+        lines
+        + [
+            f"  warning: {label(name)} does not compute the same: {why}"
+            for name, why in row.disagree.items()
+        ]
+    )
 
 
 def disturbed(row: Row) -> str:
-    """A sentence when the machine was not this measurement's own: PyTorch's times rose most then."""
+    """A sentence when the machine was not this measurement's own: PyTorch's times rose most
+    then.
+    """
     if row.others is None or row.others <= QUIET:
         return ""
-    return f"other processes took {row.others:.0%} of the cores meanwhile: measure again on a quiet machine"
+    return (
+        f"other processes took {row.others:.0%} of the cores meanwhile: measure again on a quiet "
+        "machine"
+    )
 
 
 def verdicts(rows: Sequence[Row]) -> dict[str, list[str]]:
-    """By heading: the cases where jconv is slower than plain lax and the rows of the plan that do not hold, or that there is none."""
+    """By heading: the cases where jconv is slower than plain lax and the rows of the plan that do
+    not hold, or that there is none.
+    """
     of_plan = [row for row in rows if row.suite in PLANS]
     others = [row for row in rows if row.suite not in PLANS]
-    parts = {"slower than plain lax": others, "rows of the plan that do not hold on this machine": of_plan}
+    parts = {
+        "slower than plain lax": others,
+        "rows of the plan that do not hold on this machine": of_plan,
+    }
     return {heading: _slower_lines(part) for heading, part in parts.items() if part}
 
 
 def _slower_lines(rows: Sequence[Row]) -> list[str]:
-    found = [f"{row.title}: {' and '.join(map(str, row.judged))} times {label(row.rival)}'s" for row in rows if row.loses]
+    found = [
+        f"{row.title}: {' and '.join(map(str, row.judged))} times {label(row.rival)}'s"
+        for row in rows
+        if row.loses
+    ]
     judged = sum(bool(row.judged) for row in rows)
-    return found or [f"none of the {judged} cases that had enough pairs" if judged else "not judged: no case had 21 pairs of both"]
+    return found or [
+        f"none of the {judged} cases that had enough pairs"
+        if judged
+        else "not judged: no case had 21 pairs of both"
+    ]
 
 
 def markdown(machine: dict[str, Any], rows: Sequence[Row], command: str) -> str:
     """The whole of bench.md."""
     parts = ["# Benchmark", "", f"`{command}`", "", *describe(machine).splitlines(), ""]
     parts += [
-        "Medians (quartiles) of interleaved rounds in one process. × says how many times as much as jconv the other takes,",
+        "Medians (quartiles) of interleaved rounds in one process. × says how many times as much "
+        "as jconv the other takes,",
         "with a 95% bootstrap interval over pairs: above 1, jconv is better.",
         "",
     ]
     for suite in dict.fromkeys(row.suite for row in rows):
         own = [row for row in rows if row.suite == suite]
         parts += [f"## {suite}: {SUITES[suite].title}", "", *headline(own, machine), ""]
-        parts += ["<details><summary>Every contestant</summary>", "", *everything(own), "", "</details>", ""]
+        parts += [
+            "<details><summary>Every contestant</summary>",
+            "",
+            *everything(own),
+            "",
+            "</details>",
+            "",
+        ]
     for heading, lines in verdicts(rows).items():
-        parts += [f"## {heading[0].upper()}{heading[1:]}", "", f"({DEFINITION})", "", *(f"- {line}" for line in lines), ""]
+        parts += [
+            f"## {heading[0].upper()}{heading[1:]}",
+            "",
+            f"({DEFINITION})",
+            "",
+            *(f"- {line}" for line in lines),
+            "",
+        ]
     return "\n".join([*parts[:-1], *remarks(rows)]) + "\n"
 
 
@@ -71,8 +123,16 @@ def headline(rows: Sequence[Row], machine: dict[str, Any]) -> Iterator[str]:
     """The ratios."""
     on_card = machine["device"] != "cpu"
     scans = any(WRITTEN_OUT in row.samples for row in rows)
-    others = ("written out",) if scans else ("plain lax", "fastest JAX peer", "PyTorch", "torch.compile")
-    yield _line("case", "batch", "jconv", *(("images/s", "of the peak") if on_card else ()), *(f"× {other}" for other in others))
+    others = (
+        ("written out",) if scans else ("plain lax", "fastest JAX peer", "PyTorch", "torch.compile")
+    )
+    yield _line(
+        "case",
+        "batch",
+        "jconv",
+        *(("images/s", "of the peak") if on_card else ()),
+        *(f"× {other}" for other in others),
+    )
     yield "|---" + "|--:" * (2 + 2 * on_card + len(others)) + "|"
     for row in rows:
         peer = row.fastest_jax_peer
@@ -80,7 +140,9 @@ def headline(rows: Sequence[Row], machine: dict[str, Any]) -> Iterator[str]:
         by_peer = f"{_times(row, peer)} {label(peer)}" if peer else "–"
         compared = [_times(row, "lax"), by_peer, _times(row, "torch"), _times(row, "torch-compile")]
         times = [_times(row, WRITTEN_OUT)] if scans else compared
-        yield _line(_name(row), str(row.batch), ours, *(_card(row, machine) if on_card else ()), *times)
+        yield _line(
+            _name(row), str(row.batch), ours, *(_card(row, machine) if on_card else ()), *times
+        )
 
 
 def everything(rows: Sequence[Row]) -> Iterator[str]:
@@ -89,7 +151,12 @@ def everything(rows: Sequence[Row]) -> Iterator[str]:
     yield _line("case", *(label(name) for name in names))
     yield "|---" + "|--:" * len(names) + "|"
     for row in rows:
-        cells = ((_long(row.spread(name), row.unit), _beside(row, name)) if name in row.samples else ("–", "") for name in names)
+        cells = (
+            (_long(row.spread(name), row.unit), _beside(row, name))
+            if name in row.samples
+            else ("–", "")
+            for name in names
+        )
         yield _line(_name(row), *("; ".join(filter(None, cell)) for cell in cells))
 
 
@@ -107,7 +174,9 @@ def remarks(rows: Sequence[Row]) -> Iterator[str]:
     loud = [f"- {row.title}: {text}" for row in rows if (text := disturbed(row))]
     if loud:
         yield from ("", "## Disturbed", "", *loud)
-    wrong = [f"- {row.title}: {label(name)}: {why}" for row in rows for name, why in row.disagree.items()]
+    wrong = [
+        f"- {row.title}: {label(name)}: {why}" for row in rows for name, why in row.disagree.items()
+    ]
     if wrong:
         yield from ("", "## Do not compute the same", "", *wrong)
 
@@ -139,7 +208,10 @@ def _card(row: Row, machine: dict[str, Any]) -> tuple[str, str]:
     if "jconv" not in row.samples:
         return "–", "–"
     seconds, peak = row.spread("jconv").median, peak_flops(machine["device"], row.dtype)
-    return f"{row.batch / seconds:,.0f}", f"{row.flops / seconds / peak:.1%}" if peak and row.flops else "–"
+    return (
+        f"{row.batch / seconds:,.0f}",
+        f"{row.flops / seconds / peak:.1%}" if peak and row.flops else "–",
+    )
 
 
 def _short(s: Spread, unit: str) -> str:

@@ -1,4 +1,6 @@
-"""What a contestant makes of a case: something to call, and what of its result all must agree on."""
+"""What a contestant makes of a case: something to call, and what of its result all must agree
+on.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ class Task(NamedTuple):
 
 
 class Stepper:
-    """A training: step(carried, *batch) -> (carried, loss), with what is carried donated from call to call."""
+    """A training: step(carried, *batch) -> (carried, loss), with what is carried donated from call
+    to call.
+    """
 
     def __init__(self, step: Callable, carried: Any, *batch: Any):
         self.step, self.carried, self.batch = step, carried, batch
@@ -48,11 +52,15 @@ def loss_shown(result: tuple[Any, Any]) -> list[np.ndarray]:
 
 
 def largest_error(a: Sequence[np.ndarray], b: Sequence[np.ndarray]) -> float:
-    """max|a - b| / max(1, max|b|), over the arrays in pairs; infinite for other shapes or not a number.
+    """max|a - b| / max(1, max|b|), over the arrays in pairs; infinite for other shapes or not a
+    number.
 
     Some gradients are zero but for rounding (batch norm's of its squares): they are held against 1.
     """
     if [x.shape for x in a] != [y.shape for y in b]:
         return np.inf
-    errors = [float(np.abs(x - y).max(initial=0) / max(np.abs(y).max(initial=0), 1.0)) for x, y in zip(a, b, strict=True)]
+    errors = [
+        float(np.abs(x - y).max(initial=0) / max(np.abs(y).max(initial=0), 1.0))
+        for x, y in zip(a, b, strict=True)
+    ]
     return float(np.nan_to_num(np.max(errors, initial=0), nan=np.inf))

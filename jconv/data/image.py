@@ -11,14 +11,24 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from ..errors import InputError
 from ..geometry import Shape
 
-STUBS = {"BUFR", "GRIB", "HDF5", "MPEG", "WMF"}  # formats that Pillow knows by name and does not read by itself
+STUBS = {
+    "BUFR",
+    "GRIB",
+    "HDF5",
+    "MPEG",
+    "WMF",
+}  # formats that Pillow knows by name and does not read by itself
 
 
 @cache
 def suffixes() -> frozenset[str]:
     """The suffixes of the files that Pillow reads, in small letters."""
-    known = Image.registered_extensions()  # of what it writes, too, and of formats that it leaves to others
-    return frozenset(suffix for suffix, kind in known.items() if kind in Image.OPEN and kind not in STUBS)
+    known = (
+        Image.registered_extensions()
+    )  # of what it writes, too, and of formats that it leaves to others
+    return frozenset(
+        suffix for suffix, kind in known.items() if kind in Image.OPEN and kind not in STUBS
+    )
 
 
 def read_image(path: Path, in_shape: Shape | None = None) -> np.ndarray:
@@ -28,15 +38,24 @@ def read_image(path: Path, in_shape: Shape | None = None) -> np.ndarray:
             return to_array(ImageOps.exif_transpose(image), in_shape)
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file") from None
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError) as error:  # what decoders raise
-        raise InputError(f"{path}: not a readable image ({error}); remove the file or write it again") from None
+    except (
+        OSError,
+        UnidentifiedImageError,
+        Image.DecompressionBombError,
+        SyntaxError,
+        ValueError,
+    ) as error:  # what decoders raise
+        raise InputError(
+            f"{path}: not a readable image ({error}); remove the file or write it again"
+        ) from None
 
 
 def to_array(image: Image.Image, in_shape: Shape | None = None) -> np.ndarray:
     """A Pillow image as (H, W, C) uint8, C = 1 for a gray image and 3 for all others.
 
-    With `in_shape` = (H, W, 1 or 3) the image is cropped about its centre to that aspect, resized (bilinear, with antialiasing
-    when it shrinks) and changed between gray (ITU-R 601 luma) and colour. Transparency is laid over white.
+    With `in_shape` = (H, W, 1 or 3) the image is cropped about its centre to that aspect, resized
+    (bilinear, with antialiasing when it shrinks) and changed between gray (ITU-R 601 luma) and
+    colour. Transparency is laid over white.
     """
     image = _eight_bits(image)
     if in_shape is not None:
@@ -50,15 +69,26 @@ def to_array(image: Image.Image, in_shape: Shape | None = None) -> np.ndarray:
 
 def _eight_bits(image: Image.Image) -> Image.Image:
     """The image in mode L or RGB."""
-    if image.mode.startswith("I"):  # 16-bit gray: Pillow's own conversion would clip everything above 255 to white
-        values, clear = np.asarray(image), image.info.get("transparency")  # of these the one value that is transparent
+    if image.mode.startswith(
+        "I"
+    ):  # 16-bit gray: Pillow's own conversion would clip everything above 255 to white
+        values, clear = (
+            np.asarray(image),
+            image.info.get("transparency"),
+        )  # of these the one value that is transparent
         gray = (values.clip(0, 65535) >> 8).astype(np.uint8)
-        return Image.fromarray(gray if clear is None else np.where(values == clear, np.uint8(255), gray))
+        return Image.fromarray(
+            gray if clear is None else np.where(values == clear, np.uint8(255), gray)
+        )
     if image.mode == "F":
-        raise ValueError("its pixels are floating-point numbers of no set range, 8 or 16 bits were expected")
+        raise ValueError(
+            "its pixels are floating-point numbers of no set range, 8 or 16 bits were expected"
+        )
     if image.has_transparency_data:
         gray = image.mode in ("1", "L", "LA", "La")
-        image = image.convert({"La": "LA", "RGBa": "RGBA"}.get(image.mode, image.mode))  # alpha multiplied in: no way to RGBA at once
+        image = image.convert(
+            {"La": "LA", "RGBa": "RGBA"}.get(image.mode, image.mode)
+        )  # alpha multiplied in: no way to RGBA at once
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
         return image.convert("L" if gray else "RGB")
     return image.convert("L" if image.mode in ("1", "L") else "RGB")

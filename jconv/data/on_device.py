@@ -1,4 +1,6 @@
-"""Batches drawn where the images are: inside the training program, on the device. Pure functions of (key, epoch)."""
+"""Batches drawn where the images are: inside the training program, on the device. Pure functions of
+(key, epoch).
+"""
 
 from __future__ import annotations
 
@@ -19,11 +21,12 @@ class Draws(NamedTuple):
 
 
 def draw_epoch(key: jax.Array, epoch: jax.Array, count: int, pixels: int) -> Draws:
-    """The order of `count` images, each shifted by up to `pixels` along both axes, and mirrored or not.
+    """The order of `count` images, each shifted by up to `pixels` along both axes, and mirrored or
+    not.
 
-    Whether an image is mirrored is drawn for epoch 0 and then alternates, so that in any two epochs running the net sees every image
-    both ways; a coin for each epoch shows half of the images the same way again. Source: Jordan 2024, "94% on CIFAR-10 in 3.29 Seconds
-    on a Single GPU".
+    Whether an image is mirrored is drawn for epoch 0 and then alternates, so that in any two epochs
+    running the net sees every image both ways; a coin for each epoch shows half of the images the
+    same way again. Source: Jordan 2024, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU".
     """
     drawn = lambda what: jax.random.fold_in(child_key(key, what), epoch)
     rows = jax.random.permutation(drawn("order"), count)
@@ -33,9 +36,11 @@ def draw_epoch(key: jax.Array, epoch: jax.Array, count: int, pixels: int) -> Dra
 
 
 def augmented(images: jax.Array, draws: Draws) -> jax.Array:
-    """The images of the draws' rows, mirrored left to right, then shifted; what moves in is the image's reflection at its edge.
+    """The images of the draws' rows, mirrored left to right, then shifted; what moves in is the
+    image's reflection at its edge.
 
-    Shapes: (N, H, W, C) and draws of B entries -> (B, H, W, C), the dtype too. Shifts of less than H and W pixels.
+    Shapes: (N, H, W, C) and draws of B entries -> (B, H, W, C), the dtype too. Shifts of less than
+    H and W pixels.
     """
     height, width = images.shape[1:3]
     down, right = draws.shifts[:, :1], draws.shifts[:, 1:]
@@ -47,12 +52,16 @@ def augmented(images: jax.Array, draws: Draws) -> jax.Array:
 
 
 def reflected(i: jax.Array, size: int) -> jax.Array:
-    """Positions beyond 0..size-1 as their mirror images about the first and the last: -1 is 1, and `size` is size-2."""
+    """Positions beyond 0..size-1 as their mirror images about the first and the last: -1 is 1, and
+    `size` is size-2.
+    """
     last = size - 1
     return last - jnp.abs(last - jnp.abs(i))
 
 
 def standardized(images: jax.Array, mean: jax.Array, std: jax.Array, dtype: str) -> jax.Array:
-    """(images - mean[c]) / std[c], computed in float32 and returned in `dtype`. (..., C) -> the same"""
+    """(images - mean[c]) / std[c], computed in float32 and returned in `dtype`. (..., C) -> the
+    same
+    """
     per_channel = lambda a: a.reshape((1,) * (images.ndim - 1) + a.shape)
     return ((images.astype(jnp.float32) - per_channel(mean)) / per_channel(std)).astype(dtype)

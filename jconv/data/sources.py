@@ -1,6 +1,7 @@
 """Where labelled images come from: the embedded digits, or a folder of image files.
 
-Images are (N, H, W, C) uint8, a quarter of the memory of float32; the training step divides them by 255 on the device.
+Images are (N, H, W, C) uint8, a quarter of the memory of float32; the training step divides them by
+255 on the device.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ class Dataset(NamedTuple):
 
 
 def load(source: str, folder_path: Path | None = None, in_shape: Shape | None = None) -> Dataset:
-    """The data set a word names: "digits", or "folder" with its path; `in_shape` as in `digits` and `folder`."""
+    """The data set a word names: "digits", or "folder" with its path; `in_shape` as in `digits` and
+    `folder`.
+    """
     if source == "digits":
         return digits(in_shape)
     if source == "folder":
@@ -50,57 +53,77 @@ def load(source: str, folder_path: Path | None = None, in_shape: Shape | None = 
 
 
 def digits(in_shape: Shape | None = None) -> Dataset:
-    """1,797 handwritten digits of 43 writers, 8x8 pixels of 17 grays, resized to 32x32x1 or to `in_shape`.
+    """1,797 handwritten digits of 43 writers, 8x8 pixels of 17 grays, resized to 32x32x1 or to
+    `in_shape`.
 
-    Bilinear resizing: it stays within the range of the pixels and draws no ringing round the strokes, as a sharper kernel would.
-    The split is fixed and draws nothing: of each five images of a class the middle one is for testing, so 1,438 train and 359
-    test the net, whatever the seed of the training and the version of NumPy.
-    Source: scikit-learn's `load_digits`, a copy of the test set of the UCI Optical Recognition of Handwritten Digits.
+    Bilinear resizing: it stays within the range of the pixels and draws no ringing round the
+    strokes, as a sharper kernel would. The split is fixed and draws nothing: of each five images of
+    a class the middle one is for testing, so 1,438 train and 359 test the net, whatever the seed of
+    the training and the version of NumPy.
+    Source: scikit-learn's `load_digits`, a copy of the test set of the UCI Optical Recognition of
+    Handwritten Digits.
     """
     from PIL import Image
     from sklearn.datasets import load_digits
 
     from .image import to_array
 
-    values, labels = (np.asarray(a) for a in load_digits(return_X_y=True))  # (1797, 64) with values 0 to 16, (1797,)
+    values, labels = (
+        np.asarray(a) for a in load_digits(return_X_y=True)
+    )  # (1797, 64) with values 0 to 16, (1797,)
     pixels = np.round(values * (255 / 16)).astype(np.uint8).reshape(-1, 8, 8)
-    images = np.stack([to_array(Image.fromarray(image), in_shape or (32, 32, 1)) for image in pixels])
+    images = np.stack(
+        [to_array(Image.fromarray(image), in_shape or (32, 32, 1)) for image in pixels]
+    )
     labels = labels.astype(np.int32)
     rank = np.zeros_like(labels)  # of an image among those of its class
     for label in range(10):
         rank[labels == label] = np.arange((labels == label).sum())
     test = rank % 5 == 2
-    return Dataset(Split(images[~test], labels[~test]), Split(images[test], labels[test]), tuple("0123456789"))
+    return Dataset(
+        Split(images[~test], labels[~test]), Split(images[test], labels[test]), tuple("0123456789")
+    )
 
 
 def folder(path: Path | str, in_shape: Shape | None = None) -> Dataset:
     """The image files of path/train/CLASS/* and path/test/CLASS/*, in order of class and file name.
 
-    Without `in_shape` all images must have one size; with it, each is cropped, resized and converted to it (see `to_array`).
-    A file is an image if Pillow reads its suffix; of others there is a warning. Hidden files, and what macOS, Windows and disk stations
-    leave behind, are passed over. Raises InputError for a missing or empty folder, less than two classes, classes that differ, sizes that
-    differ, and files that cannot be read, all of them named.
+    Without `in_shape` all images must have one size; with it, each is cropped, resized and
+    converted to it (see `to_array`). A file is an image if Pillow reads its suffix; of others there
+    is a warning. Hidden files, and what macOS, Windows and disk stations leave behind, are passed
+    over. Raises InputError for a missing or empty folder, less than two classes, classes that
+    differ, sizes that differ, and files that cannot be read, all of them named.
     """
     path = Path(path)
     train, test = _class_folders(path / "train"), _class_folders(path / "test")
     if train.keys() != test.keys():
         name = min(train.keys() ^ test.keys())
         here, there = ("train", "test") if name in train else ("test", "train")
-        raise InputError(f"{path}: class {name!r} is in {here} but not in {there}; both need the same class folders")
+        raise InputError(
+            f"{path}: class {name!r} is in {here} but not in {there}; both need the same class "
+            "folders"
+        )
     if len(train) < 2:
-        raise InputError(f"{path}: holds one class, {min(train)!r}, so that there is nothing to tell apart; at least two were expected")
+        raise InputError(
+            f"{path}: holds one class, {min(train)!r}, so that there is nothing to tell apart; at "
+            "least two were expected"
+        )
     splits = [_read_split(list(classes.values()), in_shape) for classes in (train, test)]
     shapes = [split.images.shape[1:] for split in splits]
     if shapes[0] != shapes[1]:
         raise InputError(
-            f"{path}: images are {_size(shapes[0])} in train but {_size(shapes[1])} in test; resize them to one size (--resize)"
+            f"{path}: images are {_size(shapes[0])} in train but {_size(shapes[1])} in test; "
+            "resize them to one size (--resize)"
         )
     return Dataset(splits[0], splits[1], tuple(train))
 
 
 def _class_folders(path: Path) -> dict[str, Path]:
     if not path.is_dir():
-        raise InputError(f"{path}: there is no such folder; expected {path}/CLASS/IMAGE files, and both train and test")
+        raise InputError(
+            f"{path}: there is no such folder; expected {path}/CLASS/IMAGE files, and both train "
+            "and test"
+        )
     found = {p.name: p for p in sorted(path.iterdir()) if p.is_dir() and not _is_leftover(p)}
     if not found:
         raise InputError(f"{path}: holds no class folders; expected {path}/CLASS/IMAGE files")
@@ -119,8 +142,14 @@ def _read_split(classes: list[Path], in_shape: Shape | None) -> Split:
         labels += [label] * len(found)
         others += left_out
     if others:
-        counted = ", ".join(f"{suffix or 'without a suffix'} ({count})" for suffix, count in others.most_common())
-        warnings.warn(f"{classes[0].parent}: files that are no images by their suffix are left out: {counted}", stacklevel=4)
+        counted = ", ".join(
+            f"{suffix or 'without a suffix'} ({count})" for suffix, count in others.most_common()
+        )
+        warnings.warn(
+            f"{classes[0].parent}: files that are no images by their suffix are left out: "
+            f"{counted}",
+            stacklevel=4,
+        )
     return Split(_read(files, in_shape), np.asarray(labels, np.int32))
 
 
@@ -133,14 +162,18 @@ def _images_in(path: Path) -> tuple[list[Path], Counter[str]]:
     others = Counter(p.suffix.lower() for p in files if p.suffix.lower() not in suffixes())
     if not found:
         raise InputError(
-            f"{path}: holds no images{f', but {sum(others.values())} files of other suffixes' if others else ''}; add some (.png, .jpg, or "
+            f"{path}: holds no "
+            f"images{f', but {sum(others.values())} files of other suffixes' if others else ''}; "
+            "add some (.png, .jpg, or "
             "whatever Pillow reads), or remove the folder"
         )
     return found, others
 
 
 def _read(files: list[Path], in_shape: Shape | None) -> np.ndarray:
-    """(N, H, W, C) uint8. Raises InputError naming every file that cannot be read, or that has another size."""
+    """(N, H, W, C) uint8. Raises InputError naming every file that cannot be read, or that has
+    another size.
+    """
     from .image import read_image
 
     wrong: dict[Path, str] = {}
@@ -163,14 +196,20 @@ def _read(files: list[Path], in_shape: Shape | None) -> np.ndarray:
             images[i] = image
         elif image is not None:
             size, other = _size(image.shape), f"{files[start]} is {_size(first.shape)}"
-            wrong[files[i]] = f"{files[i]}: is {size} but {other}; resize them to one size (--resize)"
+            wrong[files[i]] = (
+                f"{files[i]}: is {size} but {other}; resize them to one size (--resize)"
+            )
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # decoders release the interpreter lock
         for _ in pool.map(fill, range(start + 1, len(files))):
             pass
     if wrong:
         lines = [wrong[path] for path in files if path in wrong]
-        raise InputError("\n".join(lines[:NAMED] + ([f"and {len(lines) - NAMED:,} more"] if len(lines) > NAMED else [])))
+        raise InputError(
+            "\n".join(
+                lines[:NAMED] + ([f"and {len(lines) - NAMED:,} more"] if len(lines) > NAMED else [])
+            )
+        )
     return images
 
 

@@ -14,7 +14,9 @@ from .vocabulary import window_setting
 
 
 def inexact(layer: Layer, in_shape: Shape) -> Window | None:
-    """The layer's window, rounded down, if (W - F + 2P)/S + 1 is no whole number on some axis. Raises ShapeError."""
+    """The layer's window, rounded down, if (W - F + 2P)/S + 1 is no whole number on some axis.
+    Raises ShapeError.
+    """
     rounded = dataclasses.replace(layer, rounding="floor") if hasattr(layer, "rounding") else layer
     w = rounded.over(in_shape)
     return w if w and any(w.unused) else None
@@ -39,15 +41,21 @@ def sizes_that_fit(w: Window) -> tuple[int, int]:
 
 
 def nearest(layer: Layer, in_shape: Shape, count: int = 3) -> list[Layer]:
-    """The layer with one of its whole-numbered settings changed so that it fits exactly, or with two where one is not enough.
+    """The layer with one of its whole-numbered settings changed so that it fits exactly, or with
+    two where one is not enough.
 
-    Those come first whose windows leave no gaps, whose kernels have a middle, and whose output is nearest.
+    Those come first whose windows leave no gaps, whose kernels have a middle, and whose output is
+    nearest.
     """
     start = _explicit(layer)
     target = _target(start, in_shape)
     varied = ("padding", "stride", window_setting(type(layer)), "groups", "pieces", "channels")
     for together in (1, 2):
-        ranges = {name: values for name in varied if (values := _values(start, name, 1000 if together == 1 else 8))}
+        ranges = {
+            name: values
+            for name in varied
+            if (values := _values(start, name, 1000 if together == 1 else 8))
+        }
         found = sorted(
             (_rank(near, in_shape, target, changes), i, near)
             for i, (near, changes) in enumerate(_changed(start, ranges, together))
@@ -60,7 +68,10 @@ def nearest(layer: Layer, in_shape: Shape, count: int = 3) -> list[Layer]:
 
 def changes(layer: Layer, near: Layer) -> str:
     """What makes one layer the other, in Python: "stride=2, padding=0"."""
-    pairs = [(f.name, getattr(_explicit(layer), f.name), getattr(_explicit(near), f.name)) for f in dataclasses.fields(layer)]
+    pairs = [
+        (f.name, getattr(_explicit(layer), f.name), getattr(_explicit(near), f.name))
+        for f in dataclasses.fields(layer)
+    ]
     return ", ".join(f"{name}={new}" for name, old, new in pairs if new != old)
 
 
@@ -96,7 +107,9 @@ def _values(layer: Layer, name: str, down: int) -> list[int]:
     return [v for v in range(max(low, value - down), value + 17) if v != value]
 
 
-def _changed(layer: Layer, ranges: dict[str, list[int]], together: int) -> Iterator[tuple[Layer, int]]:
+def _changed(
+    layer: Layer, ranges: dict[str, list[int]], together: int
+) -> Iterator[tuple[Layer, int]]:
     names = list(ranges)
     pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
     for chosen in [(n,) for n in names] if together == 1 else pairs:
@@ -125,7 +138,9 @@ def _target(layer: Layer, in_shape: Shape) -> float:
         return 1
 
 
-def _rank(layer: Layer, in_shape: Shape, target: float, changes: int) -> tuple[bool, bool, float, int, int]:
+def _rank(
+    layer: Layer, in_shape: Shape, target: float, changes: int
+) -> tuple[bool, bool, float, int, int]:
     w = layer.over(in_shape)
     if w is None:
         return False, False, 0, changes, 0

@@ -1,4 +1,6 @@
-"""From the words of a pattern, written out, to its net: layers built, windows checked to fit, names given."""
+"""From the words of a pattern, written out, to its net: layers built, windows checked to fit, names
+given.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ def net_of(places: Sequence[Place]) -> Sequential:
     layers = _layers(places[1:], flat=len(in_shape) == 1)
     if in_shape:
         _check_fit(layers, in_shape, head)
-    return Sequential(**dict(zip(_names(layers, rule), (placed.layer for placed in layers), strict=True)))
+    return Sequential(
+        **dict(zip(_names(layers, rule), (placed.layer for placed in layers), strict=True))
+    )
 
 
 def shape_of(places: Sequence[Place]) -> Shape:
@@ -53,11 +57,17 @@ def _input(head: Word) -> tuple[Shape, str]:
         raise head.fault("INPUT has a size only, as in INPUT32x32x3", features=None, stride=None)
     size = () if head.size is None else (head.size,) if isinstance(head.size, int) else head.size
     if len(size) > 4 or 0 in size:
-        raise head.fault("INPUT's size is one to three sizes of at least 1 and the channels, or the features alone", size=None)
+        raise head.fault(
+            "INPUT's size is one to three sizes of at least 1 and the channels, or the features "
+            "alone",
+            size=None,
+        )
     rule = "kinds"
     for name, value in head.settings:
         if name != "names" or value not in RULES:
-            raise head.fault(f"INPUT has one setting, names, which is {', '.join(RULES)}", settings=())
+            raise head.fault(
+                f"INPUT has one setting, names, which is {', '.join(RULES)}", settings=()
+            )
         rule = str(value)
     return size, rule
 
@@ -78,29 +88,51 @@ def _layers(places: Sequence[Place], flat: bool) -> list[Placed]:
 
 
 def _check_fit(layers: Sequence[Placed], shape: Shape, head: Word) -> None:
-    """The notes' rule: every window fits its input, and exactly, unless its word says how to round."""
+    """The notes' rule: every window fits its input, and exactly, unless its word says how to
+    round.
+    """
     for placed in layers:
         layer, said = placed.layer, dict(placed.place.word.settings)
         try:
-            w = inexact(layer, shape) if hasattr(layer, "rounding") and "rounding" not in said else None
+            w = (
+                inexact(layer, shape)
+                if hasattr(layer, "rounding") and "rounding" not in said
+                else None
+            )
             if w:
                 message = f"{arithmetic(w)} is not an integer"
-                raise _misfit(message, placed, shape, head, f'inputs of {" or ".join(map(str, sizes_that_fit(w)))}, or rounding="floor"')
+                raise _misfit(
+                    message,
+                    placed,
+                    shape,
+                    head,
+                    f'inputs of {" or ".join(map(str, sizes_that_fit(w)))}, or rounding="floor"',
+                )
             shape = layer.out_shape(shape)
         except ShapeError as error:
             raise _misfit(str(error), placed, shape, head) from None
 
 
 def _misfit(message: str, placed: Placed, shape: Shape, head: Word, others: str = "") -> Fault:
-    """The fault of a layer that does not fit, mended by fewer turns of what repeats it, or else by the nearest settings."""
+    """The fault of a layer that does not fit, mended by fewer turns of what repeats it, or else by
+    the nearest settings.
+    """
     layer, (word, turns) = placed.layer, placed.place
     keep = {name: value for name, value in word.settings if name in ("name", "rounding")}
     near = [spell(n, **keep) for n in nearest(layer, shape)]
     fits = ", ".join([*near, *([others] if others else [])])
-    text = f"{word} on {'x'.join(map(str, shape))}: {message}" + (f"; these fit: {fits}" if fits else "")
+    text = f"{word} on {'x'.join(map(str, shape))}: {message}" + (
+        f"; these fit: {fits}" if fits else ""
+    )
     for item, turn in reversed(turns):
         if turn:
-            return Fault(f"{text}; in these brackets it fits {turn} time{'s' * (turn > 1)}", word.start, item.start, item.end, f"*{turn}")
+            return Fault(
+                f"{text}; in these brackets it fits {turn} time{'s' * (turn > 1)}",
+                word.start,
+                item.start,
+                item.end,
+                f"*{turn}",
+            )
     if near:
         return Fault(text, word.start, word.start, word.end, near[0])
     if isinstance(layer, Dense | Rbf):
@@ -109,13 +141,22 @@ def _misfit(message: str, placed: Placed, shape: Shape, head: Word, others: str 
 
 
 def _names(layers: Sequence[Placed], rule: str) -> list[str]:
-    """The names the rule gives, or the words. Raises Fault for one that cannot be or is there already."""
+    """The names the rule gives, or the words. Raises Fault for one that cannot be or is there
+    already.
+    """
     by_rule = names([placed.layer for placed in layers], rule)
-    found = [own if placed.name is None else str(placed.name) for placed, own in zip(layers, by_rule, strict=True)]
+    found = [
+        own if placed.name is None else str(placed.name)
+        for placed, own in zip(layers, by_rule, strict=True)
+    ]
     for (_, place, name), own in zip(layers, found, strict=True):
         unnamed = tuple(pair for pair in place.word.settings if pair[0] != "name")
         if name is not None and (name != own or not own or "/" in own or own == "self"):
-            raise place.word.fault(f'the name {name!r} cannot be; a name is a text without "/"', settings=unnamed)
+            raise place.word.fault(
+                f'the name {name!r} cannot be; a name is a text without "/"', settings=unnamed
+            )
         if name is not None and found.count(own) > 1:
-            raise place.word.fault(f"{found.count(own)} layers are called {name!r}", settings=unnamed)
+            raise place.word.fault(
+                f"{found.count(own)} layers are called {name!r}", settings=unnamed
+            )
     return found

@@ -1,4 +1,6 @@
-"""From the text of a pattern to its tree of words, brackets and counts, without knowing what the words mean."""
+"""From the text of a pattern to its tree of words, brackets and counts, without knowing what the
+words mean.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +12,18 @@ from .values import BadValue, Settings, read_settings
 DEEPEST = 50  # brackets within brackets
 
 _NUMBERS = r"\d{1,9}(?:[xX]\d{1,9})*"
-_WORD = re.compile(rf"(?P<name>[A-Za-z_]+)(?P<size>{_NUMBERS})?(?:-(?P<features>\d{{1,9}}))?(?:/(?P<stride>{_NUMBERS}))?")
+_WORD = re.compile(
+    rf"(?P<name>[A-Za-z_]+)(?P<size>{_NUMBERS})?(?:-(?P<features>\d{{1,9}}))?(?:/(?P<stride>{_NUMBERS}))?"
+)
 _ARROW = re.compile(r"->|-(?!\d)")
 _COUNT = re.compile(r"\*\s*(?P<count>\d{1,9}(?![\d.])|[A-Za-z_]\w*)|(?P<optional>\?)")
-_NO_COUNT = re.compile(r"\*\s*(?P<sign>[-+](?=\d))?(?P<whole>\d{0,9})[\d.]*|[xX×]\s*(?P<times>\d{1,9})")
+_NO_COUNT = re.compile(
+    r"\*\s*(?P<sign>[-+](?=\d))?(?P<whole>\d{0,9})[\d.]*|[xX×]\s*(?P<times>\d{1,9})"
+)
 _NO_ITEM = re.compile(r"[*?]\s*\w*|\d+\s*\*?|[-=~>→,;|+–—]+|.", re.DOTALL)
-_NO_ARROW = re.compile(r"(?P<arrow>[-=~>→,;|+–—]+)(?!\d)|(?P<item>[A-Za-z_\[(])|[-\d]+|.", re.DOTALL)
+_NO_ARROW = re.compile(
+    r"(?P<arrow>[-=~>→,;|+–—]+)(?!\d)|(?P<item>[A-Za-z_\[(])|[-\d]+|.", re.DOTALL
+)
 _SPACE = re.compile(r"\s*")
 
 
@@ -29,7 +37,9 @@ def read(text: str) -> tuple[Item, ...]:
 
 
 class _Reader:
-    """Recursive descent. It reads at `here`; the last item ended at `done`, and the last arrow was text[arrow[0]:arrow[1]]."""
+    """Recursive descent. It reads at `here`; the last item ended at `done`, and the last arrow was
+    text[arrow[0]:arrow[1]].
+    """
 
     def __init__(self, text: str):
         self.text, self.here, self.done, self.arrow = text, 0, 0, (0, 0)
@@ -48,10 +58,20 @@ class _Reader:
         start, times = self.here, None
         if match := _COUNT.match(self.text, start):
             self.here = match.end()
-            times = "?" if match["optional"] else int(match["count"]) if match["count"].isdigit() else match["count"]
+            times = (
+                "?"
+                if match["optional"]
+                else int(match["count"])
+                if match["count"].isdigit()
+                else match["count"]
+            )
         elif match := _NO_COUNT.match(self.text, start):
             new = match["times"] or ("0" if match["sign"] == "-" else match["whole"])
-            raise self.fault("a repetition is * and a whole number or a name: *2 or *N", len(match[0]), f"*{new}" if new else "")
+            raise self.fault(
+                "a repetition is * and a whole number or a name: *2 or *N",
+                len(match[0]),
+                f"*{new}" if new else "",
+            )
         else:
             start = self.here = after
         self.done = self.here
@@ -63,7 +83,9 @@ class _Reader:
             raise self.fault(f"brackets are nested more than {DEEPEST} deep", 1)
         self.here += 1
         if (closing := self.peek()) in ("", "]"):
-            raise Fault("there is nothing in these brackets", opening, opening, self.here + len(closing))
+            raise Fault(
+                "there is nothing in these brackets", opening, opening, self.here + len(closing)
+            )
         items = self.sequence(depth + 1)
         if not self.peek():
             raise Fault("this [ is not closed", opening, len(self.text), len(self.text), "]")
@@ -75,10 +97,20 @@ class _Reader:
         if not match:
             raise self.no_item()
         start, self.here = self.here, match.end()
-        number = lambda s: None if s is None else int(s) if s.isdigit() else tuple(map(int, s.lower().split("x")))
+        number = lambda s: (
+            None if s is None else int(s) if s.isdigit() else tuple(map(int, s.lower().split("x")))
+        )
         size, features, stride = number(match["size"]), match["features"], number(match["stride"])
         settings = self.settings()
-        return Word(match["name"].upper(), size, None if features is None else int(features), stride, settings, start, self.here)
+        return Word(
+            match["name"].upper(),
+            size,
+            None if features is None else int(features),
+            stride,
+            settings,
+            start,
+            self.here,
+        )
 
     def settings(self) -> Settings:
         after = self.here
@@ -103,7 +135,9 @@ class _Reader:
         if match and match["item"]:
             raise self.fault('"->" is missing before this layer', 0, "-> ")
         if came.isdigit() and self.done < self.here:
-            raise Fault("a size stands right after its word: CONV3-64", self.here, self.done, self.here)
+            raise Fault(
+                "a size stands right after its word: CONV3-64", self.here, self.done, self.here
+            )
         raise self.fault(f'"->" was expected, {came!r} came', len(came))
 
     def no_item(self) -> Fault:
@@ -116,7 +150,11 @@ class _Reader:
             return Fault("this arrow leads nowhere", *self.arrow[:1], *self.arrow)
         if rest[0] == "(" and (match := re.match(r"\(([^()]*)\)", rest)):
             return self.fault("layers are grouped by square brackets", match.end(), f"[{match[1]}]")
-        if self.text[slice(*self.arrow)] == "-" and after_arrow and (match := re.match(r"\d{1,9}", rest)):
+        if (
+            self.text[slice(*self.arrow)] == "-"
+            and after_arrow
+            and (match := re.match(r"\d{1,9}", rest))
+        ):
             message = f"{wanted}; a size stands right after its word: FC-{match[0]}"
             return Fault(message, self.here, self.done, self.here + match.end(), f"-{match[0]}")
         match = _NO_ITEM.match(rest)

@@ -1,4 +1,6 @@
-"""What the text of a pattern is made of: words and items, and a fault for what is neither. The grammar is in parsing.py."""
+"""What the text of a pattern is made of: words and items, and a fault for what is neither. The
+grammar is in parsing.py.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ Sizes = int | tuple[int, ...]
 
 
 class Fault(JconvError):
-    """What is wrong with a text at position `at`, and an edit that mends it: text[start:end] becomes `new`."""
+    """What is wrong with a text at position `at`, and an edit that mends it: text[start:end]
+    becomes `new`.
+    """
 
     def __init__(self, message: str, at: int, start: int, end: int, new: str = ""):
         super().__init__(message)
@@ -20,7 +24,8 @@ class Fault(JconvError):
 
 
 class Word(NamedTuple):
-    """CONV3-64/2(padding=0): name "CONV", size 3, features 64, stride 2, settings (("padding", 0),); it is text[start:end].
+    """CONV3-64/2(padding=0): name "CONV", size 3, features 64, stride 2, settings (("padding",
+    0),); it is text[start:end].
 
     A setting given without its name has None there.
     """
@@ -44,7 +49,9 @@ class Word(NamedTuple):
 
 
 class Item(NamedTuple):
-    """A word or a bracket, and what follows it: `times` is 2 for *2, "N" for *N, "?" for ?, None for nothing; that is text[start:end]."""
+    """A word or a bracket, and what follows it: `times` is 2 for *2, "N" for *N, "?" for ?, None
+    for nothing; that is text[start:end].
+    """
 
     body: Word | tuple[Item, ...]
     times: int | str | None
@@ -63,4 +70,6 @@ def written(items: Sequence[Item]) -> str:
 
 def sizes_text(sizes: Sizes | None) -> str:
     """3, 3x5, or nothing."""
-    return "" if sizes is None else str(sizes) if isinstance(sizes, int) else "x".join(map(str, sizes))
+    return (
+        "" if sizes is None else str(sizes) if isinstance(sizes, int) else "x".join(map(str, sizes))
+    )

@@ -13,14 +13,18 @@ Turns = tuple[tuple[Item, int], ...]
 
 
 class Place(NamedTuple):
-    """A word in the repeated text: `turns` are the repetitions around it, the outermost first, and which turn of each this is."""
+    """A word in the repeated text: `turns` are the repetitions around it, the outermost first, and
+    which turn of each this is.
+    """
 
     word: Word
     turns: Turns
 
 
 class Counts(NamedTuple):
-    """What the counts of a text mean: the numbers of *N by name, and whether what has a "?" is kept."""
+    """What the counts of a text mean: the numbers of *N by name, and whether what has a "?" is
+    kept.
+    """
 
     named: Mapping[str, int]
     optional: bool
@@ -32,7 +36,10 @@ class Counts(NamedTuple):
         if isinstance(item.times, int):
             return item.times
         if item.times not in self.named:
-            message = f"nothing says how often {item.times} is; call pattern(text, {item.times}=2), or write a number"
+            message = (
+                f"nothing says how often {item.times} is; call pattern(text, {item.times}=2), or "
+                "write a number"
+            )
             raise Fault(message, item.start, item.start, item.end, "*2")
         return self.named[item.times]
 
@@ -47,7 +54,9 @@ def unroll(items: Sequence[Item], counts: Counts) -> list[Place]:
 def count_names(items: Sequence[Item]) -> set[str]:
     """The names that stand after a * in a tree."""
     inside = [count_names(item.body) for item in items if not isinstance(item.body, Word)]
-    return {item.times for item in items if isinstance(item.times, str)}.difference("?").union(*inside)
+    return {item.times for item in items if isinstance(item.times, str)}.difference("?").union(
+        *inside
+    )
 
 
 def _length(item: Item, counts: Counts) -> int:
@@ -55,7 +64,13 @@ def _length(item: Item, counts: Counts) -> int:
     inside = 1 if isinstance(item.body, Word) else sum(_length(i, counts) for i in item.body)
     if item.times is not None and times * inside > LONGEST:
         new = f"*{max(1, LONGEST // inside // 2)}"
-        raise Fault(f"this makes {times * inside:,} layers, {LONGEST:,} at most were expected", item.start, item.start, item.end, new)
+        raise Fault(
+            f"this makes {times * inside:,} layers, {LONGEST:,} at most were expected",
+            item.start,
+            item.start,
+            item.end,
+            new,
+        )
     return times * inside
 
 

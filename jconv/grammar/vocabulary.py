@@ -1,4 +1,6 @@
-"""What the words of a pattern mean: which layer each stands for, and the settings it has when the text is silent."""
+"""What the words of a pattern mean: which layer each stands for, and the settings it has when the
+text is silent.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,17 @@ from .. import layers
 from ..errors import ShapeError
 from ..geometry import per_axis, same_padding
 from ..layer import Layer
-from ..layers import BatchNorm, Dense, Flatten, GlobalAvgPool, GlobalMaxPool, Lambda, LocalResponseNorm, MaxPool, Rbf
+from ..layers import (
+    BatchNorm,
+    Dense,
+    Flatten,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    Lambda,
+    LocalResponseNorm,
+    MaxPool,
+    Rbf,
+)
 from .syntax import Word
 
 WORDS = {
@@ -17,21 +29,41 @@ WORDS = {
     "FC": Dense,  # with a Flatten before it where it needs one
     "BN": BatchNorm,
     "LRN": LocalResponseNorm,
-    **{c.__name__.upper(): c for c in vars(layers).values() if isinstance(c, type) and issubclass(c, Layer) and c is not Lambda},
+    **{
+        c.__name__.upper(): c
+        for c in vars(layers).values()
+        if isinstance(c, type) and issubclass(c, Layer) and c is not Lambda
+    },
 }
-FLAT = (Flatten, GlobalAvgPool, GlobalMaxPool, Dense, Rbf)  # after these, an example is one row of features
+FLAT = (
+    Flatten,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    Dense,
+    Rbf,
+)  # after these, an example is one row of features
 
-KERNEL, WINDOW, FILTERS = 3, 2, 12  # CONV and POOL by themselves: the notes' overview net (Architecture Overview)
-CLASSES, HIDDEN = 10, 100  # FC by itself: CIFAR-10's classes for the last one, 100 features for those before it
+KERNEL, WINDOW, FILTERS = (
+    3,
+    2,
+    12,
+)  # CONV and POOL by themselves: the notes' overview net (Architecture Overview)
+CLASSES, HIDDEN = (
+    10,
+    100,
+)  # FC by itself: CIFAR-10's classes for the last one, 100 features for those before it
 
 
 def standard(kind: type[Layer], given: dict[str, Any], last: bool) -> dict[str, Any]:
-    """The settings that a word of this kind has unless the text says otherwise, `given` what it says; `last` of all dense layers.
+    """The settings that a word of this kind has unless the text says otherwise, `given` what it
+    says; `last` of all dense layers.
 
-    A kernel's padding is (F - 1)/2, which keeps the size at stride 1, and None where that is no whole number (CS231n
-    notes, Layer Sizing Patterns).
+    A kernel's padding is (F - 1)/2, which keeps the size at stride 1, and None where that is no
+    whole number (CS231n notes, Layer Sizing Patterns).
     """
-    settings = {f.name: f.default for f in dataclasses.fields(kind) if f.default is not dataclasses.MISSING}
+    settings = {
+        f.name: f.default for f in dataclasses.fields(kind) if f.default is not dataclasses.MISSING
+    }
     needed = {f.name for f in dataclasses.fields(kind)}
     dense = CLASSES if last else HIDDEN
     own = {"kernel": KERNEL, "window": WINDOW, "features": dense if kind is Dense else FILTERS}
@@ -47,11 +79,15 @@ def window_setting(kind: type[Layer]) -> str:
 
 
 def spell(layer: Layer, *, last: bool = True, fc: bool = False, **more: Any) -> str:
-    """The shortest word for a layer. `fc` writes FC rather than DENSE; `more` are settings to write whatever their value."""
+    """The shortest word for a layer. `fc` writes FC rather than DENSE; `more` are settings to write
+    whatever their value.
+    """
     kind = type(layer)
     values = {f.name: getattr(layer, f.name) for f in dataclasses.fields(layer)}
     usual, window = standard(kind, values, last), window_setting(kind)
-    differ = {name: value for name, value in values.items() if name not in usual or value != usual[name]} | more
+    differ = {
+        name: value for name, value in values.items() if name not in usual or value != usual[name]
+    } | more
     size = features = stride = None
     if differ.keys() & {window, "features", "stride"}:
         size = values[window] if window and _is_size(values[window]) else None
@@ -69,12 +105,16 @@ def _is_size(value: Any) -> bool:
 
 
 def _same(kernel: Any, dilation: Any) -> Any:
-    """The padding that keeps the size, as int or one int an axis; None where there is none, or nothing to work it out from."""
+    """The padding that keeps the size, as int or one int an axis; None where there is none, or
+    nothing to work it out from.
+    """
     try:
         if isinstance(kernel, int) and isinstance(dilation, int):
             return same_padding(kernel, dilation)
         rank = len(dilation if isinstance(kernel, int) else kernel)
-        axes = zip(per_axis(kernel, rank, "kernel"), per_axis(dilation, rank, "dilation"), strict=True)
+        axes = zip(
+            per_axis(kernel, rank, "kernel"), per_axis(dilation, rank, "dilation"), strict=True
+        )
         return tuple(same_padding(f, d) for f, d in axes)
     except (ShapeError, TypeError):
         return None

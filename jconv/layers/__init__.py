@@ -1,6 +1,20 @@
 """The layers, one family a file."""
 
-from .activation import Elu, Gelu, Identity, Lambda, LeakyRelu, Maxout, PRelu, Relu, Sigmoid, Silu, Softmax, Softplus, Tanh
+from .activation import (
+    Elu,
+    Gelu,
+    Identity,
+    Lambda,
+    LeakyRelu,
+    Maxout,
+    PRelu,
+    Relu,
+    Sigmoid,
+    Silu,
+    Softmax,
+    Softplus,
+    Tanh,
+)
 from .conv import Conv
 from .conv_transpose import ConvTranspose
 from .dense import Dense, Flatten, PadChannels
@@ -25,7 +39,16 @@ from .initializer import (
 )
 from .local import Local
 from .norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, Normalize, RMSNorm, Scale
-from .pool import AdaptiveAvgPool, AdaptiveMaxPool, AvgPool, GlobalAvgPool, GlobalMaxPool, LpPool, MaxPool, Subsampling
+from .pool import (
+    AdaptiveAvgPool,
+    AdaptiveMaxPool,
+    AvgPool,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    LpPool,
+    MaxPool,
+    Subsampling,
+)
 from .rbf import Rbf
 from .resize import PixelShuffle, Upsample
 from .response import ContrastNorm, LocalResponseNorm

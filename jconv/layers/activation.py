@@ -1,4 +1,6 @@
-"""Activations: functions of each value. The shape stays, and but for PRelu none has parameters (CS231n notes, ConvNet Layers)."""
+"""Activations: functions of each value. The shape stays, and but for PRelu none has parameters
+(CS231n notes, ConvNet Layers).
+"""
 
 from __future__ import annotations
 
@@ -61,10 +63,11 @@ class LeakyRelu(Activation):
 
 @dataclass(frozen=True)
 class PRelu(Pointwise):
-    """y = x where x > 0, else slope[c] * x, the slope trained; with `shared` one slope serves all channels.
+    """y = x where x > 0, else slope[c] * x, the slope trained; with `shared` one slope serves all
+    channels.
 
-    Shapes: (*S, C) -> the same. Params: slope (C,), or (1,) if shared. Source: He et al. 2015, "Delving Deep into Rectifiers"; PyTorch's
-    is shared by default.
+    Shapes: (*S, C) -> the same. Params: slope (C,), or (1,) if shared. Source: He et al. 2015,
+    "Delving Deep into Rectifiers"; PyTorch's is shared by default.
     """
 
     slope: float = 0.25
@@ -90,7 +93,8 @@ class Elu(Activation):
 
 @dataclass(frozen=True)
 class Gelu(Activation):
-    """y = x * Phi(x), Phi the normal distribution's. `approximate`, as in jax: y = x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 * x^3)))
+    """y = x * Phi(x), Phi the normal distribution's. `approximate`, as in jax: y = x/2 * (1 +
+    tanh(sqrt(2/pi) * (x + 0.044715 * x^3)))
 
     PyTorch's default is the exact form.
     """
@@ -130,7 +134,9 @@ class Tanh(Activation):
 
 @dataclass(frozen=True)
 class Softplus(Activation):
-    """y = log(1 + exp(beta * x)) / beta, which nears max(0, x) as beta grows. Source: Dugas et al. 2000; PyTorch's beta."""
+    """y = log(1 + exp(beta * x)) / beta, which nears max(0, x) as beta grows. Source: Dugas et al.
+    2000; PyTorch's beta.
+    """
 
     beta: float = 1.0
 
@@ -154,7 +160,8 @@ class Softmax(Activation):
 class Maxout(Activation):
     """y = the largest of each group of `pieces` consecutive channels.
 
-    Shapes: (*S, C) -> (*S, C/pieces). Raises ShapeError unless `pieces` divides C. Source: Goodfellow et al. 2013; ConvNetJS.
+    Shapes: (*S, C) -> (*S, C/pieces). Raises ShapeError unless `pieces` divides C. Source:
+    Goodfellow et al. 2013; ConvNetJS.
     """
 
     pieces: int = 2
@@ -166,7 +173,10 @@ class Maxout(Activation):
 
     def out_shape(self, in_shape: Shape) -> Shape:
         if in_shape[-1] % self.pieces:
-            raise ShapeError(f"{self.pieces} pieces do not divide {in_shape[-1]} channels; use a divisor of {in_shape[-1]}")
+            raise ShapeError(
+                f"{self.pieces} pieces do not divide {in_shape[-1]} channels; use a divisor of "
+                f"{in_shape[-1]}"
+            )
         return (*in_shape[:-1], in_shape[-1] // self.pieces)
 
     def function(self, x):
@@ -175,7 +185,9 @@ class Maxout(Activation):
 
 @dataclass(frozen=True)
 class Lambda(Layer):
-    """y = f(x), f a pure function of a batch. It compares by its function and refuses to be saved."""
+    """y = f(x), f a pure function of a batch. It compares by its function and refuses to be
+    saved.
+    """
 
     f: Callable
 

@@ -25,16 +25,20 @@ Mask = tuple[tuple[int, ...], ...]
 class Conv(Layer):
     """y[p, k] = bias[k] + sum over f, c of x[p*S + f*dilation - lo, c] * kernel[f, c, k]
 
-    `kernel` is the window, an int or one entry an axis; the number of axes comes from the input, 1 to 3. `mask` is a connection
-    table, for each output channel the input channels it reads (LeNet's C3); only these weights then exist. `padding_mode` says what x is
-    beyond its border: "zeros", or "reflect", "replicate", "circular" as in PyTorch.
-    Shapes: (*S, C) -> (*S', features), by geometry.window. Params: kernel (*F, C/groups, features), or (*F, connections) with a
-    mask, ordered by output channel; bias (features,).
-    Cost: prod(S') * prod(F) * C/groups * features multiply-adds. Raises ShapeError. Source: CS231n notes, Convolutional Layer.
+    `kernel` is the window, an int or one entry an axis; the number of axes comes from the input, 1
+    to 3. `mask` is a connection table, for each output channel the input channels it reads (LeNet's
+    C3); only these weights then exist. `padding_mode` says what x is beyond its border: "zeros", or
+    "reflect", "replicate", "circular" as in PyTorch.
+    Shapes: (*S, C) -> (*S', features), by geometry.window. Params: kernel (*F, C/groups, features),
+    or (*F, connections) with a mask, ordered by output channel; bias (features,).
+    Cost: prod(S') * prod(F) * C/groups * features multiply-adds. Raises ShapeError. Source: CS231n
+    notes, Convolutional Layer.
 
-    The default precision lets the plan run methods that compute neighbouring outputs together: a NaN or a very large pixel then reaches
-    a few positions beyond the windows that hold it, and whole numbers need not stay whole. `with_precision(net, "highest")` turns that
-    off for a net, `jax.config.update("jax_default_matmul_precision", "highest")` for all: no such method runs then, named ones neither.
+    The default precision lets the plan run methods that compute neighbouring outputs together: a
+    NaN or a very large pixel then reaches a few positions beyond the windows that hold it, and
+    whole numbers need not stay whole. `with_precision(net, "highest")` turns that off for a net,
+    `jax.config.update("jax_default_matmul_precision", "highest")` for all: no such method runs
+    then, named ones neither.
     """
 
     method_per_operation = True
@@ -57,21 +61,39 @@ class Conv(Layer):
     def __post_init__(self):
         super().__post_init__()
         s = self
-        check_settings("Conv", features=s.features, kernel=s.kernel, stride=s.stride, dilation=s.dilation, groups=s.groups)
+        check_settings(
+            "Conv",
+            features=s.features,
+            kernel=s.kernel,
+            stride=s.stride,
+            dilation=s.dilation,
+            groups=s.groups,
+        )
         check_settings("Conv", padding=s.padding, rounding=s.rounding, padding_mode=s.padding_mode)
         check_method(s.method, "Conv: ")
         check_groups(s.groups, s.features, "features")
         if s.mask is not None and (len(s.mask) != s.features or s.groups != 1):
             raise ValueError(
-                f"Conv: a mask of {len(s.mask)} rows for {s.features} features, groups={s.groups}; give one row a feature, and groups=1"
+                f"Conv: a mask of {len(s.mask)} rows for {s.features} features, groups={s.groups}; "
+                "give one row a feature, and groups=1"
             )
         for k, row in enumerate(s.mask or ()):
             if not row or min(row) < 0 or len(set(row)) < len(row):
-                raise ValueError(f"Conv: mask row {k} is {row}; distinct input channels from 0 were expected, at least one")
+                raise ValueError(
+                    f"Conv: mask row {k} is {row}; distinct input channels from 0 were expected, "
+                    "at least one"
+                )
 
     def over(self, in_shape: Shape) -> Window:
         """The window over this input."""
-        return sliding(in_shape, self.kernel, stride=self.stride, padding=self.padding, dilation=self.dilation, rounding=self.rounding)
+        return sliding(
+            in_shape,
+            self.kernel,
+            stride=self.stride,
+            padding=self.padding,
+            dilation=self.dilation,
+            rounding=self.rounding,
+        )
 
     def out_shape(self, in_shape: Shape) -> Shape:
         w, channels = self.over(in_shape), in_shape[-1]
@@ -85,14 +107,31 @@ class Conv(Layer):
         if self.mask:
             connections = sum(map(len, self.mask))
             c, shape = max(1, connections // self.features), (*size, connections)
-        draw = by_shape(self.kernel_init, partial(self._connected, (*size, in_shape[-1], self.features))) if self.mask else self.kernel_init
-        return with_bias(self, Parameter(shape, draw, fan_in=taps * c, fan_out=taps * self.features), (self.features,))
+        draw = (
+            by_shape(
+                self.kernel_init, partial(self._connected, (*size, in_shape[-1], self.features))
+            )
+            if self.mask
+            else self.kernel_init
+        )
+        return with_bias(
+            self,
+            Parameter(shape, draw, fan_in=taps * c, fan_out=taps * self.features),
+            (self.features,),
+        )
 
     def macs(self, in_shape: Shape) -> int:
-        return volume(self.over(in_shape).out_sizes) * volume(self.parameters(in_shape)["kernel"].shape)
+        return volume(self.over(in_shape).out_sizes) * volume(
+            self.parameters(in_shape)["kernel"].shape
+        )
 
     def saves(self, in_shape: Shape) -> Saved:
-        return Saved(input=True, fixed=volume(self.over(in_shape).size) * in_shape[-1] * self.features if self.mask else 0)
+        return Saved(
+            input=True,
+            fixed=volume(self.over(in_shape).size) * in_shape[-1] * self.features
+            if self.mask
+            else 0,
+        )
 
     def apply(self, params, state, x, *, train=False, key=None):
         (kernel,) = like(x, params["kernel"])
@@ -114,10 +153,15 @@ class Conv(Layer):
     def _check_mask(self, channels: int) -> None:
         highest = max(map(max, self.mask)) if self.mask else 0
         if highest >= channels:
-            raise ShapeError(f"the mask names input channel {highest}, but the input has channels 0 to {channels - 1}")
+            raise ShapeError(
+                f"the mask names input channel {highest}, but the input has channels 0 to "
+                f"{channels - 1}"
+            )
 
     def full_kernel(self, kernel, channels: int):
-        """The kernel as the op takes it: (*F, connections) -> (*F, channels, features), zero where the mask has none."""
+        """The kernel as the op takes it: (*F, connections) -> (*F, channels, features), zero where
+        the mask has none.
+        """
         if not self.mask:
             return kernel
         self._check_mask(channels)  # an index beyond the channels would be dropped without a word

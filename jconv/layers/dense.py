@@ -20,8 +20,9 @@ from .kernel import add_bias, with_bias
 class Dense(Layer):
     """y = x @ kernel + bias
 
-    Shapes: (in,) -> (features,). Params: kernel (in, features), bias (features,). Cost: in * features multiply-adds.
-    Raises ShapeError for an input that is not flat. Source: CS231n notes, Fully-connected layer.
+    Shapes: (in,) -> (features,). Params: kernel (in, features), bias (features,). Cost: in *
+    features multiply-adds. Raises ShapeError for an input that is not flat. Source: CS231n notes,
+    Fully-connected layer.
     """
 
     features: int
@@ -39,13 +40,16 @@ class Dense(Layer):
     def out_shape(self, in_shape: Shape) -> Shape:
         if len(in_shape) != 1:
             raise ShapeError(
-                f"the input shape {in_shape} has {len(in_shape)} axes, (features,) was expected; put a Flatten() or GlobalAvgPool() before"
+                f"the input shape {in_shape} has {len(in_shape)} axes, (features,) was expected; "
+                "put a Flatten() or GlobalAvgPool() before"
                 + (f", or leave the batch out, {in_shape[1:]}" if len(in_shape) == 2 else "")
             )
         return (self.features,)
 
     def parameters(self, in_shape: Shape) -> dict[str, Parameter]:
-        kernel = Parameter((*in_shape, self.features), self.kernel_init, fan_in=in_shape[0], fan_out=self.features)
+        kernel = Parameter(
+            (*in_shape, self.features), self.kernel_init, fan_in=in_shape[0], fan_out=self.features
+        )
         return with_bias(self, kernel, (self.features,))
 
     def over(self, in_shape: Shape) -> Window:
@@ -61,17 +65,23 @@ class Dense(Layer):
         other_kernel = len(shape) != 2 or shape[1] != self.features or shape[::-1] == declared
         if name != "kernel" or len(x_shape) != 2 or other_kernel:
             return super().misfit(name, shape, declared, x_shape)
-        message = f"x of shape {x_shape} for a kernel of shape {shape}: {x_shape[1]:,} features came, {shape[0]:,} were expected"
+        message = (
+            f"x of shape {x_shape} for a kernel of shape {shape}: {x_shape[1]:,} features came, "
+            f"{shape[0]:,} were expected"
+        )
         return FeaturesError(message, features=shape[0])
 
     def apply(self, params, state, x, *, train=False, key=None):
         (kernel,) = like(x, params["kernel"])
-        return add_bias(params, ops.dense(x, kernel, method=self.method, precision=self.precision)), state
+        return add_bias(
+            params, ops.dense(x, kernel, method=self.method, precision=self.precision)
+        ), state
 
 
 @dataclass(frozen=True)
 class Flatten(Layer):
-    """y = x as one row an example, row-major with the channel fastest (Caffe and Torch run it slowest).
+    """y = x as one row an example, row-major with the channel fastest (Caffe and Torch run it
+    slowest).
 
     Shapes: (*S, C) -> (prod(S)*C,).
     """
@@ -80,7 +90,11 @@ class Flatten(Layer):
 
     def over(self, in_shape: Shape) -> Window | None:
         """All of the input is one window."""
-        return window(in_shape[:-1], in_shape[:-1]) if 2 <= len(in_shape) <= 4 else pointwise(in_shape[:-1])
+        return (
+            window(in_shape[:-1], in_shape[:-1])
+            if 2 <= len(in_shape) <= 4
+            else pointwise(in_shape[:-1])
+        )
 
     def macs(self, in_shape: Shape) -> int:
         return 0
@@ -97,7 +111,8 @@ class Flatten(Layer):
 
 @dataclass(frozen=True)
 class PadChannels(Pointwise):
-    """y = x with channels of zeros appended until there are `channels`: ResNet's shortcut A, after AvgPool(1, stride).
+    """y = x with channels of zeros appended until there are `channels`: ResNet's shortcut A, after
+    AvgPool(1, stride).
 
     Shapes: (*S, C) -> (*S, channels). Raises ShapeError when x has more.
     """
@@ -110,7 +125,9 @@ class PadChannels(Pointwise):
 
     def out_shape(self, in_shape: Shape) -> Shape:
         if in_shape[-1] > self.channels:
-            raise ShapeError(f"the input has {in_shape[-1]} channels already, more than channels={self.channels}")
+            raise ShapeError(
+                f"the input has {in_shape[-1]} channels already, more than channels={self.channels}"
+            )
         return (*in_shape[:-1], self.channels)
 
     def apply(self, params, state, x, *, train=False, key=None):

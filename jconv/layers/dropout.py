@@ -1,4 +1,6 @@
-"""Layers that draw while they are trained and do nothing at test time: what they keep is scaled up by 1/(1 - rate)."""
+"""Layers that draw while they are trained and do nothing at test time: what they keep is scaled up
+by 1/(1 - rate).
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ from ..settings import check_range
 
 
 class _Drop(Pointwise):
-    """What they share: `rate` is the fraction dropped, and `mask_shape` says what is dropped as one."""
+    """What they share: `rate` is the fraction dropped, and `mask_shape` says what is dropped as
+    one.
+    """
 
     rate: float
     in_place = True
@@ -30,16 +34,21 @@ class _Drop(Pointwise):
         if not train or self.rate == 0:
             return x, state
         if key is None:
-            raise LayerError(f"{type(self).__name__} draws in training and got no key; call apply(..., train=True, key=jax.random.key(0))")
+            raise LayerError(
+                f"{type(self).__name__} draws in training and got no key; call apply(..., "
+                "train=True, key=jax.random.key(0))"
+            )
         keep = jax.random.bernoulli(key, 1 - self.rate, self.mask_shape(x.shape))
         return jnp.where(keep, x * (1 / (1 - self.rate)), 0), state
 
 
 @dataclass(frozen=True)
 class Dropout(_Drop):
-    """y = x * m / (1 - rate), each value (or with `channels` each channel of an example) dropped with probability `rate`.
+    """y = x * m / (1 - rate), each value (or with `channels` each channel of an example) dropped
+    with probability `rate`.
 
-    Shapes: (*S, C) -> the same. Raises LayerError without a key in training. Source: Srivastava et al. 2014.
+    Shapes: (*S, C) -> the same. Raises LayerError without a key in training. Source: Srivastava et
+    al. 2014.
     """
 
     rate: float = 0.5
@@ -51,7 +60,8 @@ class Dropout(_Drop):
 
 @dataclass(frozen=True)
 class DropPath(_Drop):
-    """y = x * m / (1 - rate), each example dropped whole: stochastic depth, for the body of a Residual.
+    """y = x * m / (1 - rate), each example dropped whole: stochastic depth, for the body of a
+    Residual.
 
     Shapes: any -> the same. Raises LayerError without a key in training. Source: Huang et al. 2016.
     """

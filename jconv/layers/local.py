@@ -18,7 +18,8 @@ from .kernel import add_bias, by_shape, sliding, with_bias
 
 @dataclass(frozen=True)
 class Local(Layer):
-    """A convolution whose weights are not shared: y[p, k] = bias[p, k] + sum over f, c of x[p*S + f - lo, c] * kernel[p, f, c, k]
+    """A convolution whose weights are not shared: y[p, k] = bias[p, k] + sum over f, c of x[p*S + f
+    - lo, c] * kernel[p, f, c, k]
 
     Shapes: (*S, C) -> (*S', features). Params: kernel (*S', *F, C, features), bias (*S', features).
     Cost: as Conv's. Raises ShapeError. Source: CS231n notes, Convolutional Layer; cuda-convnet.
@@ -26,7 +27,8 @@ class Local(Layer):
     What sharing saves in AlexNet's first layer, a factor of 55*55:
 
     >>> from jconv import Conv, summary
-    >>> [summary(layer, (227, 227, 3)).totals.params for layer in (Local(96, 11, stride=4), Conv(96, 11, stride=4))]
+    >>> layers = Local(96, 11, stride=4), Conv(96, 11, stride=4)
+    >>> [summary(layer, (227, 227, 3)).totals.params for layer in layers]
     [105705600, 34944]
     """
 
@@ -42,7 +44,13 @@ class Local(Layer):
 
     def __post_init__(self):
         super().__post_init__()
-        check_settings("Local", features=self.features, kernel=self.kernel, stride=self.stride, padding=self.padding)
+        check_settings(
+            "Local",
+            features=self.features,
+            kernel=self.kernel,
+            stride=self.stride,
+            padding=self.padding,
+        )
         check_whole(self.method, "Local: ")
 
     def over(self, in_shape: Shape) -> Window:
@@ -56,13 +64,17 @@ class Local(Layer):
         w, c = self.over(in_shape), in_shape[-1]
         taps, one = volume(w.size), (*w.size, c, self.features)
         draw = by_shape(self.kernel_init, partial(self._everywhere, w.out_sizes, one))
-        kernel = Parameter((*w.out_sizes, *one), draw, fan_in=taps * c, fan_out=taps * self.features)
+        kernel = Parameter(
+            (*w.out_sizes, *one), draw, fan_in=taps * c, fan_out=taps * self.features
+        )
         return with_bias(self, kernel, (*w.out_sizes, self.features))
 
     def _everywhere(self, positions: Shape, shape: Shape, key: jax.Array, dtype: Any) -> jax.Array:
         """(*S', *F, C, features): a kernel drawn for each position by itself."""
         keys = jax.random.split(key, volume(positions))
-        return jax.vmap(lambda key: self.kernel_init(key, shape, dtype))(keys).reshape(*positions, *shape)
+        return jax.vmap(lambda key: self.kernel_init(key, shape, dtype))(keys).reshape(
+            *positions, *shape
+        )
 
     def macs(self, in_shape: Shape) -> int:
         return volume(self.parameters(in_shape)["kernel"].shape)
@@ -70,6 +82,12 @@ class Local(Layer):
     def apply(self, params, state, x, *, train=False, key=None):
         (kernel,) = like(x, params["kernel"])
         y = ops.local_conv(
-            x, kernel, size=self.kernel, stride=self.stride, padding=self.padding, method=self.method, precision=self.precision
+            x,
+            kernel,
+            size=self.kernel,
+            stride=self.stride,
+            padding=self.padding,
+            method=self.method,
+            precision=self.precision,
         )
         return add_bias(params, y), state

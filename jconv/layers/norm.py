@@ -35,7 +35,9 @@ def per_channel(a, y):
 
 
 def floating(x):
-    """x wide enough to compute in. Raises LayerError for integers: casting the result back would truncate it."""
+    """x wide enough to compute in. Raises LayerError for integers: casting the result back would
+    truncate it.
+    """
     like(x)
     return wide(x)
 
@@ -59,17 +61,20 @@ class Scale(Pointwise):
 
 @dataclass(frozen=True)
 class BatchNorm(Pointwise):
-    """y = scale * (x - mean) / sqrt(var + eps) + bias, each channel apart, over the batch and all positions.
+    """y = scale * (x - mean) / sqrt(var + eps) + bias, each channel apart, over the batch and all
+    positions.
 
-    In training mean and var are the batch's, var biased (1/m) and computed in a second pass, and the state follows them:
-    running = decay * running + (1 - decay) * batch, where the running var keeps the unbiased (1/(m-1)) estimate as Torch and
-    Caffe do, or the biased one with `unbiased=False` as Flax does. At test time the running values are used.
-    `decay` is the share kept: Torch's momentum 0.1 is decay 0.9.
-    Shapes: (*S, C) -> the same. Params: scale, bias (C,). State: mean, var (C,). Under jit a batch that is spread over devices is one
-    batch. Inside `jax.shard_map` each device normalizes by its own part, as any code there is one device's: the new state then differs
-    from device to device, and to return it as one its mean is to be taken (`jax.lax.pmean`).
-    A batch without images leaves the state as it is. Raises ShapeError in training for less than two examples of a single position each,
-    whose variance would be that of one value.
+    In training mean and var are the batch's, var biased (1/m) and computed in a second pass, and
+    the state follows them: running = decay * running + (1 - decay) * batch, where the running var
+    keeps the unbiased (1/(m-1)) estimate as Torch and Caffe do, or the biased one with
+    `unbiased=False` as Flax does. At test time the running values are used. `decay` is the share
+    kept: Torch's momentum 0.1 is decay 0.9. Shapes: (*S, C) -> the same. Params: scale, bias (C,).
+    State: mean, var (C,). Under jit a batch that is spread over devices is one batch. Inside
+    `jax.shard_map` each device normalizes by its own part, as any code there is one device's: the
+    new state then differs from device to device, and to return it as one its mean is to be taken
+    (`jax.lax.pmean`). A batch without images leaves the state as it is. Raises ShapeError in
+    training for less than two examples of a single position each, whose variance would be that of
+    one value.
     Source: Ioffe and Szegedy 2015.
     """
 
@@ -104,11 +109,18 @@ class BatchNorm(Pointwise):
                 return x, state
             scale = params["scale"] if self.scale else jnp.ones(x.shape[-1:])
             bias = params["bias"] if self.bias else jnp.zeros(x.shape[-1:])
-            y, mean, var = ops.batch_norm(wx, scale.astype(wx.dtype), bias.astype(wx.dtype), self.eps)
+            y, mean, var = ops.batch_norm(
+                wx, scale.astype(wx.dtype), bias.astype(wx.dtype), self.eps
+            )
             count = x.size // x.shape[-1]
             kept = var * (count / max(count - 1, 1)) if self.unbiased else var
-            follow = lambda old, new: (self.decay * old + (1 - self.decay) * new.astype(old.dtype)).astype(old.dtype)
-            return y.astype(x.dtype), {"mean": follow(state["mean"], mean), "var": follow(state["var"], kept)}
+            follow = lambda old, new: (
+                self.decay * old + (1 - self.decay) * new.astype(old.dtype)
+            ).astype(old.dtype)
+            return y.astype(x.dtype), {
+                "mean": follow(state["mean"], mean),
+                "var": follow(state["var"], kept),
+            }
         y = ops.standardize(wx, per_channel(mean, wx), per_channel(var, wx), self.eps)
         return affine(params, y).astype(x.dtype), state
 
@@ -118,16 +130,20 @@ class BatchNorm(Pointwise):
         if positions != 1 or not isinstance(batch, int) or batch > 1:
             return ""
         return (
-            f"x of shape {x.shape} has {'one value' if batch else 'no value'} per channel, and in training at least two were expected: the "
-            "variance of one is zero, and so is every gradient; give more examples in a batch, or train=False"
+            f"x of shape {x.shape} has {'one value' if batch else 'no value'} per channel, and in "
+            "training at least two were expected: the "
+            "variance of one is zero, and so is every gradient; give more examples in a batch, or "
+            "train=False"
         )
 
 
 @dataclass(frozen=True)
 class GroupNorm(Pointwise):
-    """y = scale * (x - mean) / sqrt(var + eps) + bias, over the positions and the channels of one of `groups`, each example apart.
+    """y = scale * (x - mean) / sqrt(var + eps) + bias, over the positions and the channels of one
+    of `groups`, each example apart.
 
-    Shapes: (*S, C) -> the same. Params: scale, bias (C,). Raises ShapeError unless groups divides C. Source: Wu and He 2018.
+    Shapes: (*S, C) -> the same. Params: scale, bias (C,). Raises ShapeError unless groups divides
+    C. Source: Wu and He 2018.
     """
 
     groups: int = 32
@@ -142,24 +158,33 @@ class GroupNorm(Pointwise):
 
     def out_shape(self, in_shape: Shape) -> Shape:
         if in_shape[-1] % self.groups:
-            raise ShapeError(f"{self.groups} groups do not divide {in_shape[-1]} channels; use a divisor of {in_shape[-1]}")
+            raise ShapeError(
+                f"{self.groups} groups do not divide {in_shape[-1]} channels; use a divisor of "
+                f"{in_shape[-1]}"
+            )
         if volume(in_shape) == self.groups:
-            raise ShapeError(f"{self.groups} groups of {in_shape} hold one value each, which is its own mean; use fewer groups")
+            raise ShapeError(
+                f"{self.groups} groups of {in_shape} hold one value each, which is its own mean; "
+                "use fewer groups"
+            )
         return in_shape
 
     def parameters(self, in_shape: Shape) -> dict[str, Parameter]:
         return affine_parameters(self, in_shape[-1])
 
     def apply(self, params, state, x, *, train=False, key=None):
-        return affine(params, ops.group_norm(floating(x), self.groups, self.eps)).astype(x.dtype), state
+        return affine(params, ops.group_norm(floating(x), self.groups, self.eps)).astype(
+            x.dtype
+        ), state
 
 
 @dataclass(frozen=True)
 class InstanceNorm(Pointwise):
-    """y = scale * (x - mean) / sqrt(var + eps) + bias over the positions, each channel of each example apart; var is biased.
+    """y = scale * (x - mean) / sqrt(var + eps) + bias over the positions, each channel of each
+    example apart; var is biased.
 
-    Shapes: (*S, C) -> the same. Params: scale, bias (C,), which PyTorch's lacks by default. Raises ShapeError for a single position.
-    Source: Ulyanov et al. 2016, "Instance Normalization".
+    Shapes: (*S, C) -> the same. Params: scale, bias (C,), which PyTorch's lacks by default. Raises
+    ShapeError for a single position. Source: Ulyanov et al. 2016, "Instance Normalization".
     """
 
     eps: float = 1e-5
@@ -172,7 +197,10 @@ class InstanceNorm(Pointwise):
 
     def out_shape(self, in_shape: Shape) -> Shape:
         if volume(in_shape[:-1]) == 1:
-            raise ShapeError(f"the input {in_shape} has one position, and a value alone is its own mean; use LayerNorm or BatchNorm")
+            raise ShapeError(
+                f"the input {in_shape} has one position, and a value alone is its own mean; use "
+                "LayerNorm or BatchNorm"
+            )
         return in_shape
 
     def parameters(self, in_shape: Shape) -> dict[str, Parameter]:
@@ -188,7 +216,8 @@ class InstanceNorm(Pointwise):
 class RMSNorm(Pointwise):
     """y = scale * x / sqrt(mean of x^2 + eps), the mean over the channels of each position.
 
-    Shapes: (*S, C) -> the same. Params: scale (C,). Source: Zhang and Sennrich 2019, "Root Mean Square Layer Normalization".
+    Shapes: (*S, C) -> the same. Params: scale (C,). Source: Zhang and Sennrich 2019, "Root Mean
+    Square Layer Normalization".
     """
 
     eps: float = 1e-6
@@ -203,7 +232,9 @@ class RMSNorm(Pointwise):
 
     def apply(self, params, state, x, *, train=False, key=None):
         wx = floating(x)
-        y = wx * jax.lax.rsqrt(jnp.mean(jnp.square(wx), axis=-1, keepdims=True) + jnp.asarray(self.eps, wx.dtype))
+        y = wx * jax.lax.rsqrt(
+            jnp.mean(jnp.square(wx), axis=-1, keepdims=True) + jnp.asarray(self.eps, wx.dtype)
+        )
         return affine(params, y).astype(x.dtype), state
 
 
@@ -224,7 +255,10 @@ class LayerNorm(Pointwise):
 
     def out_shape(self, in_shape: Shape) -> Shape:
         if in_shape[-1] == 1:
-            raise ShapeError(f"the input {in_shape} has one channel, and a value alone is its own mean; use BatchNorm or GroupNorm")
+            raise ShapeError(
+                f"the input {in_shape} has one channel, and a value alone is its own mean; use "
+                "BatchNorm or GroupNorm"
+            )
         return in_shape
 
     def parameters(self, in_shape: Shape) -> dict[str, Parameter]:
@@ -238,7 +272,8 @@ class LayerNorm(Pointwise):
 
 @dataclass(frozen=True)
 class Normalize(Pointwise):
-    """y = (x - mean) / std by fixed numbers, one for all channels or one a channel; integer images become float32.
+    """y = (x - mean) / std by fixed numbers, one for all channels or one a channel; integer images
+    become float32.
 
     Shapes: (*S, C) -> the same. Raises ShapeError when the numbers and the channels disagree.
     """
@@ -254,7 +289,10 @@ class Normalize(Pointwise):
     def out_shape(self, in_shape: Shape) -> Shape:
         for what, value in (("mean", self.mean), ("std", self.std)):
             if isinstance(value, tuple) and len(value) != in_shape[-1]:
-                raise ShapeError(f"{what}={value} has {len(value)} entries for {in_shape[-1]} channels; give one a channel, or one for all")
+                raise ShapeError(
+                    f"{what}={value} has {len(value)} entries for {in_shape[-1]} channels; give "
+                    "one a channel, or one for all"
+                )
         return in_shape
 
     def apply(self, params, state, x, *, train=False, key=None):

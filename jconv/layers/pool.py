@@ -1,4 +1,6 @@
-"""Pooling layers. None has parameters; each channel is pooled apart (CS231n notes, Pooling Layer)."""
+"""Pooling layers. None has parameters; each channel is pooled apart (CS231n notes, Pooling
+Layer).
+"""
 
 from __future__ import annotations
 
@@ -19,10 +21,12 @@ from .kernel import check_spatial, slip
 
 @dataclass(frozen=True)
 class _Pool(Layer):
-    """The settings all windowed pools share. The stride is the window by default; `rounding="ceil"` is Caffe's.
+    """The settings all windowed pools share. The stride is the window by default; `rounding="ceil"`
+    is Caffe's.
 
-    `dilation` spreads the window as a convolution's. `padding_mode` says what padding holds: nothing ("zeros": it never is the largest, and
-    adds nothing to a sum), or pixels of the image ("reflect", "replicate", "circular"), which count as such.
+    `dilation` spreads the window as a convolution's. `padding_mode` says what padding holds:
+    nothing ("zeros": it never is the largest, and adds nothing to a sum), or pixels of the image
+    ("reflect", "replicate", "circular"), which count as such.
     """
 
     window: int | Shape
@@ -37,7 +41,9 @@ class _Pool(Layer):
         super().__post_init__()
         kind = type(self).__name__
         stride = self.window if self.stride is None else self.stride
-        check_settings(kind, window=self.window, stride=stride, padding=self.padding, rounding=self.rounding)
+        check_settings(
+            kind, window=self.window, stride=stride, padding=self.padding, rounding=self.rounding
+        )
         check_settings(kind, dilation=self.dilation, padding_mode=self.padding_mode)
         check_whole(self.method, f"{kind}: ")
 
@@ -45,7 +51,9 @@ class _Pool(Layer):
         """The window over this input."""
         check_spatial(in_shape)
         try:
-            return pool_window(in_shape[:-1], self.window, self.stride, self.padding, self.rounding, self.dilation)
+            return pool_window(
+                in_shape[:-1], self.window, self.stride, self.padding, self.rounding, self.dilation
+            )
         except ShapeError as error:
             raise ShapeError(error.message + slip(in_shape)) from None
 
@@ -63,13 +71,17 @@ class _Pool(Layer):
 
 @dataclass(frozen=True)
 class MaxPool(_Pool):
-    """y = the largest of each window; padding never wins. Its gradient goes to the first largest, row-major.
+    """y = the largest of each window; padding never wins. Its gradient goes to the first largest,
+    row-major.
 
     Shapes: (*S, C) -> (*S', C). Raises ShapeError. Source: CS231n notes, Pooling Layer.
     """
 
     def saves(self, in_shape: Shape) -> Saved:
-        return Saved(bytes=volume(self.out_shape(in_shape)) * (1 if volume(self.over(in_shape).size) <= 256 else 2))  # switches
+        return Saved(
+            bytes=volume(self.out_shape(in_shape))
+            * (1 if volume(self.over(in_shape).size) <= 256 else 2)
+        )  # switches
 
     def apply(self, params, state, x, *, train=False, key=None):
         return ops.max_pool(x, self.window, **self.how()), state
@@ -77,7 +89,8 @@ class MaxPool(_Pool):
 
 @dataclass(frozen=True)
 class AvgPool(_Pool):
-    """y = the mean of each window; `count_padding` counts padded zeros (Caffe, Torch), else not (TensorFlow, Inception-v4).
+    """y = the mean of each window; `count_padding` counts padded zeros (Caffe, Torch), else not
+    (TensorFlow, Inception-v4).
 
     Shapes: (*S, C) -> (*S', C). Raises ShapeError. Source: CS231n notes, Pooling Layer.
     """
@@ -94,7 +107,8 @@ class AvgPool(_Pool):
 
 @dataclass(frozen=True)
 class LpPool(_Pool):
-    """y = (sum over each window of |x|^p)^(1/p); p = 2 is the notes' L2-norm pooling, with gradient 0 where y is 0.
+    """y = (sum over each window of |x|^p)^(1/p); p = 2 is the notes' L2-norm pooling, with gradient
+    0 where y is 0.
 
     Shapes: (*S, C) -> (*S', C). Raises ShapeError. Source: CS231n notes, Pooling Layer.
     """
@@ -112,7 +126,9 @@ class LpPool(_Pool):
 
 @dataclass(frozen=True)
 class _Adaptive(Layer):
-    """Pools to a size of their output: bin i of n reaches from floor(i*W/n) to ceil((i+1)*W/n) pixels."""
+    """Pools to a size of their output: bin i of n reaches from floor(i*W/n) to ceil((i+1)*W/n)
+    pixels.
+    """
 
     sizes: int | Shape
 
@@ -125,7 +141,9 @@ class _Adaptive(Layer):
         return (*per_axis(self.sizes, len(in_shape) - 1, "sizes"), in_shape[-1])
 
     def over(self, in_shape: Shape) -> Window | None:
-        """The window that the bins are, where they are alike and as far apart; None where bins differ."""
+        """The window that the bins are, where they are alike and as far apart; None where bins
+        differ.
+        """
         found = []
         for size, n in zip(in_shape[:-1], self.out_shape(in_shape)[:-1], strict=True):
             each = ops.pooling.bins(size, n)
@@ -143,7 +161,8 @@ class _Adaptive(Layer):
 
 @dataclass(frozen=True)
 class AdaptiveAvgPool(_Adaptive):
-    """y = the means of `sizes` bins that cover the image, whatever its size; overlapping where they do not divide it.
+    """y = the means of `sizes` bins that cover the image, whatever its size; overlapping where they
+    do not divide it.
 
     Shapes: (*S, C) -> (*sizes, C). Raises ShapeError. Source: PyTorch's AdaptiveAvgPool.
     """
@@ -158,7 +177,8 @@ class AdaptiveAvgPool(_Adaptive):
 
 @dataclass(frozen=True)
 class AdaptiveMaxPool(_Adaptive):
-    """y = the largest values of `sizes` bins that cover the image, as AdaptiveAvgPool's. Gradients go to the first largest, row-major.
+    """y = the largest values of `sizes` bins that cover the image, as AdaptiveAvgPool's. Gradients
+    go to the first largest, row-major.
 
     Shapes: (*S, C) -> (*sizes, C). Raises ShapeError. Source: PyTorch's AdaptiveMaxPool.
     """
@@ -210,9 +230,11 @@ class GlobalMaxPool(_Global):
 
 @dataclass(frozen=True)
 class Subsampling(Layer):
-    """LeNet-5's trainable pool: y = scale[c] * (sum of each window) + bias[c]; an activation follows as its own layer.
+    """LeNet-5's trainable pool: y = scale[c] * (sum of each window) + bias[c]; an activation
+    follows as its own layer.
 
-    Shapes: (*S, C) -> (*S', C). Params: scale (C,), bias (C,). Raises ShapeError. Source: LeCun et al. 1998.
+    Shapes: (*S, C) -> (*S', C). Params: scale (C,), bias (C,). Raises ShapeError. Source: LeCun et
+    al. 1998.
     """
 
     window: int | Shape = 2
@@ -221,7 +243,11 @@ class Subsampling(Layer):
 
     def __post_init__(self):
         super().__post_init__()
-        check_settings("Subsampling", window=self.window, stride=self.window if self.stride is None else self.stride)
+        check_settings(
+            "Subsampling",
+            window=self.window,
+            stride=self.window if self.stride is None else self.stride,
+        )
         check_whole(self.method, "Subsampling: ")
 
     def over(self, in_shape: Shape) -> Window:
@@ -242,5 +268,8 @@ class Subsampling(Layer):
     def apply(self, params, state, x, *, train=False, key=None):
         like(x)
         total = window_sum(x, self.over(x.shape[1:]), self.method)
-        scale, bias = (a.astype(total.dtype).reshape((1,) * (x.ndim - 1) + a.shape) for a in like(x, params["scale"], params["bias"]))
+        scale, bias = (
+            a.astype(total.dtype).reshape((1,) * (x.ndim - 1) + a.shape)
+            for a in like(x, params["scale"], params["bias"])
+        )
         return (total * scale + bias).astype(x.dtype), state

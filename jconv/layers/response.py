@@ -1,4 +1,6 @@
-"""Response normalisation, as the networks of AlexNet's time use it. It computes in float32 at least and returns x's dtype."""
+"""Response normalisation, as the networks of AlexNet's time use it. It computes in float32 at least
+and returns x's dtype.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +17,12 @@ from ..settings import check_range
 
 @dataclass(frozen=True)
 class LocalResponseNorm(Layer):
-    """y_i = x_i * s_i^-beta, s_i = k + a * sum of x_j^2 over `size` neighbouring channels, or, `within` a channel, positions.
+    """y_i = x_i * s_i^-beta, s_i = k + a * sum of x_j^2 over `size` neighbouring channels, or,
+    `within` a channel, positions.
 
-    Across: convention "paper" has a = alpha and k = 2, "caffe" and "torch" a = alpha/size and k = 1.
-    Within: a = alpha/size^rank and k = 1 whatever the convention. `k` given overrides.
-    Shapes: (*S, C) -> the same. No parameters. Source: Krizhevsky et al. 2012; Caffe's LRN.
+    Across: convention "paper" has a = alpha and k = 2, "caffe" and "torch" a = alpha/size and k =
+    1. Within: a = alpha/size^rank and k = 1 whatever the convention. `k` given overrides. Shapes:
+    (*S, C) -> the same. No parameters. Source: Krizhevsky et al. 2012; Caffe's LRN.
     """
 
     size: int = 5
@@ -37,9 +40,14 @@ class LocalResponseNorm(Layer):
         check_range("LocalResponseNorm", alpha=self.alpha, beta=self.beta, least=0)
         check_range("LocalResponseNorm", k=1.0 if self.k is None else self.k, above=0)
         if self.convention not in LRN_CONVENTIONS:
-            raise ValueError(f"LocalResponseNorm: {unknown('convention', self.convention, LRN_CONVENTIONS)}")
+            raise ValueError(
+                f"LocalResponseNorm: {unknown('convention', self.convention, LRN_CONVENTIONS)}"
+            )
         if self.convention == "caffe" and self.size % 2 == 0 and not self.within:
-            raise ValueError(f'LocalResponseNorm: size={self.size} is even; Caffe\'s has a middle: use an odd size, or convention="torch"')
+            raise ValueError(
+                f"LocalResponseNorm: size={self.size} is even; Caffe's has a middle: use an odd "
+                'size, or convention="torch"'
+            )
 
     def over(self, in_shape: Shape) -> Window:
         """The window a response is made of; across channels it is a position."""
@@ -53,14 +61,25 @@ class LocalResponseNorm(Layer):
         like(x)
         if s.within:
             k = 1.0 if s.k is None else s.k
-            return ops.local_response_norm_within(x, size=s.size, alpha=s.alpha, beta=s.beta, k=k, method=s.method), state
-        y = ops.local_response_norm(x, size=s.size, alpha=s.alpha, beta=s.beta, k=s.k, convention=s.convention, method=s.method)
+            return ops.local_response_norm_within(
+                x, size=s.size, alpha=s.alpha, beta=s.beta, k=k, method=s.method
+            ), state
+        y = ops.local_response_norm(
+            x,
+            size=s.size,
+            alpha=s.alpha,
+            beta=s.beta,
+            k=s.k,
+            convention=s.convention,
+            method=s.method,
+        )
         return y, state
 
 
 @dataclass(frozen=True)
 class ContrastNorm(Layer):
-    """cuda-convnet's contrast normalisation: y = x * (k + alpha/size^rank * sum of d^2)^-beta, d = x - its local mean.
+    """cuda-convnet's contrast normalisation: y = x * (k + alpha/size^rank * sum of d^2)^-beta, d =
+    x - its local mean.
 
     Shapes: (*S, C) -> the same. No parameters.
     """
@@ -87,4 +106,6 @@ class ContrastNorm(Layer):
 
     def apply(self, params, state, x, *, train=False, key=None):
         like(x)
-        return ops.contrast_norm(x, size=self.size, alpha=self.alpha, beta=self.beta, k=self.k, method=self.method), state
+        return ops.contrast_norm(
+            x, size=self.size, alpha=self.alpha, beta=self.beta, k=self.k, method=self.method
+        ), state

@@ -1,7 +1,7 @@
 """Random arrays in blocks of one size.
 
-XLA's CPU compiler takes a second or more for a random generator, anew for every shape: five for LeNet-5's init, a minute for a
-ResNet's. A generator of one fixed shape is compiled once.
+XLA's CPU compiler takes a second or more for a random generator, anew for every shape: five for
+LeNet-5's init, a minute for a ResNet's. A generator of one fixed shape is compiled once.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ def normal(key: jax.Array, shape: Shape) -> jax.Array:
 
 
 def truncated_normal(key: jax.Array, shape: Shape) -> jax.Array:
-    """N(0, 1) without what is beyond 2 of either side, float32. Its standard deviation is sampling.TRUNCATED_STD."""
+    """N(0, 1) without what is beyond 2 of either side, float32. Its standard deviation is
+    sampling.TRUNCATED_STD.
+    """
     return _assembled(_within_two, key, shape)
 
 
@@ -42,7 +44,11 @@ def _assembled(sample, key: jax.Array, shape: Shape) -> jax.Array:
         blocks = jax.vmap(partial(_block, sample, key))(jnp.arange(count, dtype=jnp.uint32))
         return blocks.reshape(-1)[:size].reshape(shape)
     blocks = [_block(sample, key, np.uint32(i)) for i in range(count)]
-    return jnp.asarray(np.concatenate([np.asarray(block) for block in blocks] or [np.zeros(0, np.float32)])[:size].reshape(shape))
+    return jnp.asarray(
+        np.concatenate([np.asarray(block) for block in blocks] or [np.zeros(0, np.float32)])[
+            :size
+        ].reshape(shape)
+    )
 
 
 def _within_two(key: jax.Array, shape: Shape, dtype) -> jax.Array:

@@ -1,4 +1,6 @@
-"""The methods of one operation as programs to be timed against one another, without those that would only waste time."""
+"""The methods of one operation as programs to be timed against one another, without those that
+would only waste time.
+"""
 
 from __future__ import annotations
 
@@ -32,23 +34,35 @@ class TooSlow(JconvError):
     """A method that needs no more samples."""
 
 
-def programs(one: Pass, dtype: str, clock: Callable[[], float] = perf_counter) -> tuple[dict[str, Run], dict[str, str]]:
-    """By method, "auto" first: a function that runs the operation, a program of its own as `jconv.jit` compiles it, compiled by its
-    first call; and why other methods have none. A second call that takes HOPELESS times that of the fastest raises TooSlow.
+def programs(
+    one: Pass, dtype: str, clock: Callable[[], float] = perf_counter
+) -> tuple[dict[str, Run], dict[str, str]]:
+    """By method, "auto" first: a function that runs the operation, a program of its own as
+    `jconv.jit` compiles it, compiled by its first call; and why other methods have none. A second
+    call that takes HOPELESS times that of the fastest raises TooSlow.
     """
-    primitive, operands = PRIMITIVES[one.job.operation], [jnp.asarray(a, dtype) for a in _operands(one.job)]
+    primitive, operands = (
+        PRIMITIVES[one.job.operation],
+        [jnp.asarray(a, dtype) for a in _operands(one.job)],
+    )
     words, skipped = candidates(one.job, jnp.dtype(dtype).itemsize)
     fastest = Fastest(clock)
 
     def program(word: str) -> Run:
-        settings = {"geometry": one.job.geometry, "precision": resolved(one.precision), "method": (word,) * len(OPERATIONS)}
+        settings = {
+            "geometry": one.job.geometry,
+            "precision": resolved(one.precision),
+            "method": (word,) * len(OPERATIONS),
+        }
         return fastest.guard(partial(jit(partial(primitive.bind, **settings)), *operands))
 
     return {word: program(word) for word in words}, skipped
 
 
 def candidates(job: Job, item: int) -> tuple[list[str], dict[str, str]]:
-    """ "auto", then every method that serves the operation by another function, the reference last; and why others are left out."""
+    """ "auto", then every method that serves the operation by another function, the reference last;
+    and why others are left out.
+    """
     words, skipped = ["auto"], {}
     function = lambda word: getattr(METHODS[word], job.operation)
     seen = {function(choose(job, jax.default_backend()))}
@@ -78,7 +92,9 @@ def _too_large(word: str, job: Job, item: int) -> str:
 
 
 class Fastest:
-    """The fastest second call of several functions: the first call compiles, and from the second on it is known what is hopeless."""
+    """The fastest second call of several functions: the first call compiles, and from the second on
+    it is known what is hopeless.
+    """
 
     def __init__(self, clock: Callable[[], float]):
         self.clock, self.seconds = clock, math.inf

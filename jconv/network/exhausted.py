@@ -1,4 +1,6 @@
-"""When a device runs out of memory: one line with what the step needs, what the device has, and a batch that fits."""
+"""When a device runs out of memory: one line with what the step needs, what the device has, and a
+batch that fits.
+"""
 
 from __future__ import annotations
 
@@ -24,31 +26,52 @@ def device_bytes() -> int | None:
     return (jax.devices()[0].memory_stats() or {}).get("bytes_limit")
 
 
-def advice(net: Layer, in_shape: Shape, batch: int, *, optimizer: str = "momentum", dtype: str = "float32") -> str:
-    """The line, of a training step. `budget` counts neither workspaces nor what else the device holds, so where by its count the
-    batch fits, half of it is advised."""
-    size, need = device_bytes(), budget(net, in_shape, batch, optimizer=optimizer, dtype=dtype).total
+def advice(
+    net: Layer, in_shape: Shape, batch: int, *, optimizer: str = "momentum", dtype: str = "float32"
+) -> str:
+    """The line, of a training step. `budget` counts neither workspaces nor what else the device
+    holds, so where by its count the batch fits, half of it is advised.
+    """
+    size, need = (
+        device_bytes(),
+        budget(net, in_shape, batch, optimizer=optimizer, dtype=dtype).total,
+    )
     if need is None:
         where = unmeasured(net, in_shape, dtype)
-        return f"out of memory: what training keeps of {where} is unknown; try {max(1, batch // 2):,} images"
-    line = f"out of memory: a training step of {batch:,} images needs {need / MIB:,.1f} MiB at least"
+        return (
+            f"out of memory: what training keeps of {where} is unknown; try {max(1, batch // 2):,} "
+            "images"
+        )
+    line = (
+        f"out of memory: a training step of {batch:,} images needs {need / MIB:,.1f} MiB at least"
+    )
     if size is None:
         return f"{line}; try {max(1, batch // 2):,} images"
     line += f", the device has {size / MIB:,.1f} MiB"
     if need <= size:
-        return f"{line}, which workspaces and other programs share; try {max(1, batch // 2):,} images"
+        return (
+            f"{line}, which workspaces and other programs share; try {max(1, batch // 2):,} images"
+        )
     try:
-        return f"{line}; {largest_batch(net, in_shape, size, optimizer=optimizer, dtype=dtype):,} images fit by that count"
+        return (
+            f"{line}; {largest_batch(net, in_shape, size, optimizer=optimizer, dtype=dtype):,} "
+            "images fit by that count"
+        )
     except InputError as error:
         return f"{line}; {error}"
 
 
 @contextmanager
-def advised(net: Layer, in_shape: Shape, batch: int, *, optimizer: str = "momentum", dtype: str = "float32") -> Iterator[None]:
+def advised(
+    net: Layer, in_shape: Shape, batch: int, *, optimizer: str = "momentum", dtype: str = "float32"
+) -> Iterator[None]:
     """Within it a device that runs out of memory is an InputError with `advice`."""
     try:
         yield
     except JaxRuntimeError as error:
         if not is_exhausted(error):
             raise
-        raise InputError(f"--batch-size {batch}: {advice(net, in_shape, batch, optimizer=optimizer, dtype=dtype)}") from None
+        raise InputError(
+            f"--batch-size {batch}: "
+            f"{advice(net, in_shape, batch, optimizer=optimizer, dtype=dtype)}"
+        ) from None

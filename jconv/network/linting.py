@@ -1,4 +1,6 @@
-"""The CS231n notes' rules for sizes (Layer Sizing Patterns), and that windows fit exactly (Spatial arrangement), as advice for any net."""
+"""The CS231n notes' rules for sizes (Layer Sizing Patterns), and that windows fit exactly (Spatial
+arrangement), as advice for any net.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +18,15 @@ from .field import fields
 
 WIDEST = 5  # a convolution's window beyond the first layer
 POOLS = ((2, 2), (3, 2))  # window and stride of the two poolings in use
-FIRST_MEMORY = 64 * 2**20  # bytes an image before the first shrinking; the notes' example takes 73.5 MiB
+FIRST_MEMORY = (
+    64 * 2**20
+)  # bytes an image before the first shrinking; the notes' example takes 73.5 MiB
 
 
 class Finding(NamedTuple):
-    """One piece of advice: where, by which rule (a fact's number and what it is about), why with the arithmetic, and what to do."""
+    """One piece of advice: where, by which rule (a fact's number and what it is about), why with
+    the arithmetic, and what to do.
+    """
 
     path: str
     rule: str
@@ -32,12 +38,15 @@ class Finding(NamedTuple):
 
 
 def lint(net: Layer, in_shape: Shape) -> tuple[Finding, ...]:
-    """What the notes would change about a net for one example of `in_shape`; none of it keeps the net from working.
+    """What the notes would change about a net for one example of `in_shape`; none of it keeps the
+    net from working.
 
-    "input size": the input's sizes are divisible by 2 as often as the net halves them. "window": convolutions are 3 wide, 5 at most, but
-    for the first; "padding": theirs is (F - 1)/2. "pool": pools are 2x2 or 3x3 with stride 2. "stride": only pools shrink. "memory": a
-    first convolution with a stride is a compromise for memory. "exact fit": windows fit exactly, so that no border is dropped.
-    A window over the whole input is a dense layer or a global pool, and passes. Raises ShapeError for a net that does not fit.
+    "input size": the input's sizes are divisible by 2 as often as the net halves them. "window":
+    convolutions are 3 wide, 5 at most, but for the first; "padding": theirs is (F - 1)/2. "pool":
+    pools are 2x2 or 3x3 with stride 2. "stride": only pools shrink. "memory": a first convolution
+    with a stride is a compromise for memory. "exact fit": windows fit exactly, so that no border is
+    dropped. A window over the whole input is a dense layer or a global pool, and passes. Raises
+    ShapeError for a net that does not fit.
     """
     in_shape = example_shape(net, in_shape)
     visits = list(walk(net, in_shape))
@@ -48,7 +57,12 @@ def lint(net: Layer, in_shape: Shape) -> tuple[Finding, ...]:
         if w is None or w.out_sizes == (1,) * w.rank:
             continue
         if isinstance(v.layer, Conv | Local):
-            found += [*_kernel(v, w, v.path == first), *_stride(v, w, v.path == first), *_padding(v, w), *_exact(v, w)]
+            found += [
+                *_kernel(v, w, v.path == first),
+                *_stride(v, w, v.path == first),
+                *_padding(v, w),
+                *_exact(v, w),
+            ]
         elif isinstance(v.layer, MaxPool | AvgPool | LpPool | Subsampling):
             found += [*_pool(v, w), *_exact(v, w)]
     return tuple(found)
@@ -59,17 +73,27 @@ def _input(strides: Shape, in_shape: Shape) -> Iterator[Finding]:
         halvings, has = _twos(stride), _twos(size)
         if has < halvings:
             near = max(1, round(size / 2**halvings)) * 2**halvings
-            message = f"{_factored(size)} can be halved {has} times, and the net, of stride {stride}, halves {halvings} times"
+            message = (
+                f"{_factored(size)} can be halved {has} times, and the net, of stride {stride}, "
+                f"halves {halvings} times"
+            )
             yield Finding("input", "input size", message, f"use {_factored(near)}")
             return
 
 
 def _strides(net: Layer, visits: Sequence[Visit], in_shape: Shape) -> Shape:
-    """How many input pixels lie between neighbours of the net's last map, per axis; 1 where that is not known."""
+    """How many input pixels lie between neighbours of the net's last map, per axis; 1 where that is
+    not known.
+    """
     strides = (1,) * (len(in_shape) - 1)
     for visit, seen in zip(visits, fields(net, in_shape), strict=True):
         jumps = tuple(axis.jump for axis in seen.axes)
-        if len(visit.out_shape) == len(in_shape) and max(visit.out_shape[:-1], default=1) > 1 and jumps and all(jumps):
+        if (
+            len(visit.out_shape) == len(in_shape)
+            and max(visit.out_shape[:-1], default=1) > 1
+            and jumps
+            and all(jumps)
+        ):
             strides = jumps
     return strides
 
@@ -84,7 +108,12 @@ def _memory(visits: Sequence[Visit], in_shape: Shape) -> Iterator[Finding]:
     if size > FIRST_MEMORY:
         message = f"{len(large)} layers before anything shrinks hold {sum(large):,} values"
         message += f", with gradients {size:,} B = {size / 2**20:.1f} MiB an image"
-        yield Finding(visits[0].path, "memory", message, "use a first convolution of 7x7 with stride 2 or 11x11 with stride 4")
+        yield Finding(
+            visits[0].path,
+            "memory",
+            message,
+            "use a first convolution of 7x7 with stride 2 or 11x11 with stride 4",
+        )
 
 
 def _kernel(v: Visit, w: Window, first: bool) -> Iterator[Finding]:
@@ -93,9 +122,14 @@ def _kernel(v: Visit, w: Window, first: bool) -> Iterator[Finding]:
         features, groups = v.out_shape[-1], getattr(v.layer, "groups", 1)
         here = volume(w.size) * v.in_shape[-1] * features // groups
         stacked = 3**w.rank * (v.in_shape[-1] + (count - 1) * features) * features // groups
-        message = f"a {_times(w.size)} window beyond the first layer has {here:,} weights; {count} of {_times((3,) * w.rank)}"
+        message = (
+            f"a {_times(w.size)} window beyond the first layer has {here:,} weights; {count} of "
+            f"{_times((3,) * w.rank)}"
+        )
         message += f" see {2 * count + 1} pixels with {stacked:,}"
-        yield Finding(v.path, "window", message, f"use {count} convolutions of 3, each with its activation")
+        yield Finding(
+            v.path, "window", message, f"use {count} convolutions of 3, each with its activation"
+        )
 
 
 def _stride(v: Visit, w: Window, first: bool) -> Iterator[Finding]:
@@ -104,18 +138,31 @@ def _stride(v: Visit, w: Window, first: bool) -> Iterator[Finding]:
     shapes = f"stride {_one(w.stride)} takes {_times(w.in_sizes)} to {_times(w.out_sizes)}"
     if first:
         whole, here = volume(w.in_sizes) * v.out_shape[-1], volume(v.out_shape)
-        message = f"{shapes} at once, {here:,} values where stride 1 has {whole:,}: a compromise for memory"
+        message = (
+            f"{shapes} at once, {here:,} values where stride 1 has {whole:,}: a compromise for "
+            "memory"
+        )
         yield Finding(v.path, "memory", message, "keep it where memory is short, else use stride=1")
     else:
-        yield Finding(v.path, "stride", f"{shapes}, which the notes leave to pools", "use stride=1, and MaxPool(2) after it")
+        yield Finding(
+            v.path,
+            "stride",
+            f"{shapes}, which the notes leave to pools",
+            "use stride=1, and MaxPool(2) after it",
+        )
 
 
 def _padding(v: Visit, w: Window) -> Iterator[Finding]:
     if max(w.stride) == 1 and w.out_sizes != w.in_sizes:
         odd = all(e % 2 for e in w.extent)
         padding = _one([(e - 1) // 2 if odd else (e - 1) / 2 for e in w.extent])
-        message = f"{_times(w.in_sizes)} becomes {_times(w.out_sizes)}; P = (F - 1)/2 = {padding} keeps the size and the border"
-        yield Finding(v.path, "padding", message, f"use padding={padding}" if odd else "use an odd window")
+        message = (
+            f"{_times(w.in_sizes)} becomes {_times(w.out_sizes)}; P = (F - 1)/2 = {padding} keeps "
+            "the size and the border"
+        )
+        yield Finding(
+            v.path, "padding", message, f"use padding={padding}" if odd else "use an odd window"
+        )
 
 
 def _pool(v: Visit, w: Window) -> Iterator[Finding]:
@@ -127,7 +174,11 @@ def _pool(v: Visit, w: Window) -> Iterator[Finding]:
         why = "shrinks nothing"
     else:
         gaps = volume(w.size) < volume(w.stride)
-        why = f"sees {volume(w.size)} of every {volume(w.stride)} values" if gaps else "is neither of the two in use"
+        why = (
+            f"sees {volume(w.size)} of every {volume(w.stride)} values"
+            if gaps
+            else "is neither of the two in use"
+        )
     message = f"a {_times(w.size)} pool of stride {_one(w.stride)} {why}"
     yield Finding(v.path, "pool", message, "use a window of 2 with stride 2, or of 3 with stride 2")
 
@@ -144,7 +195,12 @@ def _exact(v: Visit, w: Window) -> Iterator[Finding]:
         what = f"rounded down, no window sees {max(down.unused)} px of the padding"
     fits = [changes(v.layer, near) for near in nearest(v.layer, v.in_shape)]
     inputs = "inputs of {} or {}".format(*sizes_that_fit(down))
-    yield Finding(v.path, "exact fit", f"{arithmetic(down)} is not an integer: {what}", f"what fits: {'; '.join([*fits, inputs])}")
+    yield Finding(
+        v.path,
+        "exact fit",
+        f"{arithmetic(down)} is not an integer: {what}",
+        f"what fits: {'; '.join([*fits, inputs])}",
+    )
 
 
 def _twos(n: int) -> int:

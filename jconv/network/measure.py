@@ -1,7 +1,9 @@
-"""What a layer declares of itself, and what it does not, measured from its trace: arrays, multiply-adds, what is saved for the gradient.
+"""What a layer declares of itself, and what it does not, measured from its trace: arrays,
+multiply-adds, what is saved for the gradient.
 
-Traces compute nothing: a function is turned into a jaxpr, jax's list of its operations, and that is read. All of it is kept by layer and
-shape, so a net of equal blocks is measured once. What a layer's outputs see is in support.py.
+Traces compute nothing: a function is turned into a jaxpr, jax's list of its operations, and that is
+read. All of it is kept by layer and shape, so a net of equal blocks is measured once. What a
+layer's outputs see is in support.py.
 """
 
 from __future__ import annotations
@@ -23,13 +25,22 @@ from ..ops.bilinear import PRIMITIVES
 
 CACHED = 4096  # layers and shapes
 PRODUCTS = (  # of unknown cost
-    *("pallas_call", "custom_call", "ffi_call", "tpu_custom_call", "ragged_dot_general", "scaled_matmul"),
+    *(
+        "pallas_call",
+        "custom_call",
+        "ffi_call",
+        "tpu_custom_call",
+        "ragged_dot_general",
+        "scaled_matmul",
+    ),
     *("pure_callback", "io_callback", "custom_root"),
 )
 
 
 class Kept(NamedTuple):
-    """What is kept for the gradient: which inputs, as they came; whether the output, as it leaves; bytes per example, and in any case."""
+    """What is kept for the gradient: which inputs, as they came; whether the output, as it leaves;
+    bytes per example, and in any case.
+    """
 
     inputs: tuple[bool, ...]
     output: bool
@@ -38,7 +49,9 @@ class Kept(NamedTuple):
 
 
 def parameters_of(layer: Layer, in_shape: Shape) -> tuple[int, int]:
-    """How many trained values a layer that holds no other has, and how many that training updates outside the gradient."""
+    """How many trained values a layer that holds no other has, and how many that training updates
+    outside the gradient.
+    """
     if type(layer).init is Layer.init:
         size = lambda arrays: sum(p.size for p in arrays.values())
         return size(layer.parameters(in_shape)), size(layer.statistics(in_shape))
@@ -48,13 +61,17 @@ def parameters_of(layer: Layer, in_shape: Shape) -> tuple[int, int]:
 
 
 def macs_of(layer: Layer, in_shape: Shape) -> int | None:
-    """Multiply-adds of convolutions and matrix products, as declared or else as traced; None where a loop's length is not known."""
+    """Multiply-adds of convolutions and matrix products, as declared or else as traced; None where
+    a loop's length is not known.
+    """
     declared = layer.macs(in_shape) if _holds(layer, "macs") else None
     return _traced_macs(layer, in_shape) if declared is None else declared
 
 
 def kept_by(layer: Layer, in_shape: Shape, dtype: str) -> Kept | None:
-    """What training keeps, as declared or else as traced; None where the gradient cannot be traced."""
+    """What training keeps, as declared or else as traced; None where the gradient cannot be
+    traced.
+    """
     declared = layer.saves(in_shape) if _holds(layer, "saves") else None
     if declared is None:
         return _traced_kept(layer, in_shape, dtype)
@@ -65,14 +82,22 @@ def kept_by(layer: Layer, in_shape: Shape, dtype: str) -> Kept | None:
 
 @lru_cache(maxsize=CACHED)
 def dtype_of(layer: Layer, in_shape: Shape, dtype: str) -> str:
-    """The dtype of what a layer makes of images in `dtype`: jconv's keep it, but for Normalize on integers."""
-    if type(layer).__module__.startswith("jconv.") and jnp.issubdtype(jnp.dtype(dtype), jnp.inexact) and not isinstance(layer, Lambda):
+    """The dtype of what a layer makes of images in `dtype`: jconv's keep it, but for Normalize on
+    integers.
+    """
+    if (
+        type(layer).__module__.startswith("jconv.")
+        and jnp.issubdtype(jnp.dtype(dtype), jnp.inexact)
+        and not isinstance(layer, Lambda)
+    ):
         return dtype
     try:
         params, state = arrays_of(layer, in_shape)
         with jax.enable_x64(True) if jnp.dtype(dtype).itemsize == 8 else nullcontext():
             x = jax.ShapeDtypeStruct((2, *in_shape), dtype)
-            return jax.eval_shape(lambda *given: layer.apply(*given)[0], params, state, x).dtype.name
+            return jax.eval_shape(
+                lambda *given: layer.apply(*given)[0], params, state, x
+            ).dtype.name
     except Exception:  # then its gradient cannot be traced either, which is what is said
         return dtype
 
@@ -94,7 +119,9 @@ def in_place(layer: Layer) -> bool:
 
 
 def _holds(layer: Layer, declaration: str) -> bool:
-    """Whether what a layer declares is said of what it computes: a class that computes anew does not inherit what was said of the old."""
+    """Whether what a layer declares is said of what it computes: a class that computes anew does
+    not inherit what was said of the old.
+    """
     classes = type(layer).__mro__
     where = next(i for i, c in enumerate(classes) if declaration in vars(c))
     for computes, nothing in (("apply", Layer), ("function", Activation)):
@@ -104,7 +131,8 @@ def _holds(layer: Layer, declaration: str) -> bool:
     return True
 
 
-# Traces -----------------------------------------------------------------------------------------------------------------------------
+# Traces
+# --------------------------------------------------------------------------------------------------
 
 
 def arrays_of(layer: Layer, in_shape: Shape) -> Any:
@@ -118,12 +146,15 @@ def _traced_macs(layer: Layer, in_shape: Shape) -> int | None:
         params, state = arrays_of(layer, in_shape)
         x = jax.ShapeDtypeStruct((1, *in_shape), jnp.float32)
         return _macs(jax.make_jaxpr(lambda *given: layer.apply(*given)[0])(params, state, x).jaxpr)
-    except Exception:  # a stranger's layer may raise anything, and what it says of itself is said where it is applied
+    # a stranger's layer may raise anything, and what it says of itself is said where it is applied
+    except Exception:
         return None
 
 
 def _macs(jaxpr: Any) -> int | None:
-    """Multiply-adds of a jaxpr; None for a while loop, for branches that differ, and for programs that are not jax's."""
+    """Multiply-adds of a jaxpr; None for a while loop, for branches that differ, and for programs
+    that are not jax's.
+    """
     total = 0
     for equation in jaxpr.eqns:
         count = _equation_macs(equation)
@@ -135,9 +166,19 @@ def _macs(jaxpr: Any) -> int | None:
 
 def _equation_macs(equation: Any) -> int | None:
     name, params = equation.primitive.name, equation.params
-    if equation.primitive in PRIMITIVES.values():  # each pairs every output position of the convolution with its window
-        operation = next(word for word, primitive in PRIMITIVES.items() if primitive is equation.primitive)
-        arrays = dict(zip({"forward": "xky", "input_gradient": "ykx", "kernel_gradient": "xyk"}[operation], _avals(equation), strict=True))
+    if (
+        equation.primitive in PRIMITIVES.values()
+    ):  # each pairs every output position of the convolution with its window
+        operation = next(
+            word for word, primitive in PRIMITIVES.items() if primitive is equation.primitive
+        )
+        arrays = dict(
+            zip(
+                {"forward": "xky", "input_gradient": "ykx", "kernel_gradient": "xyk"}[operation],
+                _avals(equation),
+                strict=True,
+            )
+        )
         return math.prod(arrays["y"].shape) * math.prod(arrays["k"].shape[:-1])
     if name == "dot_general":
         (contracted, _), _ = params["dimension_numbers"]
@@ -147,9 +188,13 @@ def _equation_macs(equation: Any) -> int | None:
         a, k, y = _avals(equation)
         numbers = params["dimension_numbers"]
         taps = math.prod(k.shape[axis] for axis in numbers.rhs_spec[1:])
-        spread = any(d > 1 for d in params["lhs_dilation"])  # zeros between the pixels are not multiplied: a transposed convolution
+        spread = any(
+            d > 1 for d in params["lhs_dilation"]
+        )  # zeros between the pixels are not multiplied: a transposed convolution
         if spread:
-            inputs = math.prod(a.shape[axis] for axis in (numbers.lhs_spec[0], *numbers.lhs_spec[2:]))
+            inputs = math.prod(
+                a.shape[axis] for axis in (numbers.lhs_spec[0], *numbers.lhs_spec[2:])
+            )
             return inputs * taps * k.shape[numbers.rhs_spec[0]]
         return math.prod(y.shape) * taps
     if name == "custom_linear_solve":
@@ -167,7 +212,9 @@ def _avals(equation: Any) -> list[Any]:
 
 
 def _jaxprs(params: dict[str, Any]) -> Iterator[Any]:
-    for value in jax.tree.leaves(list(params.values()), is_leaf=lambda v: hasattr(v, "eqns") or hasattr(v, "jaxpr")):
+    for value in jax.tree.leaves(
+        list(params.values()), is_leaf=lambda v: hasattr(v, "eqns") or hasattr(v, "jaxpr")
+    ):
         if hasattr(value, "eqns") or hasattr(value, "jaxpr"):
             yield getattr(value, "jaxpr", value)
 
@@ -185,7 +232,9 @@ def _traced_kept(layer: Layer, in_shape: Shape, dtype: str) -> Kept | None:
 
 
 def _kept(run: Callable, arrays: Any, shapes: tuple[Shape, ...], dtype: str) -> Kept | None:
-    """Of run(params, state, parts, key), by the residuals that jax.vjp leaves for several sizes of batch."""
+    """Of run(params, state, parts, key), by the residuals that jax.vjp leaves for several sizes of
+    batch.
+    """
     try:
         with jax.enable_x64(True) if jnp.dtype(dtype).itemsize == 8 else nullcontext():
             few, more, most = (_residuals(run, arrays, shapes, dtype, batch) for batch in (2, 3, 5))
@@ -197,12 +246,18 @@ def _kept(run: Callable, arrays: Any, shapes: tuple[Shape, ...], dtype: str) -> 
     return few._replace(each=each, fixed=few.each - 2 * each)
 
 
-def _residuals(run: Callable, arrays: Any, shapes: tuple[Shape, ...], dtype: str, batch: int) -> Kept:
-    """For one batch: `each` is all bytes that are neither arguments nor the output nor constants, every array once."""
+def _residuals(
+    run: Callable, arrays: Any, shapes: tuple[Shape, ...], dtype: str, batch: int
+) -> Kept:
+    """For one batch: `each` is all bytes that are neither arguments nor the output nor constants,
+    every array once.
+    """
     parts = [jax.ShapeDtypeStruct((batch, *shape), dtype) for shape in shapes]
     key = jax.eval_shape(lambda: jax.random.key(0))
 
-    real = jnp.issubdtype(parts[0].dtype, jnp.inexact)  # or there is no gradient in the input, as of images in bytes
+    real = jnp.issubdtype(
+        parts[0].dtype, jnp.inexact
+    )  # or there is no gradient in the input, as of images in bytes
 
     def forward(params, state, key, parts):
         if real:
@@ -215,7 +270,9 @@ def _residuals(run: Callable, arrays: Any, shapes: tuple[Shape, ...], dtype: str
 
     given = (*arrays, key, parts)
     y = jax.eval_shape(lambda *given: forward(*given)[0], *given)
-    jax.eval_shape(lambda y, *given: forward(*given)[1](y), y, *given)  # a gradient of one's own may fail in its second half alone
+    jax.eval_shape(
+        lambda y, *given: forward(*given)[1](y), y, *given
+    )  # a gradient of one's own may fail in its second half alone
     jaxpr = jax.make_jaxpr(residuals_too)(*given).jaxpr
     inputs = jaxpr.invars[-len(parts) :]
     outputs, residuals = jaxpr.outvars[:1], jaxpr.outvars[1:]

@@ -1,7 +1,9 @@
-"""Memory: what a forward pass holds at its peak, what training keeps for the backward pass, and which batch fits.
+"""Memory: what a forward pass holds at its peak, what training keeps for the backward pass, and
+which batch fits.
 
-Sizes are bytes; 1 MiB is 2^20 of them, 1 GiB 2^30. By integer arithmetic for what layers declare, and from the trace of those that do
-not (measure.py); where that cannot be, sizes are None, which tables write "unknown". Source: CS231n notes, Computational Considerations.
+Sizes are bytes; 1 MiB is 2^20 of them, 1 GiB 2^30. By integer arithmetic for what layers declare,
+and from the trace of those that do not (measure.py); where that cannot be, sizes are None, which
+tables write "unknown". Source: CS231n notes, Computational Considerations.
 """
 
 from __future__ import annotations
@@ -20,7 +22,15 @@ from .example import example_shape
 from .measure import Kept, dtype_of, kept_by, kept_by_join, parameters_of
 from .trace import Operation, operations
 
-CACHES = {"sgd": 0, "momentum": 1, "nesterov": 1, "adagrad": 1, "rmsprop": 1, "adam": 2, "adamw": 2}  # arrays like the parameters
+CACHES = {
+    "sgd": 0,
+    "momentum": 1,
+    "nesterov": 1,
+    "adagrad": 1,
+    "rmsprop": 1,
+    "adam": 2,
+    "adamw": 2,
+}  # arrays like the parameters
 MIB, GIB = 2**20, 2**30
 
 
@@ -32,7 +42,9 @@ class Budget(NamedTuple):
     optimizer: int
     statistics: int  # batch norm's running mean and variance
     images: int
-    saved: int | None  # what the layers keep for the backward pass; None where a layer's gradient cannot be traced
+    saved: (
+        int | None
+    )  # what the layers keep for the backward pass; None where a layer's gradient cannot be traced
 
     @property
     def fixed(self) -> int:
@@ -44,45 +56,69 @@ class Budget(NamedTuple):
         return None if self.saved is None else self.fixed + self.images + self.saved
 
 
-def budget(net: Layer, in_shape: Shape, batch: int, *, optimizer: str = "momentum", dtype: str = "float32") -> Budget:
-    """The memory of a training step: parameters, their gradients and the optimizer's cache (float32), the images, and what the
-    layers save between the forward and the backward pass, in the dtype the images have.
+def budget(
+    net: Layer, in_shape: Shape, batch: int, *, optimizer: str = "momentum", dtype: str = "float32"
+) -> Budget:
+    """The memory of a training step: parameters, their gradients and the optimizer's cache
+    (float32), the images, and what the layers save between the forward and the backward pass, in
+    the dtype the images have.
 
-    It leaves out what the compiler needs for a moment: a layer's gradient, a convolution's workspace.
-    Raises InputError for an unknown optimizer, ShapeError.
+    It leaves out what the compiler needs for a moment: a layer's gradient, a convolution's
+    workspace. Raises InputError for an unknown optimizer, ShapeError.
     """
     check_counts(batch=batch)
     in_shape = example_shape(net, in_shape)
     if optimizer not in CACHES:
         raise InputError(unknown("optimizer", optimizer, tuple(CACHES)))
-    each = [(v.copies, *parameters_of(v.layer, v.in_shape)) for v in walk(net, in_shape) if v.turn == 1]
-    trained, statistics = 4 * sum(n * size for n, size, _ in each), 4 * sum(n * size for n, _, size in each)
+    each = [
+        (v.copies, *parameters_of(v.layer, v.in_shape)) for v in walk(net, in_shape) if v.turn == 1
+    ]
+    trained, statistics = (
+        4 * sum(n * size for n, size, _ in each),
+        4 * sum(n * size for n, _, size in each),
+    )
     kept = saved(net, in_shape, dtype)
     images = batch * volume(in_shape) * jnp.dtype(dtype).itemsize
-    return Budget(trained, trained, CACHES[optimizer] * trained, statistics, images, kept and batch * kept.each + kept.fixed)
+    return Budget(
+        trained,
+        trained,
+        CACHES[optimizer] * trained,
+        statistics,
+        images,
+        kept and batch * kept.each + kept.fixed,
+    )
 
 
-def largest_batch(net: Layer, in_shape: Shape, size: int, *, optimizer: str = "momentum", dtype: str = "float32") -> int:
-    """The largest batch whose `budget` fits in `size` bytes. Raises InputError when not even one image does, saying what there is."""
+def largest_batch(
+    net: Layer, in_shape: Shape, size: int, *, optimizer: str = "momentum", dtype: str = "float32"
+) -> int:
+    """The largest batch whose `budget` fits in `size` bytes. Raises InputError when not even one
+    image does, saying what there is.
+    """
     one, two = (budget(net, in_shape, batch, optimizer=optimizer, dtype=dtype) for batch in (1, 2))
     if one.total is None or two.total is None:
-        raise InputError(f"what training keeps is unknown: the gradient of {unmeasured(net, in_shape, dtype)} cannot be traced")
+        raise InputError(
+            f"what training keeps is unknown: the gradient of {unmeasured(net, in_shape, dtype)} "
+            "cannot be traced"
+        )
     image = two.total - one.total
     batch = (size - one.total + image) // image
     if batch < 1:
         fixed = one.total - image
         raise InputError(
-            f"{size / MIB:,.1f} MiB hold no training: parameters, gradients and {optimizer}'s cache take {fixed / MIB:,.1f} MiB "
+            f"{size / MIB:,.1f} MiB hold no training: parameters, gradients and {optimizer}'s "
+            f"cache take {fixed / MIB:,.1f} MiB "
             f"and every image {image / MIB:,.1f} MiB; use at least {one.total / MIB:,.1f} MiB"
         )
     return batch
 
 
 def saved_bytes(net: Layer, in_shape: Shape, dtype: str = "float32") -> int | None:
-    """What one example's forward pass keeps for the backward pass, beside its own image: bytes, of images in `dtype`.
+    """What one example's forward pass keeps for the backward pass, beside its own image: bytes, of
+    images in `dtype`.
 
-    Every layer says what it keeps (`Layer.saves`), or else it is measured; an array that several layers keep is kept once. None where
-    the gradient of a layer cannot be traced.
+    Every layer says what it keeps (`Layer.saves`), or else it is measured; an array that several
+    layers keep is kept once. None where the gradient of a layer cannot be traced.
     """
     kept = saved(net, example_shape(net, in_shape), dtype)
     return kept and kept.each
@@ -96,7 +132,11 @@ def saved(net: Layer, in_shape: Shape, dtype: str = "float32") -> Kept | None:
         if kept is None:
             return None
         given = (operation.loop.input,) if operation.loop else operation.inputs
-        shared |= {x.number: size[x.number] for x, is_kept in zip(given, kept.inputs, strict=True) if is_kept and x.number}
+        shared |= {
+            x.number: size[x.number]
+            for x, is_kept in zip(given, kept.inputs, strict=True)
+            if is_kept and x.number
+        }
         shared |= {operation.output.number: size[operation.output.number]} if kept.output else {}
         each, fixed = each + kept.each, fixed + kept.fixed
     return Kept((), False, each + sum(shared.values()), fixed)
@@ -108,31 +148,43 @@ def unmeasured(net: Layer, in_shape: Shape, dtype: str = "float32") -> str:
     return (first.loop.path if first.loop else first.path) or "the net"
 
 
-def _kept(net: Layer, in_shape: Shape, dtype: str) -> Iterator[tuple[Operation, Kept | None, dict[int, int]]]:
-    """Every operation with what it keeps, and the bytes of the arrays so far; a loop once, as a whole."""
+def _kept(
+    net: Layer, in_shape: Shape, dtype: str
+) -> Iterator[tuple[Operation, Kept | None, dict[int, int]]]:
+    """Every operation with what it keeps, and the bytes of the arrays so far; a loop once, as a
+    whole.
+    """
     loops, dtypes = set(), {0: jnp.dtype(dtype).name}
     size = {0: volume(in_shape) * jnp.dtype(dtype).itemsize}
     for operation in operations(net, in_shape):
         shapes, came = tuple(x.shape for x in operation.inputs), dtypes[operation.inputs[0].number]
         if operation.is_layer:
-            kept, made = kept_by(operation.layer, shapes[0], came), dtype_of(operation.layer, shapes[0], came)
+            kept, made = (
+                kept_by(operation.layer, shapes[0], came),
+                dtype_of(operation.layer, shapes[0], came),
+            )
         else:
             kept, made = kept_by_join(operation.layer, shapes, came), came
         dtypes[operation.output.number] = made
         size[operation.output.number] = volume(operation.output.shape) * jnp.dtype(made).itemsize
         if loop := operation.loop:
             if id(loop) not in loops:
-                yield operation, kept_by(loop.layer, loop.input.shape, dtypes[loop.input.number]), size
+                yield (
+                    operation,
+                    kept_by(loop.layer, loop.input.shape, dtypes[loop.input.number]),
+                    size,
+                )
             loops.add(id(loop))
         else:
             yield operation, kept, size
 
 
 def streaming_peak(net: Layer, in_shape: Shape) -> int:
-    """Values alive at once at test time, at their most: every array lives from the layer that makes it to the last that reads it.
+    """Values alive at once at test time, at their most: every array lives from the layer that makes
+    it to the last that reads it.
 
-    For a chain of layers it is the largest input and output together; layers in place, and sums, need no output of
-    their own.
+    For a chain of layers it is the largest input and output together; layers in place, and sums,
+    need no output of their own.
     """
     in_shape = example_shape(net, in_shape)
     done = operations(net, in_shape, train=False)
@@ -148,5 +200,9 @@ def streaming_peak(net: Layer, in_shape: Shape) -> int:
             buffer[y], size[y] = y, volume(operation.output.shape)
         alive.add(y)
         peak = max(peak, sum(size[b] for b in {buffer[value] for value in alive}))
-        alive = {value for value in alive if last_read.get(value, -1) > i or value == done[-1].output.number}
+        alive = {
+            value
+            for value in alive
+            if last_read.get(value, -1) > i or value == done[-1].output.number
+        }
     return peak

@@ -1,4 +1,6 @@
-"""What the convolutions of a network come to in a training step: each distinct operation once, with the layers that have it."""
+"""What the convolutions of a network come to in a training step: each distinct operation once, with
+the layers that have it.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +18,14 @@ from .measure import parameters_of
 from .trace import operations
 
 INPUT = "input gradient"
-NAMES = {  # a layer's pass by the operation it is: a transposed convolution is an input gradient used forwards
+# a layer's pass by the operation it is: a transposed convolution is an input gradient used forwards
+NAMES = {
     Conv: {"forward": "forward", "input_gradient": INPUT, "kernel_gradient": "kernel gradient"},
-    ConvTranspose: {"input_gradient": "forward", "forward": INPUT, "kernel_gradient": "kernel gradient"},
+    ConvTranspose: {
+        "input_gradient": "forward",
+        "forward": INPUT,
+        "kernel_gradient": "kernel gradient",
+    },
 }
 
 
@@ -38,14 +45,19 @@ class Pass(NamedTuple):
 def title(paths: tuple[str, ...], name: str) -> str:
     """Such as "stage1/block1/conv1 and 5 more, kernel gradient"."""
     first, *more = paths
-    return f"{first or 'the net'} and {len(more)} more, {name}" if more else f"{first or 'the net'} {name}"
+    return (
+        f"{first or 'the net'} and {len(more)} more, {name}"
+        if more
+        else f"{first or 'the net'} {name}"
+    )
 
 
 def passes(net: Layer, in_shape: Shape, batch: int) -> list[Pass]:
     """In execution order, forward and gradients of a layer side by side. Raises ShapeError.
 
-    No gradient is taken of what no trained layer has touched, the images above all, so the first layer has no input gradient; unless it is
-    in a loop, whose program is the same each time. A path stands as often as its layer is gone through.
+    No gradient is taken of what no trained layer has touched, the images above all, so the first
+    layer has no input gradient; unless it is in a loop, whose program is the same each time. A path
+    stands as often as its layer is gone through.
     """
     found: dict[tuple, list[str]] = {}
     trained: set[int] = set()  # the values that depend on parameters
@@ -57,7 +69,9 @@ def passes(net: Layer, in_shape: Shape, batch: int) -> list[Pass]:
             for name, job in _jobs(layer, inputs[0].shape, batch):
                 if behind or name != INPUT:
                     found.setdefault((name, job, layer.precision), []).extend([path] * times)
-    return [Pass(name, job, precision, tuple(paths)) for (name, job, precision), paths in found.items()]
+    return [
+        Pass(name, job, precision, tuple(paths)) for (name, job, precision), paths in found.items()
+    ]
 
 
 def convolution(layer: Conv | ConvTranspose, in_shape: Shape) -> tuple[Shape, Geometry]:
@@ -76,4 +90,6 @@ def _jobs(layer: Conv | ConvTranspose, in_shape: Shape, batch: int) -> Iterator[
     x = (batch, *geometry.window.in_sizes, k[-2] * geometry.groups)
     names = next(names for kind, names in NAMES.items() if isinstance(layer, kind))
     highest = is_highest(layer.precision)
-    return ((name, Job(operation, x, k, geometry, highest=highest)) for operation, name in names.items())
+    return (
+        (name, Job(operation, x, k, geometry, highest=highest)) for operation, name in names.items()
+    )

@@ -15,9 +15,11 @@ from ..layer import Layer, Params, State, computes_as
 
 
 def activations(net: Layer, params: Params, state: State, x: jax.Array) -> dict[str, jax.Array]:
-    """What every layer gives for a batch, at test time, by path and in the order of `walk`. Under jit, what is unused costs nothing.
+    """What every layer gives for a batch, at test time, by path and in the order of `walk`. Under
+    jit, what is unused costs nothing.
 
-    What a layer gives when it is gone through again, with shared weights or in a loop, is under its path and "#2", "#3", ...
+    What a layer gives when it is gone through again, with shared weights or in a loop, is under its
+    path and "#2", "#3", ...
     """
     if not isinstance(net, Composite):
         return {"": net.apply(params, state, x)[0]}
@@ -45,21 +47,35 @@ class Recorder(Arrays):
         given = self.params.get(name, {}), self.state.get(name, {})
         state = given[1]
         for i in range(times):
-            params, state = (given[0], state) if shared else jax.tree.map(lambda a, i=i: a[i], given)
-            one = replace(self, params={name: params}, state={name: state}, changed={}, turns=Counter(), recorded=set())
+            params, state = (
+                (given[0], state) if shared else jax.tree.map(lambda a, i=i: a[i], given)
+            )
+            one = replace(
+                self,
+                params={name: params},
+                state={name: state},
+                changed={},
+                turns=Counter(),
+                recorded=set(),
+            )
             x = one.child(name, layer, x)
             state = one.changed.get(name, state)
         return x
 
 
 def features(net: Layer, upto: str) -> Layer:
-    """The net up to the layer at path `upto`, that one included: a feature extractor. Its parameters are among the net's own.
+    """The net up to the layer at path `upto`, that one included: a feature extractor. Its
+    parameters are among the net's own.
 
-    Raises LayerError for a path that does not exist, listing its siblings, or that ends inside a branch.
+    Raises LayerError for a path that does not exist, listing its siblings, or that ends inside a
+    branch.
     """
     name, _, rest = upto.partition("/")
     if not computes_as(net, Sequential):
-        raise LayerError(f"{type(net).__name__} has branches and cannot end inside one; end at it, or at a layer of a Sequential")
+        raise LayerError(
+            f"{type(net).__name__} has branches and cannot end inside one; end at it, or at a "
+            "layer of a Sequential"
+        )
     names = [n for n, _ in net.layers]
     if name not in names:
         raise LayerError(f"there is no layer {name!r} here; there are {', '.join(names)}")

@@ -24,7 +24,8 @@ def to_json(net: Layer, indent: int | None = None) -> str:
 
 
 def from_json(text: str, own: Sequence[type[Layer]] = ()) -> Layer:
-    """The net a text describes: `from_json(to_json(net)) == net`. `own` lists the layer classes that are not jconv's.
+    """The net a text describes: `from_json(to_json(net)) == net`. `own` lists the layer classes
+    that are not jconv's.
 
     Raises ValueError for text that is no net, naming the path and what is wrong with it.
     """
@@ -47,21 +48,42 @@ def _jconvs() -> dict[str, type]:
 
 def _encode(value: Any, path: str) -> Any:
     if isinstance(value, Lambda):
-        raise LayerError("a Lambda holds a function and cannot be saved; write a Layer of your own instead", path)
+        raise LayerError(
+            "a Lambda holds a function and cannot be saved; write a Layer of your own instead", path
+        )
     inside = f"{path}/" if path else ""
-    if isinstance(value, Layer) and not type(value).__module__.startswith("jconv.") and type(value).__name__ in _jconvs():
-        raise LayerError(f"{type(value).__name__} is called as a layer of jconv's own, which it would come back as; rename it", path)
+    if (
+        isinstance(value, Layer)
+        and not type(value).__module__.startswith("jconv.")
+        and type(value).__name__ in _jconvs()
+    ):
+        raise LayerError(
+            f"{type(value).__name__} is called as a layer of jconv's own, which it would come back "
+            "as; rename it",
+            path,
+        )
     if isinstance(value, compose.Named):
-        return {CLASS: type(value).__name__, "layers": {name: _encode(child, inside + name) for name, child in value.layers}}
+        return {
+            CLASS: type(value).__name__,
+            "layers": {name: _encode(child, inside + name) for name, child in value.layers},
+        }
     if isinstance(value, (Layer, Initializer)):
-        settings = {f.name: _encode(getattr(value, f.name), inside + f.name) for f in dataclasses.fields(value) if f.init}
+        settings = {
+            f.name: _encode(getattr(value, f.name), inside + f.name)
+            for f in dataclasses.fields(value)
+            if f.init
+        }
         return {CLASS: type(value).__name__, **settings}
-    if isinstance(value, tuple) and not hasattr(value, "_fields"):  # a named tuple would come back without its names
+    if isinstance(value, tuple) and not hasattr(
+        value, "_fields"
+    ):  # a named tuple would come back without its names
         return [_encode(v, path) for v in value]
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     raise LayerError(
-        f"a setting of type {type(value).__name__} cannot be saved; settings are numbers, strings, tuples, layers, initializers", path
+        f"a setting of type {type(value).__name__} cannot be saved; settings are numbers, strings, "
+        "tuples, layers, initializers",
+        path,
     )
 
 
@@ -74,14 +96,22 @@ def _decode(value: Any, known: dict[str, type], path: str) -> Any:
     kind = value.get(CLASS)
     cls = known.get(str(kind))
     if cls is None:
-        raise ValueError(f"{path or 'the net'}: unknown layer {kind!r}; if it is yours, give its class: own=[{kind}]")
+        raise ValueError(
+            f"{path or 'the net'}: unknown layer {kind!r}; if it is yours, give its class: "
+            f"own=[{kind}]"
+        )
     settings = {name: v for name, v in value.items() if name != CLASS}
     if issubclass(cls, compose.Named):
         settings = settings.get("layers")
         if not isinstance(settings, dict):
-            raise ValueError(f'{path or "the net"}: {kind} needs "layers", an object with a layer under each name')
+            raise ValueError(
+                f'{path or "the net"}: {kind} needs "layers", an object with a layer under each '
+                "name"
+            )
     decoded = {name: _decode(v, known, inside + name) for name, v in settings.items()}
     try:
         return cls(**decoded)
     except (TypeError, ValueError) as error:  # a setting too many, too few, or with a wrong value
-        raise ValueError(f"{path or 'the net'}: {kind} does not take these settings: {error}") from None
+        raise ValueError(
+            f"{path or 'the net'}: {kind} does not take these settings: {error}"
+        ) from None

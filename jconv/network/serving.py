@@ -1,6 +1,8 @@
-"""The net that a backend's compiler accepts: the same layers, with method "im2col" where it refuses their convolutions.
+"""The net that a backend's compiler accepts: the same layers, with method "im2col" where it refuses
+their convolutions.
 
-cuDNN has no algorithm for some shapes and dtypes. A product of matrices, which is what im2col makes of a convolution, always compiles.
+cuDNN has no algorithm for some shapes and dtypes. A product of matrices, which is what im2col makes
+of a convolution, always compiles.
 """
 
 from __future__ import annotations
@@ -26,12 +28,21 @@ REFERENCE = "im2col"
 T = TypeVar("T")
 
 
-def servable(net: Layer, in_shape: Shape, batch: int, *, dtype: str = "float32", compiles: Callable[[Any], bool] = compiles_alone) -> Layer:
-    """The net whose layers compile for `batch` images of `dtype`, forward and backward: those that do not are left to "im2col".
+def servable(
+    net: Layer,
+    in_shape: Shape,
+    batch: int,
+    *,
+    dtype: str = "float32",
+    compiles: Callable[[Any], bool] = compiles_alone,
+) -> Layer:
+    """The net whose layers compile for `batch` images of `dtype`, forward and backward: those that
+    do not are left to "im2col".
 
-    Every layer is traced by itself and each of its convolutions compiled alone, each distinct one once; nothing is run.
-    `compiles(equation)` tries one equation of a jaxpr. The net is returned as it is when all of them compile.
-    Raises LayerError with the path of a layer that has no setting `method` to change, or that im2col does not help.
+    Every layer is traced by itself and each of its convolutions compiled alone, each distinct one
+    once; nothing is run. `compiles(equation)` tries one equation of a jaxpr. The net is returned as
+    it is when all of them compile. Raises LayerError with the path of a layer that has no setting
+    `method` to change, or that im2col does not help.
     """
     check_counts(batch=batch)
     in_shape = example_shape(net, in_shape)
@@ -47,7 +58,10 @@ def servable(net: Layer, in_shape: Shape, batch: int, *, dtype: str = "float32",
         if found := fails(layer, shape):
             changed[path] = _by_reference(layer, path, found)
             if fails(changed[path], shape):
-                raise LayerError(f"the compiler refuses {described(found)}, and what im2col makes of it too", path)
+                raise LayerError(
+                    f"the compiler refuses {described(found)}, and what im2col makes of it too",
+                    path,
+                )
     return map_layers(net, lambda path, layer: changed.get(path, layer)) if changed else net
 
 
@@ -60,9 +74,11 @@ def build_servable(
     dtype: str = "float32",
     compiles: Callable[[Any], bool] = compiles_alone,
 ) -> T:
-    """build(net); where that fails for a convolution that does not compile, a warning, and build(net') of the net made servable.
+    """build(net); where that fails for a convolution that does not compile, a warning, and
+    build(net') of the net made servable.
 
-    `build` compiles programs for batches of those sizes. Raises what it raises where no layer is to blame, and LayerError as `servable`.
+    `build` compiles programs for batches of those sizes. Raises what it raises where no layer is to
+    blame, and LayerError as `servable`.
     """
     try:
         return build(net)
@@ -75,8 +91,13 @@ def build_servable(
         if other == net:
             raise
     both = zip(walk(net, in_shape), walk(other, in_shape), strict=True)
-    names = dict.fromkeys(before.path or "the net" for before, after in both if before.layer != after.layer)
-    warnings.warn(f"the compiler refuses convolutions of {', '.join(names)}: these layers run by {REFERENCE}", stacklevel=2)
+    names = dict.fromkeys(
+        before.path or "the net" for before, after in both if before.layer != after.layer
+    )
+    warnings.warn(
+        f"the compiler refuses convolutions of {', '.join(names)}: these layers run by {REFERENCE}",
+        stacklevel=2,
+    )
     return build(other)
 
 
@@ -85,14 +106,24 @@ def _traced(layer: Layer, in_shape: Shape, batch: int, dtype: str) -> Any:
     params, state = jax.eval_shape(lambda key: layer.init(key, in_shape), jax.random.key(0))
 
     def both(params, state, x, key):
-        y, pull = jax.vjp(lambda params, x: layer.apply(params, state, x, train=True, key=key)[0], params, x)
-        whole = all(jnp.issubdtype(a.dtype, jnp.inexact) for a in jax.tree.leaves(y))  # integers have no gradient
+        y, pull = jax.vjp(
+            lambda params, x: layer.apply(params, state, x, train=True, key=key)[0], params, x
+        )
+        whole = all(
+            jnp.issubdtype(a.dtype, jnp.inexact) for a in jax.tree.leaves(y)
+        )  # integers have no gradient
         return y, pull(jax.tree.map(jnp.ones_like, y)) if whole else None
 
-    return jax.make_jaxpr(both)(params, state, jax.ShapeDtypeStruct((batch, *in_shape), dtype), jax.random.key(0))
+    return jax.make_jaxpr(both)(
+        params, state, jax.ShapeDtypeStruct((batch, *in_shape), dtype), jax.random.key(0)
+    )
 
 
 def _by_reference(layer: Layer, path: str, found: list[Any]) -> Layer:
     if not hasattr(layer, "method"):
-        raise LayerError(f"the compiler refuses {described(found)}, and {type(layer).__name__} has no method to change", path)
+        raise LayerError(
+            f"the compiler refuses {described(found)}, and {type(layer).__name__} has no method to "
+            "change",
+            path,
+        )
     return replace(layer, method=REFERENCE)  # type: ignore[type-var]  (a layer with a setting is a dataclass)

@@ -1,7 +1,9 @@
-"""The window that a layer slides over its input, where it does not declare one: measured by what its gradient reaches.
+"""The window that a layer slides over its input, where it does not declare one: measured by what
+its gradient reaches.
 
-For some output positions the gradient is computed on random arrays, and the one window is sought that explains, to the pixel, which inputs
-it reaches. There may be none, as for a flip or a resize. All of it is kept by layer and shape.
+For some output positions the gradient is computed on random arrays, and the one window is sought
+that explains, to the pixel, which inputs it reaches. There may be none, as for a flip or a resize.
+All of it is kept by layer and shape.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ WIDER = (1, 2, 4, 8)  # times the image, where its own size leaves more than one
 
 
 def window_of(layer: Layer, in_shape: Shape) -> Window | None:
-    """The window a layer slides over its input, as declared or else as measured; None where no one window is right."""
+    """The window a layer slides over its input, as declared or else as measured; None where no one
+    window is right.
+    """
     return declared_window(layer, in_shape) or _measured_window(layer, in_shape)
 
 
@@ -49,8 +53,12 @@ def windows_of_join(f: Callable, shapes: tuple[Shape, ...]) -> tuple[Window | No
     return tuple(_window(lambda _: {}, run, i, shapes) for i in range(len(shapes)))
 
 
-def _window(arrays_for: Callable, run: Callable, part: int, shapes: tuple[Shape, ...]) -> Window | None:
-    """Of `run(arrays, *parts)` over one of its parts: the one window that explains, to the pixel, what the gradient reaches."""
+def _window(
+    arrays_for: Callable, run: Callable, part: int, shapes: tuple[Shape, ...]
+) -> Window | None:
+    """Of `run(arrays, *parts)` over one of its parts: the one window that explains, to the pixel,
+    what the gradient reaches.
+    """
     seen = []
     for wider in WIDER:
         sizes = tuple((*(n * wider for n in shape[:-1]), shape[-1]) for shape in shapes)
@@ -67,7 +75,9 @@ def _window(arrays_for: Callable, run: Callable, part: int, shapes: tuple[Shape,
 
 
 class Support(NamedTuple):
-    """By output position: the first and the last input position of every axis that its gradient reaches."""
+    """By output position: the first and the last input position of every axis that its gradient
+    reaches.
+    """
 
     in_sizes: Shape
     out_sizes: Shape
@@ -96,9 +106,14 @@ def _support(arrays: Any, run: Callable, part: int, shapes: tuple[Shape, ...]) -
         return [hit.any(axis=tuple(a for a in range(hit.ndim) if a != axis)) for axis in axes]
 
     spans = {}
-    with jax.disable_jit(False), jax.default_matmul_precision("highest"):  # no method whose rounding reaches beyond the window
+    with (
+        jax.disable_jit(False),
+        jax.default_matmul_precision("highest"),
+    ):  # no method whose rounding reaches beyond the window
         for position in _positions(out.shape[1:-1]):
-            hits = [np.flatnonzero(hit) for hit in reached(given, parts, np.asarray(position, np.int32))]
+            hits = [
+                np.flatnonzero(hit) for hit in reached(given, parts, np.asarray(position, np.int32))
+            ]
             if all(len(hit) for hit in hits):
                 spans[position] = tuple((int(hit[0]), int(hit[-1])) for hit in hits)
     return Support(shapes[part][:-1], out.shape[1:-1], spans)
@@ -107,18 +122,33 @@ def _support(arrays: Any, run: Callable, part: int, shapes: tuple[Shape, ...]) -
 def _drawn(a: Any, rng: np.random.Generator) -> jax.Array:
     """Numbers that hide nothing, as a zero would; positive, so that they serve as variances too."""
     real = jnp.issubdtype(a.dtype, jnp.floating)
-    return jnp.asarray(rng.uniform(0.5, 1.5, a.shape), a.dtype) if real else jnp.zeros(a.shape, a.dtype)
+    return (
+        jnp.asarray(rng.uniform(0.5, 1.5, a.shape), a.dtype)
+        if real
+        else jnp.zeros(a.shape, a.dtype)
+    )
 
 
 def _positions(sizes: Shape) -> list[Shape]:
     """Along each axis, the others in their middle: both ends and the middle."""
     middle = tuple(n // 2 for n in sizes)
-    some = lambda n: sorted({*range(min(PROBES, n)), *range(max(0, n // 2 - 1), min(n, n // 2 + 2)), *range(max(0, n - PROBES), n)})
-    return sorted({(*middle[:axis], i, *middle[axis + 1 :]) for axis, n in enumerate(sizes) for i in some(n)} or {()})
+    some = lambda n: sorted(
+        {
+            *range(min(PROBES, n)),
+            *range(max(0, n // 2 - 1), min(n, n // 2 + 2)),
+            *range(max(0, n - PROBES), n),
+        }
+    )
+    return sorted(
+        {(*middle[:axis], i, *middle[axis + 1 :]) for axis, n in enumerate(sizes) for i in some(n)}
+        or {()}
+    )
 
 
 def _fit(seen: Support, last: bool) -> tuple[tuple[int, int, int], ...] | None:
-    """Size, stride and low padding along each axis of the input; None where none, or where more than one explains what was seen."""
+    """Size, stride and low padding along each axis of the input; None where none, or where more
+    than one explains what was seen.
+    """
     ranks = len(seen.in_sizes), len(seen.out_sizes)
     if not seen.spans or (ranks[1] and ranks[0] != ranks[1]):
         return None
@@ -127,18 +157,27 @@ def _fit(seen: Support, last: bool) -> tuple[tuple[int, int, int], ...] | None:
     found = []
     for axis, size in enumerate(seen.in_sizes):
         middle = [n // 2 for n in seen.out_sizes]
-        along = {p[axis]: span[axis] for p, span in seen.spans.items() if all(p[a] == m for a, m in enumerate(middle) if a != axis)}
+        along = {
+            p[axis]: span[axis]
+            for p, span in seen.spans.items()
+            if all(p[a] == m for a, m in enumerate(middle) if a != axis)
+        }
         found.append(_fit_axis(along, size, last))
     if None in found:
         return None
-    for position, spans in seen.spans.items():  # an output may see along one axis by where it lies on another
+    for (
+        position,
+        spans,
+    ) in seen.spans.items():  # an output may see along one axis by where it lies on another
         for (f, s, lo), i, n, span in zip(found, position, seen.in_sizes, spans, strict=True):
             if (max(0, i * s - lo), min(n, i * s - lo + f) - 1) != span:
                 return None
     return tuple(found)
 
 
-def _fit_axis(spans: dict[int, tuple[int, int]], size: int, last: bool) -> tuple[int, int, int] | None:
+def _fit_axis(
+    spans: dict[int, tuple[int, int]], size: int, last: bool
+) -> tuple[int, int, int] | None:
     begins = {i: b for i, (b, _) in spans.items() if b > 0}  # not cut at the border
     ends = {i: e for i, (_, e) in spans.items() if e < size - 1}
     if len(set(spans.values())) == 1 and len(spans) > 1:
@@ -176,6 +215,9 @@ def _over(found: tuple[tuple[int, int, int], ...] | None, seen: Support) -> Wind
             if (max(0, i * s - lo), min(n, i * s - lo + f) - 1) != span:
                 return None
     sizes, strides, lows = zip(*found, strict=True) if found else ((), (), ())
-    pads = tuple((lo, (out - 1) * s + f - n - lo) for f, s, lo, out, n in zip(sizes, strides, lows, outs, seen.in_sizes, strict=True))
+    pads = tuple(
+        (lo, (out - 1) * s + f - n - lo)
+        for f, s, lo, out, n in zip(sizes, strides, lows, outs, seen.in_sizes, strict=True)
+    )
     ones, none = (1,) * len(found), (0,) * len(found)
     return Window(seen.in_sizes, sizes, strides, ones, pads, none, outs)

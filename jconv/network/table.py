@@ -22,9 +22,11 @@ NUMBERS = (4, 5, 6)  # the columns of numbers, flush right
 
 
 class Row(NamedTuple):
-    """One layer: `params` trained values, `macs` multiply-adds and `values` activations (none in place) for one example.
+    """One layer: `params` trained values, `macs` multiply-adds and `values` activations (none in
+    place) for one example.
 
-    `macs` is None where they are unknown. `fields` are its receptive fields, one per axis of the input; none where `no_field` says why.
+    `macs` is None where they are unknown. `fields` are its receptive fields, one per axis of the
+    input; none where `no_field` says why.
     """
 
     path: str
@@ -40,7 +42,9 @@ class Row(NamedTuple):
 
 
 class Totals(NamedTuple):
-    """Sums over the layers; `values` counts the input too. `macs` is None where those of a layer are unknown."""
+    """Sums over the layers; `values` counts the input too. `macs` is None where those of a layer
+    are unknown.
+    """
 
     params: int
     macs: int | None
@@ -49,7 +53,9 @@ class Totals(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-    """What `summary` returns: rows and totals; str() and the methods give the whole table in other forms."""
+    """What `summary` returns: rows and totals; str() and the methods give the whole table in other
+    forms.
+    """
 
     in_shape: Shape
     rows: tuple[Row, ...]
@@ -67,14 +73,36 @@ class Summary:
     __repr__ = __str__  # what a notebook and a terminal show of a last line
 
     def cells(self, fields: bool = False) -> list[tuple[str, ...]]:
-        """The table as text, cell by cell: the head, the input, the layers, the total; with `fields` their receptive fields too.
+        """The table as text, cell by cell: the head, the input, the layers, the total; with
+        `fields` their receptive fields too.
 
-        A field is its size, "/jump" where neighbours lie more than a pixel apart, and "@start", the first one's first pixel.
+        A field is its size, "/jump" where neighbours lie more than a pixel apart, and "@start", the
+        first one's first pixel.
         """
         seen = lambda axes, why="": (_field(axes) or (UNKNOWN if why else ""),) if fields else ()
         return [
-            ("layer", "kind", "settings", "output", "params", "multiply-adds", "values", *(("field",) if fields else ()), ""),
-            ("input", "", "", _times(self.in_shape), "0", "0", _number(self.in_values), *seen(()), ""),
+            (
+                "layer",
+                "kind",
+                "settings",
+                "output",
+                "params",
+                "multiply-adds",
+                "values",
+                *(("field",) if fields else ()),
+                "",
+            ),
+            (
+                "input",
+                "",
+                "",
+                _times(self.in_shape),
+                "0",
+                "0",
+                _number(self.in_values),
+                *seen(()),
+                "",
+            ),
             *(
                 (
                     r.path,
@@ -97,32 +125,64 @@ class Summary:
         return "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *rows))
 
     def csv(self) -> str:
-        """The layers as comma-separated values with a header line: plain numbers, and a receptive field's three for the first axis."""
+        """The layers as comma-separated values with a header line: plain numbers, and a receptive
+        field's three for the first axis.
+        """
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(("layer", "kind", "settings", "output", "params", "macs", "values", "field", "jump", "start", "note"))
+        writer.writerow(
+            (
+                "layer",
+                "kind",
+                "settings",
+                "output",
+                "params",
+                "macs",
+                "values",
+                "field",
+                "jump",
+                "start",
+                "note",
+            )
+        )
         for r in self.rows:
             field = r.fields[0] if r.fields else ((UNKNOWN,) * 3 if r.no_field else ("", "", ""))
             macs = UNKNOWN if r.macs is None else r.macs
-            writer.writerow((r.path, r.kind, r.settings, _times(r.out_shape), r.params, macs, r.values, *field, r.note))
+            writer.writerow(
+                (
+                    r.path,
+                    r.kind,
+                    r.settings,
+                    _times(r.out_shape),
+                    r.params,
+                    macs,
+                    r.values,
+                    *field,
+                    r.note,
+                )
+            )
         return out.getvalue()
 
     def json(self) -> str:
         """Everything as JSON; what is unknown is null."""
         rows = [r._asdict() | {"fields": [f._asdict() for f in r.fields]} for r in self.rows]
-        return json.dumps({"in_shape": self.in_shape, "rows": rows, "totals": self.totals._asdict()}, indent=2)
+        return json.dumps(
+            {"in_shape": self.in_shape, "rows": rows, "totals": self.totals._asdict()}, indent=2
+        )
 
 
 def summary(net: Layer, in_shape: Shape) -> Summary:
     """The net's table for one example of `in_shape`. Raises ShapeError with the path of the layer.
 
-    Parameters are the trained values (a batch norm's scale and bias, not its running statistics). Multiply-adds are those of
-    convolutions and matrix products. Pixels that a window leaves out at the far border are noted, and so are parameters that an earlier
-    row has, and how often a loop goes through a layer, whose costs the row then has in all. All of it is arithmetic on what layers
-    declare; what a layer does not declare is measured (measure.py), or "unknown", in its row and in the totals.
+    Parameters are the trained values (a batch norm's scale and bias, not its running statistics).
+    Multiply-adds are those of convolutions and matrix products. Pixels that a window leaves out at
+    the far border are noted, and so are parameters that an earlier row has, and how often a loop
+    goes through a layer, whose costs the row then has in all. All of it is arithmetic on what
+    layers declare; what a layer does not declare is measured (measure.py), or "unknown", in its row
+    and in the totals.
 
-    Three 3x3 convolutions see what one 7x7 sees, with fewer weights and two activations more between them (CS231n notes, Layer
-    Patterns):
+    Three 3x3 convolutions see what one 7x7 sees, with fewer weights and two activations more
+    between them (CS231n notes, Layer Patterns):
 
     >>> from jconv import Conv, Relu, Sequential, net_field
     >>> conv = lambda size: Conv(64, size, padding=size // 2, bias=False)
@@ -133,10 +193,15 @@ def summary(net: Layer, in_shape: Shape) -> Summary:
     [110592, 200704]
     """
     in_shape = example_shape(net, in_shape)
-    rows = tuple(_row(visit, seen) for visit, seen in zip(walk(net, in_shape), fields(net, in_shape), strict=True))
+    rows = tuple(
+        _row(visit, seen)
+        for visit, seen in zip(walk(net, in_shape), fields(net, in_shape), strict=True)
+    )
     macs = [r.macs for r in rows]
     totals = Totals(
-        sum(r.params for r in rows), None if None in macs else sum(m for m in macs if m), volume(in_shape) + sum(r.values for r in rows)
+        sum(r.params for r in rows),
+        None if None in macs else sum(m for m in macs if m),
+        volume(in_shape) + sum(r.values for r in rows),
     )
     return Summary(in_shape, rows, totals)
 
@@ -162,11 +227,15 @@ def _row(visit: Visit, seen: Field) -> Row:
 
 
 def _settings(layer: Layer) -> str:
-    """What shapes the layer: settings without a default, and others that differ from theirs, as in "20, 5, stride=2"."""
+    """What shapes the layer: settings without a default, and others that differ from theirs, as in
+    "20, 5, stride=2".
+    """
     parts = []
     for field in dataclasses.fields(layer):
         value = getattr(layer, field.name)
-        if callable(value) and not isinstance(value, Layer):  # initializers, and functions, whose names say little
+        if callable(value) and not isinstance(
+            value, Layer
+        ):  # initializers, and functions, whose names say little
             continue
         if field.default is dataclasses.MISSING:
             parts.append(_short(value))
@@ -193,7 +262,9 @@ def _field(axes: Sequence[ReceptiveField]) -> str:
     if not axes:
         return ""
     same = len(set(axes)) == 1
-    sizes, jumps, starts = ([str(v) for v in (values[:1] if same else values)] for values in zip(*axes, strict=True))
+    sizes, jumps, starts = (
+        [str(v) for v in (values[:1] if same else values)] for values in zip(*axes, strict=True)
+    )
     jump = f"/{'x'.join(jumps)}" if set(jumps) != {"1"} else ""
     return f"{'x'.join(sizes)}{jump}@{','.join(starts)}"
 

@@ -1,4 +1,6 @@
-"""A network as the list of its operations: which array goes into which, in execution order. Shapes alone; nothing is computed."""
+"""A network as the list of its operations: which array goes into which, in execution order. Shapes
+alone; nothing is computed.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ from .measure import in_place
 
 
 class Value(Placeholder):
-    """What stands for an array: a number of its own, and the shape of one example. The input is number 0."""
+    """What stands for an array: a number of its own, and the shape of one example. The input is
+    number 0.
+    """
 
     def __init__(self, number: int, shape: Shape):
         super().__init__(shape)
@@ -32,7 +36,9 @@ class Loop(NamedTuple):
 
 
 class Operation(NamedTuple):
-    """One layer, or one meeting of branches, at `path`; in a loop, the outermost it is in, which lists what is inside once."""
+    """One layer, or one meeting of branches, at `path`; in a loop, the outermost it is in, which
+    lists what is inside once.
+    """
 
     path: str
     layer: Any  # a Layer, or a function of several arrays
@@ -49,7 +55,9 @@ class Operation(NamedTuple):
 
 
 def operations(net: Layer, in_shape: Shape, train: bool = True) -> tuple[Operation, ...]:
-    """What an apply does, in order; an Identity does nothing. Raises ShapeError with the path of the layer."""
+    """What an apply does, in order; an Identity does nothing. Raises ShapeError with the path of
+    the layer.
+    """
     trace = Trace(train=train)
     trace.follow("", net, Value(0, tuple(in_shape)))
     return tuple(trace.done)
@@ -73,10 +81,21 @@ class Trace(Following):
         return self._do(self.path, f, parts, self.joined(f, shapes, parts), in_place)
 
     def repeat(self, name, layer, x, times, *, shared=False, unroll=False) -> Value:
-        loop = self.loop or Loop(path_to(self.path, name), Repeat(layer, times, shared=shared, unroll=unroll), x)
-        return Following.repeat(replace(self, loop=loop, times=self.times * times), name, layer, x, times)
+        loop = self.loop or Loop(
+            path_to(self.path, name), Repeat(layer, times, shared=shared, unroll=unroll), x
+        )
+        return Following.repeat(
+            replace(self, loop=loop, times=self.times * times), name, layer, x, times
+        )
 
-    def _do(self, path: str, layer: Layer | Callable, inputs: tuple[Value, ...], shape: Shape, in_place: bool) -> Value:
+    def _do(
+        self,
+        path: str,
+        layer: Layer | Callable,
+        inputs: tuple[Value, ...],
+        shape: Shape,
+        in_place: bool,
+    ) -> Value:
         output = Value(len(self.done) + 1, shape)
         self.done.append(Operation(path, layer, inputs, output, in_place, self.loop, self.times))
         return output

@@ -1,4 +1,6 @@
-"""`tune`: for every convolution of a network, the methods measured that the plan chooses from, on this machine and at these shapes."""
+"""`tune`: for every convolution of a network, the methods measured that the plan chooses from, on
+this machine and at these shapes.
+"""
 
 from __future__ import annotations
 
@@ -37,20 +39,28 @@ def tune(
     watch: Callable[[int, int, str], Any] | None = None,
     measure: Callable[..., dict[str, Timing]] = measure,
 ) -> Tuning:
-    """The net with the fastest methods for this machine: the three operations of every Conv and ConvTranspose, equal ones once.
+    """The net with the fastest methods for this machine: the three operations of every Conv and
+    ConvTranspose, equal ones once.
 
-    Every method that serves an operation runs interleaved with the others for `pairs` rounds, or `limit` seconds, as a program of
-    its own under the options of `jconv.jit`. "auto" stays unless another takes less than 1/1.05 of its time, the 95% bootstrap
-    interval excludes 1, and both hold again when the two are measured again; that second ratio is the gain. What a method does
-    to the layers around it is not seen. Methods set before are replaced; layers other than convolutions are left.
-    `report` gets each measurement, `watch(i, of, title)` says what is being measured. `measure` is `timing.measure` or its like.
-    Raises ShapeError; InputError for a batch, pairs or dtype that cannot be.
+    Every method that serves an operation runs interleaved with the others for `pairs` rounds, or
+    `limit` seconds, as a program of its own under the options of `jconv.jit`. "auto" stays unless
+    another takes less than 1/1.05 of its time, the 95% bootstrap interval excludes 1, and both hold
+    again when the two are measured again; that second ratio is the gain. What a method does to the
+    layers around it is not seen. Methods set before are replaced; layers other than convolutions
+    are left. `report` gets each measurement, `watch(i, of, title)` says what is being measured.
+    `measure` is `timing.measure` or its like. Raises ShapeError; InputError for a batch, pairs or
+    dtype that cannot be.
     """
     check_counts(batch=batch, pairs=pairs)
     in_shape = example_shape(net, in_shape)
     if dtype not in DTYPES:
         raise InputError(unknown("dtype", dtype, DTYPES))
-    timed = partial(measure, rounds=pairs, limit=limit, **({} if jax.default_backend() == "cpu" else {"queued": True, "least": 20e-3}))
+    timed = partial(
+        measure,
+        rounds=pairs,
+        limit=limit,
+        **({} if jax.default_backend() == "cpu" else {"queued": True, "least": 20e-3}),
+    )
     todo, done = passes(net, in_shape, batch), []
     for i, one in enumerate(todo, 1):
         if watch:
@@ -62,7 +72,9 @@ def tune(
 
 
 def with_choices(net: Layer, measurements: Sequence[Measurement]) -> Layer:
-    """The net with the method of each convolution as measured: a word for each operation, or "auto" for all."""
+    """The net with the method of each convolution as measured: a word for each operation, or "auto"
+    for all.
+    """
     words = {(path, m.operation): m.chosen for m in measurements for path in m.paths}
 
     def chosen(path: str, layer: Layer) -> Layer:
@@ -76,7 +88,12 @@ def with_choices(net: Layer, measurements: Sequence[Measurement]) -> Layer:
 
 def _measurement(one: Pass, dtype: str, timed: Callable[..., dict[str, Timing]]) -> Measurement:
     runs, skipped = programs(one, dtype)
-    times = timed(runs, failed=lambda word, error: skipped.update({word: (str(error).splitlines() or [type(error).__name__])[0]}))
+    times = timed(
+        runs,
+        failed=lambda word, error: skipped.update(
+            {word: (str(error).splitlines() or [type(error).__name__])[0]}
+        ),
+    )
     chosen, gain = _choice(times, lambda two: timed({word: runs[word] for word in two}, seed=1))
     return Measurement(
         one.paths,
@@ -93,8 +110,12 @@ def _measurement(one: Pass, dtype: str, timed: Callable[..., dict[str, Timing]])
     )
 
 
-def _choice(times: Mapping[str, Timing], again: Callable[[Sequence[str]], Mapping[str, Timing]]) -> tuple[str, Ratio | None]:
-    """The method to run, and how many times as long "auto" takes: by a measurement of its own, as the first one picked the winner."""
+def _choice(
+    times: Mapping[str, Timing], again: Callable[[Sequence[str]], Mapping[str, Timing]]
+) -> tuple[str, Ratio | None]:
+    """The method to run, and how many times as long "auto" takes: by a measurement of its own, as
+    the first one picked the winner.
+    """
     best = min(times, key=lambda word: times[word].median, default="auto")
     if best == "auto" or "auto" not in times:
         return best, None

@@ -1,9 +1,26 @@
-"""Pure functions of arrays, channels last, each with an im2col twin: `method="im2col"` is the reference."""
+"""Pure functions of arrays, channels last, each with an im2col twin: `method="im2col"` is the
+reference.
+"""
 
 from .convolution import conv, conv_transpose, dense, local_conv
 from .max_pooling import max_pool, route, select, switch_index, switches
 from .methods import METHODS, OPERATIONS
-from .normalization import batch_norm, contrast_norm, group_norm, local_response_norm, local_response_norm_within, moments, standardize
-from .pooling import adaptive_avg_pool, adaptive_max_pool, avg_pool, global_avg_pool, global_max_pool, lp_pool
+from .normalization import (
+    batch_norm,
+    contrast_norm,
+    group_norm,
+    local_response_norm,
+    local_response_norm_within,
+    moments,
+    standardize,
+)
+from .pooling import (
+    adaptive_avg_pool,
+    adaptive_max_pool,
+    avg_pool,
+    global_avg_pool,
+    global_max_pool,
+    lp_pool,
+)
 from .reference import col2im, im2col
 from .resizing import pixel_shuffle, resize

@@ -2,13 +2,16 @@
 
     forward(x, k) -> y        input_gradient(y, k) -> x        kernel_gradient(x, y) -> k
 
-Each is linear in each argument, and the transpose of any one of them is one of the other two, so backprop, forward mode, second
-order, per-example gradients, scan and checkpoint all follow from `ad.defbilinear` and one rule for batching, and each is free to
-run by a method of its own: `method` holds a word for each, chosen when the program is lowered where it is "auto" (plan.py) or names a
-method that the precision excludes. `precision` is resolved when an operation is bound (precision.py); its gradients have the same.
+Each is linear in each argument, and the transpose of any one of them is one of the other two, so
+backprop, forward mode, second order, per-example gradients, scan and checkpoint all follow from
+`ad.defbilinear` and one rule for batching, and each is free to run by a method of its own: `method`
+holds a word for each, chosen when the program is lowered where it is "auto" (plan.py) or names a
+method that the precision excludes. `precision` is resolved when an operation is bound
+(precision.py); its gradients have the same.
 
-Arrays: x (N, *S, C), y (N, *S', K), k (*F, C/groups, K). They go through jit, vmap, scan, checkpoint, export and donation, and over
-meshes of every kind: automatic, explicit (in what a result's type says below), and manual, inside `jax.shard_map`.
+Arrays: x (N, *S, C), y (N, *S', K), k (*F, C/groups, K). They go through jit, vmap, scan,
+checkpoint, export and donation, and over meshes of every kind: automatic, explicit (in what a
+result's type says below), and manual, inside `jax.shard_map`.
 """
 
 from __future__ import annotations
@@ -25,11 +28,13 @@ from .precision import is_highest
 from .primitive import Result, bind, define
 from .sharding import Axes, rearranged, spread, spread_like
 
-# Batching: a batch of any operand folds into an axis the operation already has. ----------------------------------------------------
+# Batching: a batch of any operand folds into an axis the operation already has.
+# ----------------------------------------------------
 #
-# With their channels split, the arrays are x (N, *S, g, c), y (N, *S', g, o) and k (*F, c, g, o), and each of the axes N, c, o and g
-# is missing from exactly one of them or from none. So an extra batch axis B, when one array does not have it, joins the axis
-# that this array does not have either, and when all three have it, joins g: a convolution of B times as many groups.
+# With their channels split, the arrays are x (N, *S, g, c), y (N, *S', g, o) and k (*F, c, g, o),
+# and each of the axes N, c, o and g is missing from exactly one of them or from none. So an extra
+# batch axis B, when one array does not have it, joins the axis that this array does not have
+# either, and when all three have it, joins g: a convolution of B times as many groups.
 
 _AXES = {"x": "N*gc", "y": "N*go", "k": "*cgo"}
 _MISSING_FROM = {"k": "N", "y": "c", "x": "o", None: "g"}
@@ -55,8 +60,12 @@ def _fold(kind: str, a: jax.Array, axis: str, geometry: Geometry) -> jax.Array:
     return rearranged(merged, a, each)
 
 
-def _unfold(kind: str, a: jax.Array, axis: str, geometry: Geometry, size: int, over: Axes) -> jax.Array:
-    """The reverse, for a result: geometry is that before folding, and B is spread over mesh axes `over`."""
+def _unfold(
+    kind: str, a: jax.Array, axis: str, geometry: Geometry, size: int, over: Axes
+) -> jax.Array:
+    """The reverse, for a result: geometry is that before folding, and B is spread over mesh axes
+    `over`.
+    """
     groups = geometry.groups * size if axis == "g" else geometry.groups
     at = _position(kind, axis, geometry.window.rank)
 
@@ -69,7 +78,9 @@ def _unfold(kind: str, a: jax.Array, axis: str, geometry: Geometry, size: int, o
 
 
 def _split(a: jax.Array, groups: int) -> jax.Array:
-    """The last axis by groups. No -1 here or there: it would divide by the zero of an empty batch."""
+    """The last axis by groups. No -1 here or there: it would divide by the zero of an empty
+    batch.
+    """
     return a.reshape(*a.shape[:-1], groups, a.shape[-1] // groups)
 
 
@@ -79,16 +90,28 @@ def _join(a: jax.Array) -> jax.Array:
 
 def _batching_rule(primitive: Primitive, kinds: str, result: str):
     def rule(operands, axes, *, geometry: Geometry, precision, method):
-        size = next(a.shape[axis] for a, axis in zip(operands, axes, strict=True) if axis is not None)
+        size = next(
+            a.shape[axis] for a, axis in zip(operands, axes, strict=True) if axis is not None
+        )
         without = next((kind for kind, axis in zip(kinds, axes, strict=True) if axis is None), None)
         into = _MISSING_FROM[without]
-        over = next((spread(a)[axis] for a, axis in zip(operands, axes, strict=True) if axis is not None and spread(a)[axis]), ())
+        over = next(
+            (
+                spread(a)[axis]
+                for a, axis in zip(operands, axes, strict=True)
+                if axis is not None and spread(a)[axis]
+            ),
+            (),
+        )
         folded = [
             a if axis is None else _fold(kind, jnp.moveaxis(a, axis, 0), into, geometry)
             for kind, a, axis in zip(kinds, operands, axes, strict=True)
         ]
         if into == "g":  # another convolution, which the method may not serve
-            grouped, method = geometry._replace(groups=geometry.groups * size), ("auto",) * len(OPERATIONS)
+            grouped, method = (
+                geometry._replace(groups=geometry.groups * size),
+                ("auto",) * len(OPERATIONS),
+            )
         else:
             grouped = geometry
         y = bind(primitive, *folded, geometry=grouped, precision=precision, method=method)
@@ -102,29 +125,52 @@ def _primitive(operation: str, shape, kinds: str, result: str) -> Primitive:
         word = method[OPERATIONS.index(operation)]
         highest = is_highest(precision)
         integers = not jnp.issubdtype(a.dtype, jnp.inexact)
-        if word == "auto" or (highest and not METHODS[word].local) or (integers and not METHODS[word].exact):
-            shapes = {kinds[0]: a.shape, kinds[1]: b.shape, result: shape(a.shape, b.shape, geometry)}
-            word = plan.choose(plan.Job(operation, shapes["x"], shapes["k"], geometry, devices, integers, highest), platform)
+        if (
+            word == "auto"
+            or (highest and not METHODS[word].local)
+            or (integers and not METHODS[word].exact)
+        ):
+            shapes = {
+                kinds[0]: a.shape,
+                kinds[1]: b.shape,
+                result: shape(a.shape, b.shape, geometry),
+            }
+            word = plan.choose(
+                plan.Job(operation, shapes["x"], shapes["k"], geometry, devices, integers, highest),
+                platform,
+            )
         runs = plan.placed(operation, word, getattr(METHODS[word], operation), platform, devices)
         return runs(a, b, geometry=geometry, precision=precision)
 
     def results(a, b, *, geometry: Geometry, precision, method):
         if a.dtype != b.dtype:
-            raise TypeError(f"convolution of {a.dtype} with {b.dtype}: cast one to the other's dtype")
-        yield Result(shape(a.shape, b.shape, geometry), a.dtype, _spread_result(kinds, result, a, b, geometry))
+            raise TypeError(
+                f"convolution of {a.dtype} with {b.dtype}: cast one to the other's dtype"
+            )
+        yield Result(
+            shape(a.shape, b.shape, geometry),
+            a.dtype,
+            _spread_result(kinds, result, a, b, geometry),
+        )
 
     primitive = define(operation, run, results, ("geometry", "precision", "method"), plan.PLATFORMS)
     batching.primitive_batchers[primitive] = _batching_rule(primitive, kinds, result)
     return primitive
 
 
-# Sharding: which axes of a result are spread over devices, where meshes are explicit. ---------------------------------------------
+# Sharding: which axes of a result are spread over devices, where meshes are explicit.
+# ---------------------------------------------
 #
-# An axis of the result is one of an operand, and is spread as that: images as in the image, channels as in the kernel. Positions never
-# are, and over what is summed (channels forward, images in the kernel's gradient) the compiler sums. With groups the kernel does not
-# have x's channels, but a group's outputs are spread as its inputs.
+# An axis of the result is one of an operand, and is spread as that: images as in the image,
+# channels as in the kernel. Positions never are, and over what is summed (channels forward, images
+# in the kernel's gradient) the compiler sums. With groups the kernel does not have x's channels,
+# but a group's outputs are spread as its inputs.
 
-_NAMED = {"x": ("N", "C"), "y": ("N", "K"), "k": ("C", "K")}  # the first and the last axis; of k the last two
+_NAMED = {
+    "x": ("N", "C"),
+    "y": ("N", "K"),
+    "k": ("C", "K"),
+}  # the first and the last axis; of k the last two
 _NAMED_IN_GROUPS = {"x": ("N", "K"), "y": ("N", "K"), "k": ("one group's", "K")}
 
 
@@ -139,13 +185,21 @@ def _spread_result(kinds: str, result: str, a, b, geometry: Geometry) -> list[Ax
             found[name] = found.get(name) or over
     first, last = (found.get(name, ()) for name in named[result])
     positions = [()] * geometry.window.rank
-    return [*positions, tuple(n for n in first if n not in last), last] if result == "k" else [first, *positions, last]
+    return (
+        [*positions, tuple(n for n in first if n not in last), last]
+        if result == "k"
+        else [first, *positions, last]
+    )
 
 
 forward_p = _primitive("forward", y_shape, "xk", "y")
 input_gradient_p = _primitive("input_gradient", x_shape, "yk", "x")
 kernel_gradient_p = _primitive("kernel_gradient", k_shape, "xy", "k")
-PRIMITIVES = {"forward": forward_p, "input_gradient": input_gradient_p, "kernel_gradient": kernel_gradient_p}
+PRIMITIVES = {
+    "forward": forward_p,
+    "input_gradient": input_gradient_p,
+    "kernel_gradient": kernel_gradient_p,
+}
 
 
 def _transpose(primitive: Primitive, first, second, primal, settings):

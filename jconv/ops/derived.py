@@ -1,8 +1,10 @@
-"""Convolution's gradients as lax derives them of its forward: method "derived". Shapes as in direct.py.
+"""Convolution's gradients as lax derives them of its forward: method "derived". Shapes as in
+direct.py.
 
-They are convolutions with permuted dimension numbers, and with `batch_group_count` for grouped kernels: the forms that XLA's compilers
-for GPU and TPU know. Of the canonical ones in direct.py cuDNN gets a strided input gradient as a convolution of an image that is mostly
-zeros, and a grouped kernel gradient as one whose window is the image.
+They are convolutions with permuted dimension numbers, and with `batch_group_count` for grouped
+kernels: the forms that XLA's compilers for GPU and TPU know. Of the canonical ones in direct.py
+cuDNN gets a strided input gradient as a convolution of an image that is mostly zeros, and a grouped
+kernel gradient as one whose window is the image.
 """
 
 from __future__ import annotations

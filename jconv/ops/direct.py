@@ -1,11 +1,13 @@
-"""Convolution's three bilinear operations as lax runs them: one `lax.conv_general_dilated` each, canonical NHWC/HWIO in every position.
+"""Convolution's three bilinear operations as lax runs them: one `lax.conv_general_dilated` each,
+canonical NHWC/HWIO in every position.
 
     forward(x, k) -> y        input_gradient(y, k) -> x        kernel_gradient(x, y) -> k
 
-Arrays: x (N, *S, C), y (N, *S', K), k (*F, C/groups, K). They are the method "direct", the one that serves every shape, and give
-the numbers that lax's own gradients give. Those carry permuted dimension numbers, which XLA's CPU compiler handles badly inside
-loops, and pad by negative amounts where a window lies in the padding alone, where XLA's CPU convolution of jaxlib 0.10 reads
-outside its input (openxla/xla#48713).
+Arrays: x (N, *S, C), y (N, *S', K), k (*F, C/groups, K). They are the method "direct", the one that
+serves every shape, and give the numbers that lax's own gradients give. Those carry permuted
+dimension numbers, which XLA's CPU compiler handles badly inside loops, and pad by negative amounts
+where a window lies in the padding alone, where XLA's CPU convolution of jaxlib 0.10 reads outside
+its input (openxla/xla#48713).
 """
 
 from __future__ import annotations
@@ -53,7 +55,9 @@ def input_gradient(y, k, *, geometry: Geometry, precision):
     """Convolution of y, spread by the stride, with the flipped kernel."""
     w, g = geometry
     axes = zip(w.in_sizes, w.out_sizes, w.stride, w.extent, w.pads, strict=True)
-    pads = [(extent - 1 - lo, size + lo - ((out - 1) * s + 1)) for size, out, s, extent, (lo, _) in axes]
+    pads = [
+        (extent - 1 - lo, size + lo - ((out - 1) * s + 1)) for size, out, s, extent, (lo, _) in axes
+    ]
     y, pads = _without_negative(y, pads, w.stride)
     if 0 in y.shape[1:-1]:  # along some axis every window lies in the padding
         return jnp.zeros(x_shape(y.shape, k.shape, geometry), y.dtype)
@@ -85,7 +89,9 @@ def _without_negative(y, pads, spread: Shape):
 
 
 def kernel_gradient(x, y, *, geometry: Geometry, precision):
-    """Convolution of x with y, spread by the stride, where channels play the batch and the batch the channels."""
+    """Convolution of x with y, spread by the stride, where channels play the batch and the batch
+    the channels.
+    """
     w, g = geometry
     axes = zip(w.in_sizes, w.out_sizes, w.stride, w.extent, w.pads, strict=True)
     pads = [(lo, (out - 1) * s + extent - size - lo) for size, out, s, extent, (lo, _) in axes]

@@ -1,4 +1,6 @@
-"""A convolution taken apart into its first axis and the others, which are then another convolution over more images."""
+"""A convolution taken apart into its first axis and the others, which are then another convolution
+over more images.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +23,14 @@ def one_by_one(rows: int, w: Window) -> Window:
 
 
 def mirrored(w: Window) -> Window:
-    """The window along one axis, of stride 1, under which y sees x as x sees y, its positions in reverse order."""
+    """The window along one axis, of stride 1, under which y sees x as x sees y, its positions in
+    reverse order.
+    """
     lo = w.extent[0] - 1 - w.pads[0][0]
     hi = w.in_sizes[0] + w.extent[0] - 1 - w.out_sizes[0] - lo
-    return w._replace(in_sizes=w.out_sizes, out_sizes=w.in_sizes, padding=((lo, hi),), overhang=(0,))
+    return w._replace(
+        in_sizes=w.out_sizes, out_sizes=w.in_sizes, padding=((lo, hi),), overhang=(0,)
+    )
 
 
 def images(a):

@@ -1,8 +1,9 @@
 """Three-dimensional convolution as a two-dimensional one: method "fold". Shapes as in direct.py.
 
-XLA's CPU compiler has fast code for two spatial axes only, so the window's positions along the first axis become channels: x
-(N, D, H, W, C) is laid out as N*D' images (H, W, F*C) for a kernel (F, F, F*C, K). Where the stride along that axis is 1, forward
-and kernel gradient fold y the same way instead, as N*D images (H, W, F*K), which is a little faster. Cost: x or y is stored F times.
+XLA's CPU compiler has fast code for two spatial axes only, so the window's positions along the
+first axis become channels: x (N, D, H, W, C) is laid out as N*D' images (H, W, F*C) for a kernel
+(F, F, F*C, K). Where the stride along that axis is 1, forward and kernel gradient fold y the same
+way instead, as N*D images (H, W, F*K), which is a little faster. Cost: x or y is stored F times.
 """
 
 from __future__ import annotations
@@ -19,13 +20,19 @@ from .window import views
 
 def serves(k: Shape, geometry: Geometry) -> str:
     """Why it cannot, or ""."""
-    return "" if geometry.window.rank == 3 and geometry.groups == 1 else "three spatial axes and one group"
+    return (
+        ""
+        if geometry.window.rank == 3 and geometry.groups == 1
+        else "three spatial axes and one group"
+    )
 
 
 def forward(x, k, *, geometry: Geometry, precision):
     first, rest = first_and_rest(geometry)
     if first.stride == (1,):
-        seen = direct.forward(images(x), _fold_features(k), geometry=rest, precision=precision)  # (N*D, H', W', F*K)
+        seen = direct.forward(
+            images(x), _fold_features(k), geometry=rest, precision=precision
+        )  # (N*D, H', W', F*K)
         return _unfold(seen, y_shape(x.shape, k.shape, geometry), mirrored(first))
     y = direct.forward(_fold(x, first), _fold_channels(k), geometry=rest, precision=precision)
     return y.reshape(x.shape[0], *geometry.window.out_sizes, k.shape[-1])
@@ -33,7 +40,9 @@ def forward(x, k, *, geometry: Geometry, precision):
 
 def input_gradient(y, k, *, geometry: Geometry, precision):
     first, rest = first_and_rest(geometry)
-    seen = direct.input_gradient(images(y), _fold_channels(k), geometry=rest, precision=precision)  # (N*D', H, W, F*C)
+    seen = direct.input_gradient(
+        images(y), _fold_channels(k), geometry=rest, precision=precision
+    )  # (N*D', H, W, F*C)
     return _unfold(seen, x_shape(y.shape, k.shape, geometry), first)
 
 
@@ -41,9 +50,13 @@ def kernel_gradient(x, y, *, geometry: Geometry, precision):
     first, rest = first_and_rest(geometry)
     f, c, features = first.size[0], x.shape[-1], y.shape[-1]
     if first.stride == (1,):
-        k = direct.kernel_gradient(images(x), _fold(y, mirrored(first)), geometry=rest, precision=precision)  # (F, F, C, F*K)
+        k = direct.kernel_gradient(
+            images(x), _fold(y, mirrored(first)), geometry=rest, precision=precision
+        )  # (F, F, C, F*K)
         return jnp.moveaxis(k.reshape(*k.shape[:2], c, f, features), 3, 0)[::-1]
-    k = direct.kernel_gradient(_fold(x, first), images(y), geometry=rest, precision=precision)  # (F, F, F*C, K)
+    k = direct.kernel_gradient(
+        _fold(x, first), images(y), geometry=rest, precision=precision
+    )  # (F, F, F*C, K)
     return jnp.moveaxis(k.reshape(*k.shape[:2], f, c, features), 2, 0)
 
 
@@ -56,7 +69,9 @@ def _fold(a, first: Window):
 
 def _unfold(folded, shape: Shape, first: Window):
     """The transpose of _fold."""
-    return jax.linear_transpose(lambda a: _fold(a, first), jax.ShapeDtypeStruct(shape, folded.dtype))(folded)[0]
+    return jax.linear_transpose(
+        lambda a: _fold(a, first), jax.ShapeDtypeStruct(shape, folded.dtype)
+    )(folded)[0]
 
 
 def _fold_channels(k):
@@ -66,6 +81,8 @@ def _fold_channels(k):
 
 
 def _fold_features(k):
-    """(F, F, F, C, K) -> (F, F, C, F*K), the first axis of the window reversed, before the features."""
+    """(F, F, F, C, K) -> (F, F, C, F*K), the first axis of the window reversed, before the
+    features.
+    """
     k = jnp.moveaxis(k[::-1], 0, 3)
     return k.reshape(*k.shape[:3], k.shape[3] * k.shape[4])

@@ -1,8 +1,10 @@
-"""Grouped convolution as convolutions of one group: methods "split" and "loop". Shapes as in direct.py.
+"""Grouped convolution as convolutions of one group: methods "split" and "loop". Shapes as in
+direct.py.
 
-XLA's CPU compiler runs a grouped convolution far below the speed of its groups. "split" writes them out one after another, groups
-of few channels joined to blocks of at least WIDE (a block's kernel is then zero between its groups), but for the highest precision.
-"loop" goes through any number of groups with one program for all: per-example gradients are convolutions of as many groups as there
+XLA's CPU compiler runs a grouped convolution far below the speed of its groups. "split" writes them
+out one after another, groups of few channels joined to blocks of at least WIDE (a block's kernel is
+then zero between its groups), but for the highest precision. "loop" goes through any number of
+groups with one program for all: per-example gradients are convolutions of as many groups as there
 are examples.
 """
 
@@ -32,11 +34,15 @@ def serves(k: Shape, geometry: Geometry) -> str:
 
 
 def joined(k: Shape, groups: int, highest: bool = False) -> int:
-    """How many neighbouring groups make one block: at the highest precision one, as a NaN times another group's zeros would be NaN."""
+    """How many neighbouring groups make one block: at the highest precision one, as a NaN times
+    another group's zeros would be NaN.
+    """
     if highest:
         return 1
     narrow = min(k[-2], k[-1] // groups)
-    return next(m for m in range(1, groups + 1) if groups % m == 0 and (m * narrow >= WIDE or m == groups))
+    return next(
+        m for m in range(1, groups + 1) if groups % m == 0 and (m * narrow >= WIDE or m == groups)
+    )
 
 
 def split_forward(x, k, *, geometry: Geometry, precision):
@@ -61,7 +67,9 @@ def split_kernel_gradient(x, y, *, geometry: Geometry, precision):
 def _each_block(run, a, k, geometry: Geometry, precision):
     m = joined(k.shape, geometry.groups, is_highest(precision))
     blocks = geometry.groups // m
-    pairs = zip(_blocks(a, blocks), _blocks(_join_kernel(k, geometry.groups, m), blocks), strict=True)
+    pairs = zip(
+        _blocks(a, blocks), _blocks(_join_kernel(k, geometry.groups, m), blocks), strict=True
+    )
     return jnp.concatenate([run(*pair) for pair in pairs], axis=-1)
 
 
@@ -85,7 +93,11 @@ def _one_group(geometry: Geometry, operation: str, precision):
     def run(a, b):
         channels = (a.shape[-1], b.shape[-1]) if operation == "kernel_gradient" else b.shape[-2:]
         inexact = jnp.issubdtype(a.dtype, jnp.inexact) and not is_highest(precision)
-        fewer = inexact and not winograd.serves(channels, one) and winograd.pays(operation, a.shape[0], channels, one.window)
+        fewer = (
+            inexact
+            and not winograd.serves(channels, one)
+            and winograd.pays(operation, a.shape[0], channels, one.window)
+        )
         module = winograd if fewer else folded if one.window.rank == 3 else direct
         return getattr(module, operation)(a, b, geometry=one, precision=precision)
 
@@ -103,17 +115,21 @@ def loop_input_gradient(y, k, *, geometry: Geometry, precision):
 def loop_kernel_gradient(x, y, *, geometry: Geometry, precision):
     """Some groups at a time: im2col's columns, and one batched matrix product.
 
-    With one image a group, as in per-example gradients, arrays come from what has their examples first and go back there: they are
-    regrouped in the open, where XLA drops both ways.
+    With one image a group, as in per-example gradients, arrays come from what has their examples
+    first and go back there: they are regrouped in the open, where XLA drops both ways.
     """
     g, settings = geometry.groups, ("geometry", "precision")
     one_image = x.shape[0] == 1
     gradients = apart(_gradients_of_groups, settings) if one_image else _gradients_of_groups
 
     def run(x, y, geometry, precision):
-        return _from_groups(gradients(_by_group(x, g), _by_group(y, g), geometry=geometry, precision=precision))
+        return _from_groups(
+            gradients(_by_group(x, g), _by_group(y, g), geometry=geometry, precision=precision)
+        )
 
-    return (run if one_image else apart(run, settings))(x, y, geometry=geometry, precision=precision)
+    return (run if one_image else apart(run, settings))(
+        x, y, geometry=geometry, precision=precision
+    )
 
 
 def _gradients_of_groups(x, y, *, geometry: Geometry, precision):
@@ -121,22 +137,33 @@ def _gradients_of_groups(x, y, *, geometry: Geometry, precision):
     w = geometry.window
     g, n, c, o = *x.shape[:2], x.shape[-1], y.shape[-1]
     positions, taps = volume(w.out_sizes), volume(w.size)
-    fits = lambda groups: isinstance(n, int) and groups * n * positions * taps * c * x.dtype.itemsize <= COLUMNS
+    fits = lambda groups: (
+        isinstance(n, int) and groups * n * positions * taps * c * x.dtype.itemsize <= COLUMNS
+    )
     some = max(d for d in range(1, g + 1) if g % d == 0 and (d == 1 or fits(d)))
 
     in_rows = rows_by_axis if c == 1 else rows  # faster to compile, but copied twice
 
     def gradients(pair):
         a, b = pair  # (some, N, *S, c), (some, N, *S', o)
-        columns = jax.vmap(lambda image: in_rows(image, w))(a)  # some and N apart: N may be spread over devices
-        columns, b = columns.reshape(some, n * positions, taps * c), b.reshape(some, n * positions, o)
+        columns = jax.vmap(lambda image: in_rows(image, w))(
+            a
+        )  # some and N apart: N may be spread over devices
+        columns, b = (
+            columns.reshape(some, n * positions, taps * c),
+            b.reshape(some, n * positions, o),
+        )
         return summed(partial(jnp.einsum, "gpf,gpo->gfo"), columns, b, precision)
 
-    return lax.map(gradients, tuple(a.reshape(g // some, some, *a.shape[1:]) for a in (x, y))).reshape(g, *w.size, c, o)
+    return lax.map(
+        gradients, tuple(a.reshape(g // some, some, *a.shape[1:]) for a in (x, y))
+    ).reshape(g, *w.size, c, o)
 
 
 def _loop(run, a, k, groups: int):
-    return _from_groups(lax.map(lambda pair: run(*pair), (_by_group(a, groups), _by_group(k, groups))))
+    return _from_groups(
+        lax.map(lambda pair: run(*pair), (_by_group(a, groups), _by_group(k, groups)))
+    )
 
 
 def _by_group(a, groups: int):

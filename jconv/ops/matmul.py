@@ -1,7 +1,9 @@
-"""Convolution by a window of one position, as the matrix product it is: method "matmul". Shapes as in direct.py.
+"""Convolution by a window of one position, as the matrix product it is: method "matmul". Shapes as
+in direct.py.
 
-The kernel gradient is x^T y over all positions of the batch. XLA's CPU compiler runs a product whose left side is transposed at half
-the speed of a convolution whose image is that transposed matrix, so it is written as the latter.
+The kernel gradient is x^T y over all positions of the batch. XLA's CPU compiler runs a product
+whose left side is transposed at half the speed of a convolution whose image is that transposed
+matrix, so it is written as the latter.
 """
 
 from __future__ import annotations
@@ -21,7 +23,11 @@ from .window import views
 def serves(k: Shape, geometry: Geometry) -> str:
     """Why it cannot, or ""."""
     w = geometry.window
-    return "" if w.rank and volume(w.size) == 1 and geometry.groups == 1 else "a window of one position and one group"
+    return (
+        ""
+        if w.rank and volume(w.size) == 1 and geometry.groups == 1
+        else "a window of one position and one group"
+    )
 
 
 def forward(x, k, *, geometry: Geometry, precision):

@@ -1,4 +1,6 @@
-"""The methods of convolution by name: for each of the three bilinear operations a function of arrays, and which shapes it serves."""
+"""The methods of convolution by name: for each of the three bilinear operations a function of
+arrays, and which shapes it serves.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,20 @@ from typing import NamedTuple
 
 from ..errors import ShapeError, unknown
 from ..geometry import Shape
-from . import columns, depthwise, derived, direct, folded, fourier, grouped, matmul, phases, product, reference, winograd
+from . import (
+    columns,
+    depthwise,
+    derived,
+    direct,
+    folded,
+    fourier,
+    grouped,
+    matmul,
+    phases,
+    product,
+    reference,
+    winograd,
+)
 from .direct import Geometry
 
 OPERATIONS = ("forward", "input_gradient", "kernel_gradient")
@@ -15,10 +30,12 @@ Choice = str | tuple[str, ...]
 
 
 class Method(NamedTuple):
-    """run(a, b, *, geometry, precision) for each operation; `serves(k_shape, geometry)` says what it needs, "" where it has that.
+    """run(a, b, *, geometry, precision) for each operation; `serves(k_shape, geometry)` says what
+    it needs, "" where it has that.
 
-    Of a `local` method every output is a sum over its own window. One that is not never runs at the highest precision (precision.py).
-    An `exact` one multiplies and adds integers as such; others go by floating-point numbers, which round large ones.
+    Of a `local` method every output is a sum over its own window. One that is not never runs at the
+    highest precision (precision.py). An `exact` one multiplies and adds integers as such; others go
+    by floating-point numbers, which round large ones.
     """
 
     forward: Callable
@@ -29,8 +46,14 @@ class Method(NamedTuple):
     exact: bool = False
 
 
-def _of(module, prefix: str = "", serves: Callable[[Shape, Geometry], str] | None = None, **kind: bool) -> Method:
-    return Method(*(getattr(module, prefix + operation) for operation in OPERATIONS), serves=serves or module.serves, **kind)
+def _of(
+    module, prefix: str = "", serves: Callable[[Shape, Geometry], str] | None = None, **kind: bool
+) -> Method:
+    return Method(
+        *(getattr(module, prefix + operation) for operation in OPERATIONS),
+        serves=serves or module.serves,
+        **kind,
+    )
 
 
 METHODS = {
@@ -49,7 +72,11 @@ METHODS = {
     "fft": _of(fourier, local=False),
     "product": _of(product, exact=True),
 }
-WHOLE = ("auto", "lax", "im2col")  # words for a layer as a whole; "lax" is plain lax without primitives of ours
+WHOLE = (
+    "auto",
+    "lax",
+    "im2col",
+)  # words for a layer as a whole; "lax" is plain lax without primitives of ours
 EACH = ("auto", *METHODS)  # words for one operation
 
 
@@ -62,10 +89,15 @@ def check_method(method: Choice, where: str = "") -> None:
     """Raises ValueError for a setting that is neither a word nor one word for each operation."""
     if isinstance(method, str):
         if method not in WHOLE + EACH:
-            raise ValueError(f"{where}{unknown('method', method, tuple(dict.fromkeys(WHOLE + EACH)))}")
+            raise ValueError(
+                f"{where}{unknown('method', method, tuple(dict.fromkeys(WHOLE + EACH)))}"
+            )
         return
     if len(method) != len(OPERATIONS):
-        raise ValueError(f"{where}method {method!r} has {len(method)} entries; give one word, or one for each of {', '.join(OPERATIONS)}")
+        raise ValueError(
+            f"{where}method {method!r} has {len(method)} entries; give one word, or one for each "
+            f"of {', '.join(OPERATIONS)}"
+        )
     for word in method:
         if word not in EACH:
             raise ValueError(f"{where}{unknown('method', word, EACH)}")
@@ -85,8 +117,10 @@ def check_serves(method: Choice, k: Shape, geometry: Geometry) -> None:
             can = ", ".join(repr(name) for name in serving(k, geometry))
             w = geometry.window
             raise ShapeError(
-                f"method {word!r} needs {needs}, but this is a convolution of {w.in_sizes} by {w.size} windows over "
-                f'{k[-2] * geometry.groups} channels in {geometry.groups} groups; use "auto", or one of {can}'
+                f"method {word!r} needs {needs}, but this is a convolution of {w.in_sizes} by "
+                f"{w.size} windows over "
+                f'{k[-2] * geometry.groups} channels in {geometry.groups} groups; use "auto", or '
+                f"one of {can}"
             )
 
 

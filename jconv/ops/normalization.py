@@ -1,4 +1,5 @@
-"""Normalisation: batch, group and layer norm, and the response norms of AlexNet's time with the conventions that differ.
+"""Normalisation: batch, group and layer norm, and the response norms of AlexNet's time with the
+conventions that differ.
 
 All compute in float32 at least and return x's dtype.
 """
@@ -28,8 +29,12 @@ def standardize(x: jax.Array, mean: jax.Array, var: jax.Array, eps: float) -> ja
     return (wide(x) - mean) * lax.rsqrt(var + jnp.asarray(eps, var.dtype))
 
 
-def moments(x: jax.Array, axes: Sequence[int], keepdims: bool = False) -> tuple[jax.Array, jax.Array]:
-    """Mean and biased variance over the axes, the variance in a second pass: E[x^2] - E[x]^2 cancels."""
+def moments(
+    x: jax.Array, axes: Sequence[int], keepdims: bool = False
+) -> tuple[jax.Array, jax.Array]:
+    """Mean and biased variance over the axes, the variance in a second pass: E[x^2] - E[x]^2
+    cancels.
+    """
     check_numbers(x, "moments")
     x = wide(x)
     mean = jnp.mean(x, axis=axes, keepdims=True)
@@ -38,16 +43,21 @@ def moments(x: jax.Array, axes: Sequence[int], keepdims: bool = False) -> tuple[
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(3,))
-def batch_norm(x: jax.Array, scale: jax.Array, bias: jax.Array, eps: float) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """y = scale * (x - mean) / sqrt(var + eps) + bias over the batch and all positions, each channel apart; y, mean and var.
+def batch_norm(
+    x: jax.Array, scale: jax.Array, bias: jax.Array, eps: float
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """y = scale * (x - mean) / sqrt(var + eps) + bias over the batch and all positions, each
+    channel apart; y, mean and var.
 
-    var is biased, computed on a CPU in a second pass and elsewhere in one about a value near the mean: E[x^2] - E[x]^2 cancels.
-    The derivative keeps x - mean alone and sums twice over it,
+    var is biased, computed on a CPU in a second pass and elsewhere in one about a value near the
+    mean: E[x^2] - E[x]^2 cancels. The derivative keeps x - mean alone and sums twice over it,
 
-        dy = gain * (dx - mean(dx)) + (x - mean) * (dscale - gain * mean((x - mean) * dx) / s) / s + dbias,   s = sqrt(var + eps),
+        dy = gain * (dx - mean(dx)) + dbias
+             + (x - mean) * (dscale - gain * mean((x - mean) * dx) / s) / s,   s = sqrt(var + eps),
 
     with gain = scale / s, where plain autodiff keeps three arrays of x's size and sums four times.
-    Shapes: x (N, *S, C) in float32 at least, scale and bias (C,) of its dtype -> (N, *S, C), (C,), (C,).
+    Shapes: x (N, *S, C) in float32 at least, scale and bias (C,) of its dtype -> (N, *S, C), (C,),
+    (C,).
     Source: Ioffe and Szegedy 2015.
     """
     return _batch_norm(x, scale, bias, eps)[0]
@@ -79,9 +89,11 @@ def _in_two_passes(x):
 
 
 def _in_one_pass(x):
-    """By E[(x - near)^2] - E[x - near]^2, which cancels little: `near` is the mean over every example's first position.
+    """By E[(x - near)^2] - E[x - near]^2, which cancels little: `near` is the mean over every
+    example's first position.
 
-    What bounds a GPU is how often x is read. On two cores the gradient takes 1.0 to 1.2 times as long this way.
+    What bounds a GPU is how often x is read. On two cores the gradient takes 1.0 to 1.2 times as
+    long this way.
     """
     axes = tuple(range(x.ndim - 1))
     near = jnp.mean(x[(slice(None), *(0,) * (x.ndim - 2))], 0)
@@ -97,12 +109,16 @@ def _along(a, x):
 
 
 def group_norm(x: jax.Array, groups: int, eps: float) -> jax.Array:
-    """Standardise each example's groups of consecutive channels over space and the group. (N, *S, C) -> the same"""
+    """Standardise each example's groups of consecutive channels over space and the group. (N, *S,
+    C) -> the same
+    """
     n, c = x.shape[0], x.shape[-1]
     if groups < 1 or c % groups:
         raise ShapeError(f"{groups} groups do not divide {c} channels; use a divisor of {c}")
     over = spread(x)
-    parts = reshaped(x, (n, volume(x.shape[1:-1]), groups, c // groups), (over[0], (), over[-1], ()))
+    parts = reshaped(
+        x, (n, volume(x.shape[1:-1]), groups, c // groups), (over[0], (), over[-1], ())
+    )
     mean, var = moments(parts, (1, 3), keepdims=True)
     return reshaped(standardize(parts, mean, var, eps), x.shape, over)
 
@@ -117,11 +133,14 @@ def local_response_norm(
     convention: str = "caffe",
     method: str = "auto",
 ) -> jax.Array:
-    """Across channels: y_i = x_i * s_i^-beta, where s_i = k + a * sum of x_j^2 over `size` channels around i, cut at the ends.
+    """Across channels: y_i = x_i * s_i^-beta, where s_i = k + a * sum of x_j^2 over `size` channels
+    around i, cut at the ends.
 
-    "paper": a = alpha, k = 2 (Krizhevsky et al. 2012). "caffe", "torch": a = alpha/size, k = 1. So the paper's alpha is `size`
-    times Caffe's. An even window takes one channel more below in "torch", `size` + 1 in "paper"; Caffe refuses it.
-    Shapes: (N, *S, C) -> the same. Methods: "auto" and "lax" are lax.reduce_window; "im2col" the reference. Raises ValueError.
+    "paper": a = alpha, k = 2 (Krizhevsky et al. 2012). "caffe", "torch": a = alpha/size, k = 1. So
+    the paper's alpha is `size` times Caffe's. An even window takes one channel more below in
+    "torch", `size` + 1 in "paper"; Caffe refuses it.
+    Shapes: (N, *S, C) -> the same. Methods: "auto" and "lax" are lax.reduce_window; "im2col" the
+    reference. Raises ValueError.
     """
     check_whole(method)
     check_numbers(x, "local_response_norm")
@@ -129,13 +148,20 @@ def local_response_norm(
         raise ValueError(unknown("convention", convention, LRN_CONVENTIONS))
     check_settings("local_response_norm", size=size)
     if convention == "caffe" and size % 2 == 0:
-        raise ValueError(f'size={size} is even, and Caffe\'s window has a middle; use an odd size or convention="torch"')
+        raise ValueError(
+            f"size={size} is even, and Caffe's window has a middle; use an odd size or "
+            'convention="torch"'
+        )
     scale, offset = (alpha, 2.0) if convention == "paper" else (alpha / size, 1.0)
-    before, after = (size // 2, (size - 1) // 2) if convention == "torch" else (size // 2, size // 2)
+    before, after = (
+        (size // 2, (size - 1) // 2) if convention == "torch" else (size // 2, size // 2)
+    )
     squares = jnp.square(wide(x))
     if method == "im2col":
         ends = jnp.pad(squares, [(0, 0)] * (x.ndim - 1) + [(before, after)])
-        total = jnp.stack([lax.slice_in_dim(ends, j, j + x.shape[-1], axis=-1) for j in range(before + after + 1)]).sum(axis=0)
+        total = jnp.stack(
+            [lax.slice_in_dim(ends, j, j + x.shape[-1], axis=-1) for j in range(before + after + 1)]
+        ).sum(axis=0)
     else:
         ones = (1,) * (x.ndim - 1)
         total = lax.reduce_window(
@@ -149,20 +175,28 @@ def local_response_norm(
     return _respond(x, total, scale, beta, offset if k is None else k)
 
 
-def local_response_norm_within(x: jax.Array, *, size: int, alpha: float, beta: float, k: float = 1.0, method: str = "auto") -> jax.Array:
-    """Within a channel: y = x * (k + alpha/size^rank * sum of x^2 over the window around each position)^-beta, zeros outside.
+def local_response_norm_within(
+    x: jax.Array, *, size: int, alpha: float, beta: float, k: float = 1.0, method: str = "auto"
+) -> jax.Array:
+    """Within a channel: y = x * (k + alpha/size^rank * sum of x^2 over the window around each
+    position)^-beta, zeros outside.
 
-    Caffe's WITHIN_CHANNEL, which ignores its own k, always 1, and cuda-convnet's rnorm, where k is minDiv.
+    Caffe's WITHIN_CHANNEL, which ignores its own k, always 1, and cuda-convnet's rnorm, where k is
+    minDiv.
     Shapes: (N, *S, C) -> the same. Raises ShapeError. Source: Caffe's lrn_layer.cpp, cuda-convnet.
     """
     w = around(x.shape[1:-1], size)
     return _respond(x, window_sum(jnp.square(wide(x)), w, method), alpha / size**w.rank, beta, k)
 
 
-def contrast_norm(x: jax.Array, *, size: int, alpha: float, beta: float, k: float = 1.0, method: str = "auto") -> jax.Array:
-    """cuda-convnet's cnorm: y = x * (k + alpha/size^rank * sum of d^2)^-beta, d = x - the mean of its in-bounds window.
+def contrast_norm(
+    x: jax.Array, *, size: int, alpha: float, beta: float, k: float = 1.0, method: str = "auto"
+) -> jax.Array:
+    """cuda-convnet's cnorm: y = x * (k + alpha/size^rank * sum of d^2)^-beta, d = x - the mean of
+    its in-bounds window.
 
-    Only the denominator subtracts the mean, as cuda-convnet's code does. Shapes: (N, *S, C) -> the same. Source: cuda-convnet.
+    Only the denominator subtracts the mean, as cuda-convnet's code does. Shapes: (N, *S, C) -> the
+    same. Source: cuda-convnet.
     """
     w = around(x.shape[1:-1], size)
     wx = wide(x)

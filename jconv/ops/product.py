@@ -1,9 +1,11 @@
-"""The dense layer's product as a convolution over no spatial axes: method "product". Shapes as in direct.py, with *S empty.
+"""The dense layer's product as a convolution over no spatial axes: method "product". Shapes as in
+direct.py, with *S empty.
 
     y[n, k] = sum over c of x[n, c] * kernel[c, k]
 
-As one of the bilinear operations its kernel gradient comes in the kernel's own layout, where that of a `dot_general` comes
-transposed: for the per-example gradients of a large layer the copy back takes longer than everything else.
+As one of the bilinear operations its kernel gradient comes in the kernel's own layout, where that
+of a `dot_general` comes transposed: for the per-example gradients of a large layer the copy back
+takes longer than everything else.
 """
 
 from __future__ import annotations
@@ -30,7 +32,9 @@ def forward(x, k, *, geometry: Geometry, precision):
 
 
 def input_gradient(y, k, *, geometry: Geometry, precision):
-    """One group is kept as an axis: XLA's CPU compiler then takes half the time for few images and a large kernel."""
+    """One group is kept as an axis: XLA's CPU compiler then takes half the time for few images and
+    a large kernel.
+    """
     return _join(_einsum("ngo,cgo->ngc", *_split(geometry, y, k), precision))
 
 
@@ -45,8 +49,8 @@ def _gradients_of_groups(x, y, *, precision):
     return _einsum("ngc,ngo->gco", x, y, precision)
 
 
-# Per-example gradients are outer products, in which XLA would compute what gave x and y for every element anew: LeNet's, of 512
-# examples, take 860 ms so and 420 apart.
+# Per-example gradients are outer products, in which XLA would compute what gave x and y for every
+# element anew: LeNet's, of 512 examples, take 860 ms so and 420 apart.
 _of_groups = apart(_gradients_of_groups, static=("precision",))
 
 

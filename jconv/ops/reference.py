@@ -1,8 +1,9 @@
-"""im2col and col2im, and the reference twins of the convolutions made of them: matrix products that read like the notes.
+"""im2col and col2im, and the reference twins of the convolutions made of them: matrix products that
+read like the notes.
 
-For one image of AlexNet's conv1, 227x227x3 under an 11x11 window of stride 4: X_col is 363 x 3025, one column a receptive field,
-W_row is 96 x 363, and their product 96 x 3025 is the output, 55x55x96 (CS231n notes, Implementation as Matrix
-Multiplication). Plain functions that autodiff sees through.
+For one image of AlexNet's conv1, 227x227x3 under an 11x11 window of stride 4: X_col is 363 x 3025,
+one column a receptive field, W_row is 96 x 363, and their product 96 x 3025 is the output, 55x55x96
+(CS231n notes, Implementation as Matrix Multiplication). Plain functions that autodiff sees through.
 """
 
 from __future__ import annotations
@@ -21,12 +22,19 @@ from .window import views
 
 
 def im2col(
-    x: jax.Array, size: int | Shape, *, stride: int | Shape = 1, padding: Padding = 0, dilation: int | Shape = 1, rounding: str = "floor"
+    x: jax.Array,
+    size: int | Shape,
+    *,
+    stride: int | Shape = 1,
+    padding: Padding = 0,
+    dilation: int | Shape = 1,
+    rounding: str = "floor",
 ) -> jax.Array:
     """X_col of each image: one column a window position, one row an input of the window.
 
-    Shapes: (N, *S, C) -> (N, F*F*C, positions). Rows run as a kernel in HWIO does, the channel fastest; positions row-major.
-    Cost: each input value is stored up to (F/S)^2 times. Raises ShapeError.
+    Shapes: (N, *S, C) -> (N, F*F*C, positions). Rows run as a kernel in HWIO does, the channel
+    fastest; positions row-major. Cost: each input value is stored up to (F/S)^2 times. Raises
+    ShapeError.
 
     AlexNet's conv1 takes 7.1 times the memory of its image that way:
 
@@ -35,7 +43,17 @@ def im2col(
     >>> cols.shape, round(cols.size / image.size, 3)
     ((1, 363, 3025), 7.103)
     """
-    return columns(x, window(x.shape[1:-1], size, stride=stride, padding=padding, dilation=dilation, rounding=rounding))
+    return columns(
+        x,
+        window(
+            x.shape[1:-1],
+            size,
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+            rounding=rounding,
+        ),
+    )
 
 
 def col2im(
@@ -48,11 +66,15 @@ def col2im(
     dilation: int | Shape = 1,
     rounding: str = "floor",
 ) -> jax.Array:
-    """The transpose of im2col: every column's values added back where they came from, overlaps summed.
+    """The transpose of im2col: every column's values added back where they came from, overlaps
+    summed.
 
-    Shapes: (N, F*F*C, positions) -> (N, *in_shape), with in_shape (*S, C) of one image. Raises ShapeError.
+    Shapes: (N, F*F*C, positions) -> (N, *in_shape), with in_shape (*S, C) of one image. Raises
+    ShapeError.
     """
-    w = window(in_shape[:-1], size, stride=stride, padding=padding, dilation=dilation, rounding=rounding)
+    w = window(
+        in_shape[:-1], size, stride=stride, padding=padding, dilation=dilation, rounding=rounding
+    )
     image = jax.ShapeDtypeStruct((cols.shape[0], *in_shape), cols.dtype)
     return jax.linear_transpose(lambda x: columns(x, w), image)(cols)[0]
 
@@ -64,8 +86,12 @@ def columns(x: jax.Array, w: Window) -> jax.Array:
     return reshaped(jnp.moveaxis(taps, -1, 2), (n, f * c, volume(w.out_sizes)))
 
 
-def conv(x: jax.Array, kernel: jax.Array, w: Window, groups: int = 1, precision: lax.PrecisionLike = None) -> jax.Array:
-    """Convolution as the notes' matrix product: W_row X_col, a group at a time. Same shapes as `ops.conv`; sums are float32 at least."""
+def conv(
+    x: jax.Array, kernel: jax.Array, w: Window, groups: int = 1, precision: lax.PrecisionLike = None
+) -> jax.Array:
+    """Convolution as the notes' matrix product: W_row X_col, a group at a time. Same shapes as
+    `ops.conv`; sums are float32 at least.
+    """
     dtype, x, kernel = x.dtype, wide_if_real(x), wide_if_real(kernel)
     n, c, k = x.shape[0], x.shape[-1] // groups, kernel.shape[-1] // groups
     out = []
@@ -77,13 +103,19 @@ def conv(x: jax.Array, kernel: jax.Array, w: Window, groups: int = 1, precision:
     return jnp.moveaxis(reshaped(y, (n, kernel.shape[-1], *w.out_sizes)), 1, -1)
 
 
-def conv_transpose(y: jax.Array, kernel: jax.Array, w: Window, groups: int = 1, precision: lax.PrecisionLike = None) -> jax.Array:
-    """Transposed convolution: W_row^T y gives columns, col2im adds them up. Same shapes as `ops.conv_transpose`."""
+def conv_transpose(
+    y: jax.Array, kernel: jax.Array, w: Window, groups: int = 1, precision: lax.PrecisionLike = None
+) -> jax.Array:
+    """Transposed convolution: W_row^T y gives columns, col2im adds them up. Same shapes as
+    `ops.conv_transpose`.
+    """
     dtype, y, kernel = y.dtype, wide_if_real(y), wide_if_real(kernel)
     n, k, c = y.shape[0], y.shape[-1] // groups, kernel.shape[-2]
     out = []
     for g in range(groups):
-        y_row = jnp.moveaxis(y[..., g * k : (g + 1) * k].reshape(n, volume(w.out_sizes), k), -1, 1)  # (N, k, positions)
+        y_row = jnp.moveaxis(
+            y[..., g * k : (g + 1) * k].reshape(n, volume(w.out_sizes), k), -1, 1
+        )  # (N, k, positions)
         w_row = kernel[..., g * k : (g + 1) * k].reshape(-1, k)  # (F*F*c, k)
         x_col = jnp.matmul(w_row[None], y_row, precision=precision)  # (N, F*F*c, positions)
         image = jax.ShapeDtypeStruct((n, *w.in_sizes, c), x_col.dtype)
@@ -102,10 +134,14 @@ def input_gradient(y, k, *, geometry: Geometry, precision):
 def kernel_gradient(x, y, *, geometry: Geometry, precision):
     """The transpose of `conv` in its kernel, by autodiff."""
     k = jax.ShapeDtypeStruct(k_shape(x.shape, y.shape, geometry), y.dtype)
-    return jax.linear_transpose(lambda k: forward(x, k, geometry=geometry, precision=precision), k)(y)[0]
+    return jax.linear_transpose(lambda k: forward(x, k, geometry=geometry, precision=precision), k)(
+        y
+    )[0]
 
 
-def local_conv(x: jax.Array, kernel: jax.Array, w: Window, precision: lax.PrecisionLike = None) -> jax.Array:
+def local_conv(
+    x: jax.Array, kernel: jax.Array, w: Window, precision: lax.PrecisionLike = None
+) -> jax.Array:
     """Locally connected: every column has a matrix of its own. Same shapes as `ops.local_conv`."""
     x_col = columns(x, w)  # (N, F*F*C, positions)
     k = kernel.shape[-1]

@@ -1,17 +1,22 @@
-"""Convolution by windows of two to five rows with up to half of the products left out: method "winograd". Shapes as in direct.py.
+"""Convolution by windows of two to five rows with up to half of the products left out: method
+"winograd". Shapes as in direct.py.
 
-m neighbouring rows of y come of n = 6 rows of x and the r = 7 - m of k. Let * be the convolution along the other axes; then
+m neighbouring rows of y come of n = 6 rows of x and the r = 7 - m of k. Let * be the convolution
+along the other axes; then
 
     y = A^T [(G k) * (B^T x)]        A^T (m, n), G (n, r), B^T (n, n)
 
-takes 6 convolutions along the other axes in place of m r: F(4, 3) takes half of the products, F(2, 5) three fifths. It is
-multiplication of polynomials by their values at six points (Toom-Cook), transposed. Only the first axis is done so: along two, the
-arrays in between would be more than twice the image's size, and moving them costs what the products save.
+takes 6 convolutions along the other axes in place of m r: F(4, 3) takes half of the products, F(2,
+5) three fifths. It is multiplication of polynomials by their values at six points (Toom-Cook),
+transposed. Only the first axis is done so: along two, the arrays in between would be more than
+twice the image's size, and moving them costs what the products save.
 
-Sums are float32 at least. The points are those that round least: 256 channels of normal numbers, 3 rows: 1.3e-6 of the largest value,
-against 2.9e-6 with 0, 1, -1, 2, -2, and 4e-7 of "direct"; F(2, 3), two thirds of the products, would have 5e-7.
+Sums are float32 at least. The points are those that round least: 256 channels of normal numbers, 3
+rows: 1.3e-6 of the largest value, against 2.9e-6 with 0, 1, -1, 2, -2, and 4e-7 of "direct"; F(2,
+3), two thirds of the products, would have 5e-7.
 
-Source: S. Winograd, Arithmetic Complexity of Computations, 1980; A. Lavin and S. Gray, 2016 (arXiv:1509.09308).
+Source: S. Winograd, Arithmetic Complexity of Computations, 1980; A. Lavin and S. Gray, 2016
+(arXiv:1509.09308).
 """
 
 from __future__ import annotations
@@ -37,8 +42,14 @@ POINTS = (0.0, 1.0, -1.0, 0.5, -2.0)  # and infinity
 ROWS = len(POINTS) + 1  # of x, n
 FEWER = 0.8  # times the rows of "direct", up to which it pays: the last block may be cut
 POSITIONS = 256  # of a kernel in the whole batch, from which the sums of its own rows pay
-WORTH = {2: 35, 3: 70}  # by axes: products left out for each number summed, from which the sums pay; in three, "fold" is fast for few
-WORTH_KERNEL = {2: 24, 3: 70}  # the same for the kernel's gradient, for which "direct" turns both images, too
+WORTH = {
+    2: 35,
+    3: 70,
+}  # by axes: products left out per number summed, from which the sums pay
+WORTH_KERNEL = {
+    2: 24,
+    3: 70,
+}  # the same for the kernel's gradient, for which "direct" turns both images, too
 
 
 class Transforms(NamedTuple):
@@ -52,18 +63,38 @@ class Transforms(NamedTuple):
 def serves(k: Shape, geometry: Geometry) -> str:
     """Why it cannot, or ""."""
     w = geometry.window
-    fits = w.rank >= 2 and 2 <= w.size[0] < ROWS and (w.stride[0], w.dilation[0], geometry.groups) == (1, 1, 1)
-    return "" if fits else "two or three spatial axes, a window of two to five rows with stride and dilation 1, and one group"
+    fits = (
+        w.rank >= 2
+        and 2 <= w.size[0] < ROWS
+        and (w.stride[0], w.dilation[0], geometry.groups) == (1, 1, 1)
+    )
+    return (
+        ""
+        if fits
+        else "two or three spatial axes, a window of two to five rows with stride and dilation 1, "
+        "and one group"
+    )
 
 
 def pays(operation: str, n: int | object, channels: Shape, w: Window) -> bool:
-    """Whether it is the fastest on a CPU for n images, where it serves: enough products must be left out, for which numbers are summed."""
+    """Whether it is the fastest on a CPU for n images, where it serves: enough products must be
+    left out, for which numbers are summed.
+    """
     if not isinstance(n, int) or n * volume(w.out_sizes) < POSITIONS:
         return False
     rows, sums = w.size[0] * w.out_sizes[0], ROWS * _count(w)
     c, features = channels
-    worth = volume(w.size[1:]) * (w.size[0] * (ROWS + 1 - w.size[0]) / ROWS - 1) * c * features / (c + features)
-    return sums <= FEWER * rows and worth >= (WORTH_KERNEL if operation == "kernel_gradient" else WORTH)[w.rank]
+    worth = (
+        volume(w.size[1:])
+        * (w.size[0] * (ROWS + 1 - w.size[0]) / ROWS - 1)
+        * c
+        * features
+        / (c + features)
+    )
+    return (
+        sums <= FEWER * rows
+        and worth >= (WORTH_KERNEL if operation == "kernel_gradient" else WORTH)[w.rank]
+    )
 
 
 def forward(x, k, *, geometry: Geometry, precision):
@@ -72,10 +103,17 @@ def forward(x, k, *, geometry: Geometry, precision):
 
 
 def input_gradient(y, k, *, geometry: Geometry, precision):
-    """As "direct" turns the kernel, it lies turned: the two cancel, where the sums of its rows would else be read across."""
+    """As "direct" turns the kernel, it lies turned: the two cancel, where the sums of its rows
+    would else be read across.
+    """
     first, rest = first_and_rest(geometry)
     k = jnp.swapaxes(_turned_kernel(k), -1, -2)
-    return _by_rows(partial(direct.input_gradient, geometry=rest, precision=precision), y, k[::-1], mirrored(first))
+    return _by_rows(
+        partial(direct.input_gradient, geometry=rest, precision=precision),
+        y,
+        k[::-1],
+        mirrored(first),
+    )
 
 
 def _by_rows(run, x, k, w: Window):
@@ -84,26 +122,42 @@ def _by_rows(run, x, k, w: Window):
     xs, taps = _sums(t.inputs, _rows(x, w, 1, ROWS, w.pads[0][0])), _sums(t.kernel, wide(k))
     products = [run(images(a), b) for a, b in zip(xs, taps, strict=True)]
     y = jnp.stack(_sums(t.outputs, products), axis=1)  # (N*T, m, *S', K)
-    return y.reshape(x.shape[0], _count(w) * y.shape[1], *y.shape[2:])[:, : w.out_sizes[0]].astype(x.dtype)
+    return y.reshape(x.shape[0], _count(w) * y.shape[1], *y.shape[2:])[:, : w.out_sizes[0]].astype(
+        x.dtype
+    )
 
 
 def kernel_gradient(x, y, *, geometry: Geometry, precision):
     """Summed over all blocks of rows.
 
-    In two dimensions the blocks are an axis of the image, along which "direct" sums too. In three they are more images: XLA's CPU
-    compiler has fast code for two spatial axes only.
+    In two dimensions the blocks are an axis of the image, along which "direct" sums too. In three
+    they are more images: XLA's CPU compiler has fast code for two spatial axes only.
     """
     first, rest = first_and_rest(geometry)
     t, flat = transforms(first.size[0]), geometry.window.rank == 2
-    of_x, of_y = ((3, 1, 2, 0), (1, 2, 0, 3)) if flat else ((4, 2, 3, 0, 1), (2, 3, 0, 1, 4))  # the order in which "direct" wants them
-    xs = _sums(t.inputs, _rows(_turned_image(x, axes=of_x), first, of_x.index(1), ROWS, first.pads[0][0]))
-    ys = _sums(t.outputs.T, _rows(_turned_image(y, axes=of_y), first, of_y.index(1), len(t.outputs)))
-    pairs = [(a.transpose(np.argsort(of_x)), b.transpose(np.argsort(of_y))) for a, b in zip(xs, ys, strict=True)]  # (N, T, *S, C or K)
+    of_x, of_y = (
+        ((3, 1, 2, 0), (1, 2, 0, 3)) if flat else ((4, 2, 3, 0, 1), (2, 3, 0, 1, 4))
+    )  # the order in which "direct" wants them
+    xs = _sums(
+        t.inputs, _rows(_turned_image(x, axes=of_x), first, of_x.index(1), ROWS, first.pads[0][0])
+    )
+    ys = _sums(
+        t.outputs.T, _rows(_turned_image(y, axes=of_y), first, of_y.index(1), len(t.outputs))
+    )
+    pairs = [
+        (a.transpose(np.argsort(of_x)), b.transpose(np.argsort(of_y)))
+        for a, b in zip(xs, ys, strict=True)
+    ]  # (N, T, *S, C or K)
     if flat:
         lines = rest._replace(window=one_by_one(_count(first), rest.window))
-        products = [direct.kernel_gradient(a, b, geometry=lines, precision=precision)[0] for a, b in pairs]
+        products = [
+            direct.kernel_gradient(a, b, geometry=lines, precision=precision)[0] for a, b in pairs
+        ]
     else:
-        products = [direct.kernel_gradient(images(a), images(b), geometry=rest, precision=precision) for a, b in pairs]
+        products = [
+            direct.kernel_gradient(images(a), images(b), geometry=rest, precision=precision)
+            for a, b in pairs
+        ]
     return jnp.stack(_sums(t.kernel.T, products)).astype(y.dtype)
 
 
@@ -114,7 +168,9 @@ _turned_kernel = apart(lambda k: jnp.swapaxes(k, -1, -2), static=(), flat=True)
 
 @cache
 def transforms(taps: int) -> Transforms:
-    """The matrices for windows of so many rows: the values of k over what normalises them, and Lagrange's polynomials for x."""
+    """The matrices for windows of so many rows: the values of k over what normalises them, and
+    Lagrange's polynomials for x.
+    """
     points, m = np.array(POINTS), ROWS + 1 - taps
     others = [np.delete(points, i) for i in range(len(points))]
     powers = np.vander(points, ROWS, increasing=True)
@@ -129,11 +185,16 @@ def _sums(matrix: np.ndarray, rows: Iterable[jax.Array]) -> list[jax.Array]:
     """matrix @ rows, each an array."""
     rows = list(rows)
     term = lambda c, row: row * jnp.asarray(c, row.dtype)
-    return [reduce(add, (term(c, row) for c, row in zip(line, rows, strict=True) if c)) for line in matrix]
+    return [
+        reduce(add, (term(c, row) for c, row in zip(line, rows, strict=True) if c))
+        for line in matrix
+    ]
 
 
 def _rows(a, w: Window, axis: int, number: int, before: int = 0) -> list[jax.Array]:
-    """Row 0, 1 .. number - 1 of every block; the next begins m rows further. (.., H, ..) -> arrays (.., T, ..)"""
+    """Row 0, 1 .. number - 1 of every block; the next begins m rows further. (.., H, ..) -> arrays
+    (.., T, ..)
+    """
     m = ROWS + 1 - w.size[0]
     last = m * (_count(w) - 1)  # where the last block begins
     a = wide(a)

@@ -1,13 +1,20 @@
 """Training: one step, an epoch of them, and how the net does.
 
-What writes a run folder needs the extra `train` and is imported from its own module: jconv.train.fit, jconv.train.checkpoint.
+What writes a run folder needs the extra `train` and is imported from its own module:
+jconv.train.fit, jconv.train.checkpoint.
 """
 
 from .check import check_examples, count_classes
 from .evaluation import Evaluation, all_logits, evaluate, probabilities
 from .lookahead import look
 from .loop import Diverged, EpochMetrics, train_epoch
-from .loss import LOSSES, find_loss, smoothed_softmax_cross_entropy, softmax_cross_entropy_with_integer_labels, summed_hinge_loss
+from .loss import (
+    LOSSES,
+    find_loss,
+    smoothed_softmax_cross_entropy,
+    softmax_cross_entropy_with_integer_labels,
+    summed_hinge_loss,
+)
 from .optimizer import OPTIMIZERS, make_optimizer
 from .schedule import SCHEDULES, make_schedule, triangle
 from .state import TrainState, initial_state

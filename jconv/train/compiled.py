@@ -1,6 +1,8 @@
-"""What XLA itself says one training step takes on a TPU: libtpu compiles it ahead of time, on a machine that need not have one.
+"""What XLA itself says one training step takes on a TPU: libtpu compiles it ahead of time, on a
+machine that need not have one.
 
-Measured with libtpu 0.0.52 on jax 0.10.2, momentum, float32, `jconv summary MODEL --memory --batch N` (MiB):
+Measured with libtpu 0.0.52 on jax 0.10.2, momentum, float32, `jconv summary MODEL --memory --batch
+N` (MiB):
 
                         predicted    XLA, one v5e   compiling, two shared cores
     lenet5, 64 images         1.9             2.2           24 s
@@ -8,8 +10,8 @@ Measured with libtpu 0.0.52 on jax 0.10.2, momentum, float32, `jconv summary MOD
     vgg16, 1              1,632.6         1,178.0           67 s
     vgg16, 32             3,157.5         4,780.5           55 s
 
-XLA is below where it updates each array as soon as its gradient is there (VGG-16 with one image), and above where it pads 64
-channels to the 128 of a TPU's lanes.
+XLA is below where it updates each array as soon as its gradient is there (VGG-16 with one image),
+and above where it pads 64 channels to the 128 of a TPU's lanes.
 """
 
 from __future__ import annotations
@@ -41,7 +43,10 @@ class StepProgram(NamedTuple):
         """From shapes alone. Raises NoAnswer for a net that does not end in one row of scores."""
         out = self.net.out_shape(self.in_shape)
         if len(out) != 1:
-            raise NoAnswer(f"there is no training step for a net that ends in {out}; one row of scores was expected")
+            raise NoAnswer(
+                f"there is no training step for a net that ends in {out}; one row of scores was "
+                "expected"
+            )
         optimizer = make_optimizer(self.optimizer, 0.1)
 
         def start() -> TrainState:
@@ -50,9 +55,9 @@ class StepProgram(NamedTuple):
 
         images = jax.ShapeDtypeStruct((self.batch, *self.in_shape), jnp.dtype(self.dtype))
         labels = jax.ShapeDtypeStruct((self.batch,), jnp.int32)
-        return make_train_step(self.net, softmax_cross_entropy_with_integer_labels, optimizer).lower(
-            *on(chip, (jax.eval_shape(start), images, labels))
-        )
+        return make_train_step(
+            self.net, softmax_cross_entropy_with_integer_labels, optimizer
+        ).lower(*on(chip, (jax.eval_shape(start), images, labels)))
 
 
 def compiled_memory(
@@ -65,12 +70,16 @@ def compiled_memory(
     topology: str = TOPOLOGY,
     timeout: float = 300.0,
 ) -> Compiled:
-    """XLA's own account of `make_train_step`'s program for one chip of `topology`, a name that jax knows, such as "v4:2x2x1".
+    """XLA's own account of `make_train_step`'s program for one chip of `topology`, a name that jax
+    knows, such as "v4:2x2x1".
 
-    The other arguments are those of `budget`, whose prediction this stands beside. It takes from half a minute to many; `timeout` is
-    in seconds. Raises as `compile_ahead`, and the NoAnswer that comes in place of an account too.
+    The other arguments are those of `budget`, whose prediction this stands beside. It takes from
+    half a minute to many; `timeout` is in seconds. Raises as `compile_ahead`, and the NoAnswer that
+    comes in place of an account too.
     """
-    (found,) = compile_ahead([StepProgram(net, in_shape, batch, optimizer, dtype)], topology, timeout)
+    (found,) = compile_ahead(
+        [StepProgram(net, in_shape, batch, optimizer, dtype)], topology, timeout
+    )
     if isinstance(found, NoAnswer):
         raise found
     return found

@@ -31,7 +31,9 @@ from .step import make_predict, make_train_step
 
 
 class Job(NamedTuple):
-    """What a training needs and does not change. All of it follows from the options, the net and the images."""
+    """What a training needs and does not change. All of it follows from the options, the net and
+    the images.
+    """
 
     options: TrainOptions
     data: Dataset
@@ -41,43 +43,70 @@ class Job(NamedTuple):
     step: Callable  # compiled
     predict: Callable  # compiled, for batches of the same size
     compile_seconds: float
-    advised: Callable[[], AbstractContextManager[None]]  # in which running out of memory is an InputError
+    advised: Callable[
+        [], AbstractContextManager[None]
+    ]  # in which running out of memory is an InputError
 
 
-def prepare(options: TrainOptions, net: Layer, in_shape: Shape, data: Dataset) -> tuple[Job, TrainState]:
-    """Check the images against the net, compile, and draw the first parameters. Raises InputError, for too little memory too.
+def prepare(
+    options: TrainOptions, net: Layer, in_shape: Shape, data: Dataset
+) -> tuple[Job, TrainState]:
+    """Check the images against the net, compile, and draw the first parameters. Raises InputError,
+    for too little memory too.
 
     Layers whose convolutions the compiler refuses run by im2col, and a warning names them.
     """
     for split in (data.train, data.test):
         check_examples(split.images, split.labels, in_shape, count_classes(net, in_shape))
     steps = steps_per_epoch(len(data.train.labels), options.batch_size)
-    rate = make_schedule(options.schedule, options.learning_rate, steps * options.epochs, round(steps * options.warmup_epochs))
-    optimizer = make_optimizer(options.optimizer, rate, momentum=options.momentum, weight_decay=options.weight_decay)
+    rate = make_schedule(
+        options.schedule,
+        options.learning_rate,
+        steps * options.epochs,
+        round(steps * options.warmup_epochs),
+    )
+    optimizer = make_optimizer(
+        options.optimizer, rate, momentum=options.momentum, weight_decay=options.weight_decay
+    )
     loss = find_loss(options.loss)
-    room = partial(advised, net, in_shape, options.batch_size, optimizer=options.optimizer, dtype=options.dtype)
+    room = partial(
+        advised, net, in_shape, options.batch_size, optimizer=options.optimizer, dtype=options.dtype
+    )
     start = perf_counter()
     images = jax.ShapeDtypeStruct((options.batch_size, *in_shape), data.train.images.dtype)
     labels = jax.ShapeDtypeStruct((options.batch_size,), data.train.labels.dtype)
-    net, how = by_policy(options, net), {"dtype": options.dtype, "deterministic": options.deterministic}
+    net, how = (
+        by_policy(options, net),
+        {"dtype": options.dtype, "deterministic": options.deterministic},
+    )
 
     def compiled(net: Layer) -> tuple[Callable, Callable]:
-        step = make_train_step(net, loss, optimizer, options.seed, **how).lower(state, images, labels).compile()
+        step = (
+            make_train_step(net, loss, optimizer, options.seed, **how)
+            .lower(state, images, labels)
+            .compile()
+        )
         return step, make_predict(net, **how).lower(state.params, state.state, images).compile()
 
     with room():
         state = initial_state(net, in_shape, optimizer, options.seed)
-        step, predict = build_servable(compiled, net, in_shape, [options.batch_size], dtype=options.dtype)
+        step, predict = build_servable(
+            compiled, net, in_shape, [options.batch_size], dtype=options.dtype
+        )
     return Job(options, data, steps, rate, loss, step, predict, perf_counter() - start, room), state
 
 
 def fit(
-    job: Job, run: Run, state: TrainState, watch: Callable[[int, EpochMetrics], None] = lambda step, metrics: None
+    job: Job,
+    run: Run,
+    state: TrainState,
+    watch: Callable[[int, EpochMetrics], None] = lambda step, metrics: None,
 ) -> Iterator[tuple[TrainState, dict[str, float]]]:
-    """Train the epochs that `state` has not had; yield the state and the row of metrics after each, both saved by then.
+    """Train the epochs that `state` has not had; yield the state and the row of metrics after each,
+    both saved by then.
 
-    The state yielded is donated when the next one is asked for. `watch` as in `train_epoch`. Raises Diverged, and InputError
-    when the device has too little memory.
+    The state yielded is donated when the next one is asked for. `watch` as in `train_epoch`. Raises
+    Diverged, and InputError when the device has too little memory.
     """
     options, data = job.options, job.data
     rows = read_rows(run)
@@ -86,7 +115,9 @@ def fit(
         batches = train_batches(data.train, options.batch_size, options.seed, epoch, options.shift)
         with job.advised():
             state, train = train_epoch(job.step, state, batches, watch)
-            test = evaluate(job.predict, state.params, state.state, data.test, job.loss, options.batch_size)
+            test = evaluate(
+                job.predict, state.params, state.state, data.test, job.loss, options.batch_size
+            )
         step = int(state.step)
         if not math.isfinite(test.loss):
             raise Diverged(step, f"the test loss after it is {test.loss}")
@@ -103,5 +134,7 @@ def fit(
             "compile_seconds": job.compile_seconds,
         }
         append_row(run, row)
-        save_checkpoint(run.checkpoints, state)  # after its row: `keep_rows` drops a row without a checkpoint
+        save_checkpoint(
+            run.checkpoints, state
+        )  # after its row: `keep_rows` drops a row without a checkpoint
         yield state, row

@@ -37,12 +37,17 @@ class EpochMetrics(NamedTuple):
 
 
 def train_epoch(
-    step: Callable, state: TrainState, batches: Iterable[Split], watch: Callable[[int, EpochMetrics], None] = lambda step, metrics: None
+    step: Callable,
+    state: TrainState,
+    batches: Iterable[Split],
+    watch: Callable[[int, EpochMetrics], None] = lambda step, metrics: None,
 ) -> tuple[TrainState, EpochMetrics]:
-    """The state after every batch, and what was measured. `step` is `make_train_step(...)`; its state is donated.
+    """The state after every batch, and what was measured. `step` is `make_train_step(...)`; its
+    state is donated.
 
     `watch(step, metrics)` is called about twice a second with the number of the step just done.
-    Raises Diverged with the first step whose loss is not finite, once it is seen: at the next look or at the end of the epoch.
+    Raises Diverged with the first step whose loss is not finite, once it is seen: at the next look
+    or at the end of the epoch.
     """
     first, start = int(state.step), perf_counter()
     seen: list[Metrics] = []  # on the host
@@ -66,7 +71,9 @@ def train_epoch(
 
 
 def _look(first: int, seen: list[Metrics], pending: list[Metrics]) -> list[Metrics]:
-    """All the metrics so far, on the host. Steps are counted from 1: the first step of a run is step 1."""
+    """All the metrics so far, on the host. Steps are counted from 1: the first step of a run is
+    step 1.
+    """
     new = jax.device_get(pending)
     for i, metrics in enumerate(new):
         if not np.isfinite(metrics.loss):

@@ -1,6 +1,8 @@
-"""Losses: functions of (logits (N, classes), labels (N,) integers) to one float32 number per example, (N,).
+"""Losses: functions of (logits (N, classes), labels (N,) integers) to one float32 number per
+example, (N,).
 
-What a net ends in are its logits: the CS231n notes call them scores. A word that optax has too gives what optax's gives.
+What a net ends in are its logits: the CS231n notes call them scores. A word that optax has too
+gives what optax's gives.
 """
 
 from __future__ import annotations
@@ -17,15 +19,18 @@ Loss = Callable[[jax.Array, jax.Array], jax.Array]
 
 
 def softmax_cross_entropy_with_integer_labels(logits: jax.Array, labels: jax.Array) -> jax.Array:
-    """optax's in float32: -log(exp(s_y) / sum_j exp(s_j)). Its gradient in the logits is softmax(s) - onehot(y)."""
+    """optax's in float32: -log(exp(s_y) / sum_j exp(s_j)). Its gradient in the logits is softmax(s)
+    - onehot(y).
+    """
     return optax.softmax_cross_entropy_with_integer_labels(logits.astype(jnp.float32), labels)
 
 
 def summed_hinge_loss(logits: jax.Array, labels: jax.Array) -> jax.Array:
-    """sum over j != y of max(0, s_j - s_y + 1). Its gradient is 1 for each j that violates the margin, minus their count for y.
+    """sum over j != y of max(0, s_j - s_y + 1). Its gradient is 1 for each j that violates the
+    margin, minus their count for y.
 
-    Source: the CS231n notes, Multiclass Support Vector Machine loss; ConvNetJS. (optax's multiclass_hinge_loss keeps only the largest
-    term.)
+    Source: the CS231n notes, Multiclass Support Vector Machine loss; ConvNetJS. (optax's
+    multiclass_hinge_loss keeps only the largest term.)
     """
     logits = logits.astype(jnp.float32)
     own = jnp.take_along_axis(logits, labels[:, None], axis=1)  # (N, 1)
@@ -34,19 +39,26 @@ def summed_hinge_loss(logits: jax.Array, labels: jax.Array) -> jax.Array:
 
 
 def smoothed_softmax_cross_entropy(share: float) -> Loss:
-    """softmax cross entropy against labels that leave 1 - share with the image's own class and spread `share` over all alike.
+    """softmax cross entropy against labels that leave 1 - share with the image's own class and
+    spread `share` over all alike.
 
-    -sum_j t_j·log(exp(s_j) / sum_k exp(s_k)), t_j = share/classes, and 1 - share more for the own class. Source: Szegedy et al. 2015.
+    -sum_j t_j·log(exp(s_j) / sum_k exp(s_k)), t_j = share/classes, and 1 - share more for the own
+    class. Source: Szegedy et al. 2015.
     """
 
     def loss(logits: jax.Array, labels: jax.Array) -> jax.Array:
         own = jax.nn.one_hot(labels, logits.shape[1])
-        return optax.softmax_cross_entropy(logits.astype(jnp.float32), optax.smooth_labels(own, share))
+        return optax.softmax_cross_entropy(
+            logits.astype(jnp.float32), optax.smooth_labels(own, share)
+        )
 
     return loss
 
 
-LOSSES = {"softmax": softmax_cross_entropy_with_integer_labels, "svm": summed_hinge_loss}  # by the word of `jconv train --loss`
+LOSSES = {
+    "softmax": softmax_cross_entropy_with_integer_labels,
+    "svm": summed_hinge_loss,
+}  # by the word of `jconv train --loss`
 
 
 def find_loss(name: str) -> Loss:

@@ -16,9 +16,9 @@ def make_optimizer(
 ) -> optax.GradientTransformation:
     """The optimizer of that name. `momentum` is for "momentum" and "nesterov". Raises InputError.
 
-    Weight decay acts on the leaves called `kernel` alone: biases and norms have no reason to be small. It adds
-    weight_decay·kernel to the gradient (the L2 penalty of Caffe's solvers), except in "adamw", where it stays apart from the
-    gradient's scaling (Loshchilov & Hutter 2017).
+    Weight decay acts on the leaves called `kernel` alone: biases and norms have no reason to be
+    small. It adds weight_decay·kernel to the gradient (the L2 penalty of Caffe's solvers), except
+    in "adamw", where it stays apart from the gradient's scaling (Loshchilov & Hutter 2017).
     """
     if name == "adamw":
         return optax.adamw(rate, weight_decay=weight_decay, mask=kernels)

@@ -11,11 +11,14 @@ from .options import TrainOptions
 from .run import Run
 
 
-def by_plan(options: TrainOptions, net: Layer, in_shape: Shape, resume: Path | None = None) -> tuple[Layer, str, str | None]:
-    """The net by the methods of options.plan; the plan's text, "" without one; and a line to print, where there is one to say.
+def by_plan(
+    options: TrainOptions, net: Layer, in_shape: Shape, resume: Path | None = None
+) -> tuple[Layer, str, str | None]:
+    """The net by the methods of options.plan; the plan's text, "" without one; and a line to print,
+    where there is one to say.
 
-    A run that goes on takes the plan that its own folder kept, so that its numbers are those it would have had without the stop.
-    Raises InputError.
+    A run that goes on takes the plan that its own folder kept, so that its numbers are those it
+    would have had without the stop. Raises InputError.
     """
     if not options.plan:
         return net, "", None

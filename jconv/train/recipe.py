@@ -18,8 +18,9 @@ from .schedule import triangle
 class Recipe(NamedTuple):
     """What a training is, but for its images and its seed.
 
-    The numbers are those of Jordan 2024, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", as the usual rule takes them: its rate of
-    11.5 for 1,024 examples is 11.5 / (1 + 1/(1 - momentum)) = 1.5 of a batch's mean, and its decay of 0.0153 is 0.0153 / 11.5 of that.
+    The numbers are those of Jordan 2024, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", as the
+    usual rule takes them: its rate of 11.5 for 1,024 examples is 11.5 / (1 + 1/(1 - momentum)) =
+    1.5 of a batch's mean, and its decay of 0.0153 is 0.0153 / 11.5 of that.
     """
 
     net: Layer  # its first layer, `whiten`, is a convolution whose kernel is not trained
@@ -47,15 +48,24 @@ def calls(recipe: Recipe, count: int) -> list[Call]:
     """The epochs over `count` images. Raises InputError when they do not fill one batch."""
     each = steps_per_epoch(count, recipe.batch_size)
     total = math.ceil(each * recipe.epochs)
-    return [Call(min(each, total - first), i >= recipe.bias_epochs) for i, first in enumerate(range(0, total, each))]
+    return [
+        Call(min(each, total - first), i >= recipe.bias_epochs)
+        for i, first in enumerate(range(0, total, each))
+    ]
 
 
 def make_optimizer(recipe: Recipe, steps: int, frozen: bool) -> optax.GradientTransformation:
-    """Nesterov's momentum under a triangle of a rate. What of `whiten` is not trained gets no update, and so needs no gradient."""
+    """Nesterov's momentum under a triangle of a rate. What of `whiten` is not trained gets no
+    update, and so needs no gradient.
+    """
     rate = triangle(recipe.rate * recipe.batch_size / 1024, steps)
-    fixed = lambda tree: _named(tree, lambda *path: path[0] == "whiten" and (frozen or path[-1] == "kernel"))
+    fixed = lambda tree: _named(
+        tree, lambda *path: path[0] == "whiten" and (frozen or path[-1] == "kernel")
+    )
     still = optax.masked(optax.set_to_zero(), fixed)
-    norms = lambda tree: _named(tree, lambda *path: path[-2].startswith("bn") and path[-1] == "bias")
+    norms = lambda tree: _named(
+        tree, lambda *path: path[-2].startswith("bn") and path[-1] == "bias"
+    )
     return optax.chain(
         still,
         optax.masked(optax.scale(recipe.norm_rate), norms),

@@ -1,4 +1,6 @@
-"""The folder of a run: config.json, metrics.jsonl, checkpoints/, weights.safetensors, report.html; plan.json where there is one."""
+"""The folder of a run: config.json, metrics.jsonl, checkpoints/, weights.safetensors, report.html;
+plan.json where there is one.
+"""
 
 from __future__ import annotations
 
@@ -48,18 +50,26 @@ def write_config(run: Run, config: dict[str, Any]) -> None:
 
 
 def open_run(folder: Path, *needed: str) -> Run:
-    """An existing run folder. Raises InputError when it, its config.json or a `needed` file of it is missing."""
+    """An existing run folder. Raises InputError when it, its config.json or a `needed` file of it
+    is missing.
+    """
     if not folder.is_dir():
-        raise InputError(f"{folder}: there is no such run folder; `jconv train` writes one under runs/")
+        raise InputError(
+            f"{folder}: there is no such run folder; `jconv train` writes one under runs/"
+        )
     for name in ("config.json", *needed):
         if not (folder / name).exists():
             again = f"`jconv train --resume {quote(str(folder))}`"
-            raise InputError(f"{folder}: has no {name}; was the training stopped? {again} goes on with it")
+            raise InputError(
+                f"{folder}: has no {name}; was the training stopped? {again} goes on with it"
+            )
     return Run(folder)
 
 
 def read_config(run: Run) -> tuple[TrainOptions, dict[str, Any]]:
-    """The options of a run, and all of its config.json. Raises InputError naming the file and the field."""
+    """The options of a run, and all of its config.json. Raises InputError naming the file and the
+    field.
+    """
     try:
         config = json.loads(run.config.read_text(encoding="utf-8"))
         return TrainOptions.from_dict(config["options"]), config
@@ -76,18 +86,24 @@ def append_row(run: Run, row: dict[str, Any]) -> None:
 
 
 def read_rows(run: Run) -> list[dict[str, Any]]:
-    """The lines of metrics.jsonl; one that a killed run left without its end does not count. Raises InputError."""
+    """The lines of metrics.jsonl; one that a killed run left without its end does not count. Raises
+    InputError.
+    """
     if not run.metrics.exists():
         return []
     whole, _, _ = run.metrics.read_text(encoding="utf-8").rpartition("\n")
     try:
         return [json.loads(line) for line in whole.splitlines()]
     except json.JSONDecodeError as error:
-        raise InputError(f"{run.metrics}: is not a file of metrics, one JSON object a line ({error})") from None
+        raise InputError(
+            f"{run.metrics}: is not a file of metrics, one JSON object a line ({error})"
+        ) from None
 
 
 def keep_rows(run: Run, epochs: int) -> list[dict[str, Any]]:
-    """Drop what metrics.jsonl says of later epochs than the last checkpoint: they are about to run again."""
+    """Drop what metrics.jsonl says of later epochs than the last checkpoint: they are about to run
+    again.
+    """
     rows = [row for row in read_rows(run) if row["epoch"] <= epochs]
     write_text(run.metrics, "".join(json.dumps(row) + "\n" for row in rows))
     return rows

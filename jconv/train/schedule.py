@@ -15,7 +15,8 @@ def constant(peak: float) -> optax.Schedule:
 
 
 def cosine(peak: float, steps: int, warmup: int = 0) -> optax.Schedule:
-    """A straight rise from 0 over `warmup` steps, then peak·(1 + cos(pi·t))/2 with t from 0 to 1 over the rest of `steps`.
+    """A straight rise from 0 over `warmup` steps, then peak·(1 + cos(pi·t))/2 with t from 0 to 1
+    over the rest of `steps`.
 
     Source: Loshchilov & Hutter 2016 (without restarts); warmup as in Goyal et al. 2017.
     """
@@ -23,17 +24,26 @@ def cosine(peak: float, steps: int, warmup: int = 0) -> optax.Schedule:
 
 
 def step_decay(peak: float, steps: int) -> optax.Schedule:
-    """peak, a tenth of it from half of `steps` on, a hundredth from three quarters on: the rule of the ResNet papers on CIFAR."""
+    """peak, a tenth of it from half of `steps` on, a hundredth from three quarters on: the rule of
+    the ResNet papers on CIFAR.
+    """
     return optax.piecewise_constant_schedule(peak, {steps // 2: 0.1, steps * 3 // 4: 0.1})
 
 
-def triangle(peak: float, steps: int, *, rise: float = 0.23, first: float = 0.2, last: float = 0.07) -> optax.Schedule:
-    """A straight rise from first·peak to peak over the first `rise` of `steps`, then a straight fall to last·peak at their end.
+def triangle(
+    peak: float, steps: int, *, rise: float = 0.23, first: float = 0.2, last: float = 0.07
+) -> optax.Schedule:
+    """A straight rise from first·peak to peak over the first `rise` of `steps`, then a straight
+    fall to last·peak at their end.
 
-    Source: Smith & Topin 2017; the shares are those of Jordan 2024, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU".
+    Source: Smith & Topin 2017; the shares are those of Jordan 2024, "94% on CIFAR-10 in 3.29
+    Seconds on a Single GPU".
     """
     top = int(rise * steps)
-    parts = [optax.linear_schedule(first * peak, peak, top), optax.linear_schedule(peak, last * peak, steps - top)]
+    parts = [
+        optax.linear_schedule(first * peak, peak, top),
+        optax.linear_schedule(peak, last * peak, steps - top),
+    ]
     return optax.join_schedules(parts, [top])
 
 

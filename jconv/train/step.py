@@ -35,22 +35,32 @@ def make_train_step(
 ) -> Jitted:
     """step(train_state, images, labels) -> (train_state, Metrics), jitted.
 
-    Shapes: images (N, *in_shape), uint8 (divided by 255) or float32 (as it is), cast to `dtype` where one is given; labels (N,) integers.
-    The state given is donated: its buffers become the new state's, so do not use it again. What a layer draws follows from
-    (seed, step) alone; `deterministic` is `jconv.jit`'s. Labels out of range would train on garbage without a word: see `check_examples`.
+    Shapes: images (N, *in_shape), uint8 (divided by 255) or float32 (as it is), cast to `dtype`
+    where one is given; labels (N,) integers. The state given is donated: its buffers become the new
+    state's, so do not use it again. What a layer draws follows from (seed, step) alone;
+    `deterministic` is `jconv.jit`'s. Labels out of range would train on garbage without a word: see
+    `check_examples`.
     """
 
     @partial(jit, donate_argnums=0, deterministic=deterministic)
-    def step(before: TrainState, images: jax.Array, labels: jax.Array) -> tuple[TrainState, Metrics]:
+    def step(
+        before: TrainState, images: jax.Array, labels: jax.Array
+    ) -> tuple[TrainState, Metrics]:
         key = jax.random.fold_in(random_key(seed), before.step)
 
         def objective(params):
-            logits, state = net.apply(params, before.state, as_input(images, dtype), train=True, key=key)
+            logits, state = net.apply(
+                params, before.state, as_input(images, dtype), train=True, key=key
+            )
             state, _ = split_taps(net, state)  # what taps recorded is not carried to the next step
             return loss(logits, labels).mean(), (logits, state)
 
-        (value, (logits, state)), gradient = jax.value_and_grad(objective, has_aux=True)(before.params)
-        with jax.numpy_dtype_promotion("standard"):  # optax mixes its int32 step count with floats, which "strict" refuses
+        (value, (logits, state)), gradient = jax.value_and_grad(objective, has_aux=True)(
+            before.params
+        )
+        with jax.numpy_dtype_promotion(
+            "standard"
+        ):  # optax mixes its int32 step count with floats, which "strict" refuses
             updates, opt_state = optimizer.update(gradient, before.opt_state, before.params)
             params = cast(Params, optax.apply_updates(before.params, updates))
         correct = (logits.argmax(axis=1) == labels).sum(dtype=jnp.int32)
@@ -60,7 +70,9 @@ def make_train_step(
 
 
 def make_predict(net: Layer, *, dtype: str | None = None, deterministic: bool = False) -> Jitted:
-    """predict(params, state, images) -> logits (N, classes), jitted, in test mode. Images as in `make_train_step`."""
+    """predict(params, state, images) -> logits (N, classes), jitted, in test mode. Images as in
+    `make_train_step`.
+    """
 
     @partial(jit, deterministic=deterministic)
     def predict(params, state, images):
@@ -70,6 +82,8 @@ def make_predict(net: Layer, *, dtype: str | None = None, deterministic: bool = 
 
 
 def as_input(images: jax.Array, dtype: str | None = None) -> jax.Array:
-    """What a net takes: uint8 pixels become float32 in [0, 1], anything else stays; then a cast, where a dtype is given."""
+    """What a net takes: uint8 pixels become float32 in [0, 1], anything else stays; then a cast,
+    where a dtype is given.
+    """
     x = images.astype(jnp.float32) / 255 if images.dtype == jnp.uint8 else images
     return x.astype(dtype) if dtype else x

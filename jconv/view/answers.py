@@ -1,4 +1,6 @@
-"""The sections of the report about the answers on the test images: what is mistaken for what, per class, and the worst of them."""
+"""The sections of the report about the answers on the test images: what is mistaken for what, per
+class, and the worst of them.
+"""
 
 from __future__ import annotations
 
@@ -22,13 +24,24 @@ MOST_IMAGES = 24
 
 
 def confusion_matrix(counts: np.ndarray, names: Names) -> Html:
-    """The confusion matrix: a table of counts for few classes, a picture and the pairs most mixed up for many."""
-    hint = "Each row is a true class, each column what the network said. Blue is right, red is wrong; the stronger, the more of the row."
+    """The confusion matrix: a table of counts for few classes, a picture and the pairs most mixed
+    up for many.
+    """
+    hint = (
+        "Each row is a true class, each column what the network said. Blue is right, red is wrong; "
+        "the stronger, the more of the row."
+    )
     if len(counts) <= MOST_IN_TABLE:
         content = element("div", _count_table(counts, names), class_="scroll")
     else:
-        content = element("div", inline(confusion(counts), "confusion matrix, rows are true classes"), class_="matrix")
-    return section("Confusion matrix", hint, content, _pairs(counts, names), wide=len(counts) > MOST_BESIDE)
+        content = element(
+            "div",
+            inline(confusion(counts), "confusion matrix, rows are true classes"),
+            class_="matrix",
+        )
+    return section(
+        "Confusion matrix", hint, content, _pairs(counts, names), wide=len(counts) > MOST_BESIDE
+    )
 
 
 def class_accuracy(counts: np.ndarray, names: Names) -> Html:
@@ -40,32 +53,60 @@ def class_accuracy(counts: np.ndarray, names: Names) -> Html:
     hint = "How many test images of each class were recognised, the worst class first."
     if len(bars) < len(order):
         hint += f" The {MOST_BARS} worst of {len(order):,} classes are shown."
-    widths = f"--name: {min(14, max(map(len, names)))}ch; --count: {2 * len(f'{totals.max():,}') + 1}ch"
-    return section("Accuracy by class", hint, element("div", *bars, class_="bars", style=widths), wide=len(counts) > MOST_BESIDE)
+    widths = (
+        f"--name: {min(14, max(map(len, names)))}ch; --count: {2 * len(f'{totals.max():,}') + 1}ch"
+    )
+    return section(
+        "Accuracy by class",
+        hint,
+        element("div", *bars, class_="bars", style=widths),
+        wide=len(counts) > MOST_BESIDE,
+    )
 
 
-def mistakes(images: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, names: Names) -> Html:
-    """The worst mistakes as images, the surest first; without any, the right answers that were least sure."""
+def mistakes(
+    images: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, names: Names
+) -> Html:
+    """The worst mistakes as images, the surest first; without any, the right answers that were
+    least sure.
+    """
     wrong = worst_mistakes(labels, probabilities, MOST_IMAGES)
     shown = wrong or least_sure(labels, probabilities, MOST_IMAGES)
     total = int((probabilities.argmax(1) != labels).sum())
     if wrong:
         title = "The worst mistakes"
-        hint = f"{_shown(len(wrong), total)}, with the probability the network gave to what it said."
+        hint = (
+            f"{_shown(len(wrong), total)}, with the probability the network gave to what it said."
+        )
     else:
         title = "The least sure right answers"
-        hint = "There is no mistake among the test images. These are the right answers it was least sure of, with their probability."
-    return section(title, hint, element("div", *[_tile(images, verdict, names) for verdict in shown], class_="tiles"))
+        hint = (
+            "There is no mistake among the test images. These are the right answers it was least "
+            "sure of, with their probability."
+        )
+    return section(
+        title,
+        hint,
+        element("div", *[_tile(images, verdict, names) for verdict in shown], class_="tiles"),
+    )
 
 
 def _count_table(counts: np.ndarray, names: Names) -> Html:
     tall = any(len(name) > 3 for name in names)
     said = element("tr", element("th"), element("th", "predicted", colspan=len(names)))
-    heads = element("tr", element("th", "true"), *[element("th", name, title=name) for name in names], class_="tall" if tall else "")
+    heads = element(
+        "tr",
+        element("th", "true"),
+        *[element("th", name, title=name) for name in names],
+        class_="tall" if tall else "",
+    )
     strength = strengths(counts)
     rows = []
     for i, name in enumerate(names):
-        cells = [_cell(counts[i, j], counts[i].sum(), strength[i, j], i == j, name, names[j]) for j in range(len(names))]
+        cells = [
+            _cell(counts[i, j], counts[i].sum(), strength[i, j], i == j, name, names[j])
+            for j in range(len(names))
+        ]
         rows.append(element("tr", element("th", name, title=name), *cells))
     return element("table", element("thead", said, heads), element("tbody", *rows), class_="counts")
 
@@ -82,7 +123,12 @@ def _pairs(counts: np.ndarray, names: Names) -> Html:
     pairs = confused_pairs(counts, MOST_PAIRS)
     if not pairs:
         return Html("")
-    row = lambda p: element("tr", element("td", names[p.truth]), element("td", names[p.guess]), element("td", f"{p.images:,}"))
+    row = lambda p: element(
+        "tr",
+        element("td", names[p.truth]),
+        element("td", names[p.guess]),
+        element("td", f"{p.images:,}"),
+    )
     head = element("tr", *[element("th", word) for word in ("true", "predicted", "images")])
     table = element("table", head, *[row(p) for p in pairs], class_="rows")
     open_ = {"open": ""} if len(counts) > MOST_IN_TABLE else {}
@@ -94,14 +140,28 @@ def _bar(name: str, right: int, total: int) -> Html:
     track = element("span", fill, class_="track" if total else "track none")
     percent = f"{right / total:.1%}" if total else "untested"
     count = element("small", f"{right:,}/{total:,}")
-    return element("div", element("span", name, class_="name", title=name), track, element("span", percent), count, class_="bar")
+    return element(
+        "div",
+        element("span", name, class_="name", title=name),
+        track,
+        element("span", percent),
+        count,
+        class_="bar",
+    )
 
 
 def _tile(images: np.ndarray, verdict: Verdict, names: Names) -> Html:
     truth, guess = names[verdict.truth], names[verdict.guess]
     kind = "right" if verdict.truth == verdict.guess else "wrong"
-    title = f"test image {verdict.image}: true {truth} ({verdict.p_truth:.1%}), predicted {guess} ({verdict.p_guess:.1%})"
-    lines = ["true ", element("b", truth)], ["said ", element("b", guess, class_=kind)], [f"{verdict.p_guess:.1%} sure"]
+    title = (
+        f"test image {verdict.image}: true {truth} ({verdict.p_truth:.1%}), predicted {guess} "
+        f"({verdict.p_guess:.1%})"
+    )
+    lines = (
+        ["true ", element("b", truth)],
+        ["said ", element("b", guess, class_=kind)],
+        [f"{verdict.p_guess:.1%} sure"],
+    )
     caption = element("figcaption", *[element("div", *line) for line in lines], title=title)
     return element("figure", image_tile(images[verdict.image], alt=title, title=title), caption)
 

@@ -1,4 +1,6 @@
-"""The chart of a benchmark: how many times as fast as a reference each contestant is, case by case."""
+"""The chart of a benchmark: how many times as fast as a reference each contestant is, case by
+case.
+"""
 
 from __future__ import annotations
 
@@ -26,19 +28,39 @@ class Group(NamedTuple):
 
 
 def speed_chart(groups: Sequence[Group], hero: str, reference: str) -> Figure:
-    """Bars for `hero`, marks for the others, a panel a group, on a logarithmic axis that all share."""
+    """Bars for `hero`, marks for the others, a panel a group, on a logarithmic axis that all
+    share.
+    """
     heights = [ROW * (len(group.speeds) + 1.5) for group in groups]
     figure = Figure((8.2, sum(heights) + 0.9), layout="constrained", facecolor=LIGHT["card"])
     panels = figure.subplots(len(groups), squeeze=False, sharex=True, height_ratios=heights)[:, 0]
-    others = list(dict.fromkeys(n for g in groups for speeds in g.speeds.values() for n in speeds if n not in (hero, reference)))
+    others = list(
+        dict.fromkeys(
+            n
+            for g in groups
+            for speeds in g.speeds.values()
+            for n in speeds
+            if n not in (hero, reference)
+        )
+    )
     for axes, group in zip(panels, groups, strict=True):
         _panel(axes, group, hero, others)
     _frame(panels[-1], f"what {reference} takes ÷ what they take (further right is better)")
     named = {}
     for axes in panels:
         named |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
-    named = {hero: Patch(color=LIGHT["right"])} | {name: handle for name, handle in named.items() if name != hero}
-    figure.legend(named.values(), named.keys(), loc="outside upper left", ncols=6, frameon=False, fontsize=8, labelcolor=LIGHT["ink"])
+    named = {hero: Patch(color=LIGHT["right"])} | {
+        name: handle for name, handle in named.items() if name != hero
+    }
+    figure.legend(
+        named.values(),
+        named.keys(),
+        loc="outside upper left",
+        ncols=6,
+        frameon=False,
+        fontsize=8,
+        labelcolor=LIGHT["ink"],
+    )
     return figure
 
 
@@ -55,10 +77,18 @@ def _panel(axes: Axes, group: Group, hero: str, others: Sequence[str]) -> None:
         if (speed := group.speeds[name].get(hero)) is not None:
             colour = LIGHT["right"] if speed >= 1 else LIGHT["wrong"]
             axes.barh(i, speed - 1, left=1, height=0.62, color=colour)
-            beside = axes.get_yaxis_transform()  # numbers in a column of their own, where no mark can lie over them
-            axes.text(1.01, i, f"{speed:.2g}×", transform=beside, va="center", fontsize=7.5, color=colour)
+            beside = (
+                axes.get_yaxis_transform()
+            )  # numbers in a column of their own, where no mark can lie over them
+            axes.text(
+                1.01, i, f"{speed:.2g}×", transform=beside, va="center", fontsize=7.5, color=colour
+            )
     for mark, other in zip(MARKS, others, strict=False):
-        points = [(group.speeds[name][other], i) for i, name in enumerate(names) if other in group.speeds[name]]
+        points = [
+            (group.speeds[name][other], i)
+            for i, name in enumerate(names)
+            if other in group.speeds[name]
+        ]
         colour = LIGHT["train"] if mark in MARKS[2:] else LIGHT["muted"]
         axes.plot(
             *zip(*points, strict=True) if points else ([], []),

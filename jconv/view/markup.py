@@ -12,14 +12,23 @@ class Html(str):
 
 
 def element(name: str, /, *children: object, **attributes: object) -> Html:
-    """<name attributes>children</name>; children other than Html are escaped, and so is every attribute's value.
+    """<name attributes>children</name>; children other than Html are escaped, and so is every
+    attribute's value.
 
     An attribute that is a word of Python takes an underscore: `element("td", 3, class_="number")`.
     """
-    head = "".join(f' {key.rstrip("_")}="{escape(str(value))}"' for key, value in attributes.items())
-    return Html(f"<{name}{head}>") if name in _VOID else Html(f"<{name}{head}>{join(*children)}</{name}>")
+    head = "".join(
+        f' {key.rstrip("_")}="{escape(str(value))}"' for key, value in attributes.items()
+    )
+    return (
+        Html(f"<{name}{head}>")
+        if name in _VOID
+        else Html(f"<{name}{head}>{join(*children)}</{name}>")
+    )
 
 
 def join(*children: object) -> Html:
     """The children one after another, escaped as in `element`."""
-    return Html("".join(child if isinstance(child, Html) else escape(str(child)) for child in children))
+    return Html(
+        "".join(child if isinstance(child, Html) else escape(str(child)) for child in children)
+    )

@@ -22,7 +22,8 @@ DARK = {
     "train": "#f2ad52",
     "wrong": "#ff7d69",
 }
-# Pixels cannot follow the page from light to dark. These two show on both; how much is told by their opacity.
+# Pixels cannot follow the page from light to dark. These two show on both; how much is told by
+# their opacity.
 PIXEL_BLUE = (58, 116, 222)
 PIXEL_RED = (222, 84, 48)
 

@@ -1,7 +1,9 @@
-"""Charts as matplotlib Figures: pure functions of NumPy arrays, without pyplot and its global state.
+"""Charts as matplotlib Figures: pure functions of NumPy arrays, without pyplot and its global
+state.
 
-A figure is drawn in the light palette; `figure.savefig(path)` writes it as it is, and svg.inline sets it into a page that may
-be dark. Their words are fixed and plain, so no label of a user's can reach matplotlib's own markup (a "$" starts a formula).
+A figure is drawn in the light palette; `figure.savefig(path)` writes it as it is, and svg.inline
+sets it into a page that may be dark. Their words are fixed and plain, so no label of a user's can
+reach matplotlib's own markup (a "$" starts a formula).
 """
 
 from __future__ import annotations
@@ -20,12 +22,15 @@ _MARKED = 40  # epochs: up to here each point is marked
 
 
 def loss_curve(history: Sequence[Mapping[str, float]]) -> Figure:
-    """Training and test loss over epochs, on a logarithmic axis once they span more than a factor of ten.
+    """Training and test loss over epochs, on a logarithmic axis once they span more than a factor
+    of ten.
 
     Values that are None or not finite are left out.
     """
     figure, axes = _chart("loss")
-    losses = [_curve(axes, history, f"{split}_loss", split, "{:.4f}") for split in ("train", "test")]
+    losses = [
+        _curve(axes, history, f"{split}_loss", split, "{:.4f}") for split in ("train", "test")
+    ]
     drawn = np.concatenate(losses)
     if drawn.size and drawn.min() > 0 and drawn.max() > 10 * drawn.min():
         _logarithmic(axes, drawn.max() / drawn.min())
@@ -43,12 +48,16 @@ def accuracy_curve(history: Sequence[Mapping[str, float]]) -> Figure:
 
 
 def confusion(counts: np.ndarray) -> Figure:
-    """A (K, K) confusion matrix as pixels, rows being the true classes: right answers blue, wrong ones red."""
+    """A (K, K) confusion matrix as pixels, rows being the true classes: right answers blue, wrong
+    ones red.
+    """
     classes = len(counts)
     figure = Figure((6, 6), layout="constrained")
     axes = figure.subplots()
     pixels = np.zeros((classes, classes, 4))
-    pixels[..., :3] = np.where(np.eye(classes, dtype=bool)[..., None], PIXEL_BLUE, PIXEL_RED) / np.float64(255)
+    pixels[..., :3] = np.where(
+        np.eye(classes, dtype=bool)[..., None], PIXEL_BLUE, PIXEL_RED
+    ) / np.float64(255)
     pixels[..., 3] = strengths(counts)
     axes.imshow(pixels, interpolation="none", extent=(-0.5, classes - 0.5, classes - 0.5, -0.5))
     axes.set(xlabel="predicted class", ylabel="true class")
@@ -66,7 +75,14 @@ def _chart(what: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _curve(axes: Axes, history: Sequence[Mapping[str, float]], key: str, split: str, form: str, scale: float = 1) -> np.ndarray:
+def _curve(
+    axes: Axes,
+    history: Sequence[Mapping[str, float]],
+    key: str,
+    split: str,
+    form: str,
+    scale: float = 1,
+) -> np.ndarray:
     """Draw one curve, the last value in its label; returns the values drawn."""
     epochs = np.array([row["epoch"] for row in history], float)
     values = scale * np.array([row[key] for row in history], float)  # None becomes NaN
@@ -74,7 +90,15 @@ def _curve(axes: Axes, history: Sequence[Mapping[str, float]], key: str, split: 
     label = f"{split} {form.format(values[shown][-1])}" if shown.any() else split
     colour, width = {"train": ("train", 1.3), "test": ("right", 2.0)}[split]
     mark = "o" if len(history) <= _MARKED else None
-    axes.plot(epochs[shown], values[shown], color=LIGHT[colour], linewidth=width, marker=mark, markersize=2 + width, label=label)
+    axes.plot(
+        epochs[shown],
+        values[shown],
+        color=LIGHT[colour],
+        linewidth=width,
+        marker=mark,
+        markersize=2 + width,
+        label=label,
+    )
     return values[shown]
 
 

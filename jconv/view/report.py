@@ -31,15 +31,21 @@ def write_report(
     probabilities: np.ndarray,
     class_names: Sequence[str],
 ) -> None:
-    """Write the report of a run to `path`, all at once: a file that was there stays until the new one is complete.
+    """Write the report of a run to `path`, all at once: a file that was there stays until the new
+    one is complete.
 
-    history: one row an epoch with the keys HISTORY_KEYS; accuracies in [0, 1], images/s, and `seconds` since the
-    training began. May be empty; a loss or an accuracy may be None or NaN.
-    table: the network's summary, as plain text. filters: the first convolution's kernel, HWIO, or None where there is no 2-D one.
-    images, labels, probabilities: the test images (N, H, W, C) in [0, 1], (N,) classes, (N, K); class_names: K words.
-    Raises ValueError when these do not fit each other.
+    history: one row an epoch with the keys HISTORY_KEYS; accuracies in [0, 1], images/s, and
+    `seconds` since the training began. May be empty; a loss or an accuracy may be None or NaN.
+    table: the network's summary, as plain text. filters: the first convolution's kernel, HWIO, or
+    None where there is no 2-D one. images, labels, probabilities: the test images (N, H, W, C) in
+    [0, 1], (N,) classes, (N, K); class_names: K words. Raises ValueError when these do not fit each
+    other.
     """
-    images, labels, probabilities = np.asarray(images), np.asarray(labels), np.asarray(probabilities)
+    images, labels, probabilities = (
+        np.asarray(images),
+        np.asarray(labels),
+        np.asarray(probabilities),
+    )
     _check(history, filters, images, labels, probabilities, class_names)
     counts = confusion_counts(labels, probabilities)
     sections = [
@@ -61,32 +67,52 @@ def _filters(kernel: np.ndarray) -> Html:
     total = count * (1 if channels == 3 else channels)
     shown = "" if total == len(tiles) else f" The first {len(tiles)} of {total:,} are shown."
     zero = "Mid-gray is zero." if channels == 3 else "Blue is above zero, red below."
-    hint = f"What the first layer looks for: {count} filters of {height}×{width}×{channels}, each scaled by its largest weight. "
-    return section("First-layer filters", hint + zero + shown, element("div", *tiles, class_="filters"))
+    hint = (
+        f"What the first layer looks for: {count} filters of {height}×{width}×{channels}, each "
+        "scaled by its largest weight. "
+    )
+    return section(
+        "First-layer filters", hint + zero + shown, element("div", *tiles, class_="filters")
+    )
 
 
 def _check(history, filters, images, labels, probabilities, class_names) -> None:
     """Raise ValueError with what came, what was expected and the fix."""
     if images.ndim != 4 or not len(images):
-        raise ValueError(f"images: shape {images.shape} came, (N, H, W, C) with at least one test image was expected")
+        raise ValueError(
+            f"images: shape {images.shape} came, (N, H, W, C) with at least one test image was "
+            "expected"
+        )
     if images.dtype.kind in "biu":
-        raise ValueError(f"images: {images.dtype} came, floating-point values in [0, 1] were expected; divide by 255")
+        raise ValueError(
+            f"images: {images.dtype} came, floating-point values in [0, 1] were expected; divide "
+            "by 255"
+        )
     count, classes = len(images), len(class_names)
     if labels.shape != (count,) or not np.issubdtype(labels.dtype, np.integer):
-        raise ValueError(f"labels: {labels.dtype} of shape {labels.shape} came, one integer for each of {count} images was expected")
+        raise ValueError(
+            f"labels: {labels.dtype} of shape {labels.shape} came, one integer for each of {count} "
+            "images was expected"
+        )
     if probabilities.shape != (count, classes):
         raise ValueError(
-            f"probabilities: shape {probabilities.shape} came, {(count, classes)} was expected: a row an image, a column a class name"
+            f"probabilities: shape {probabilities.shape} came, {(count, classes)} was expected: a "
+            "row an image, a column a class name"
         )
     if labels.min() < 0 or labels.max() >= classes:
-        raise ValueError(f"labels: {labels.min()} to {labels.max()} came, 0 to {classes - 1} was expected; give a name for every class")
+        raise ValueError(
+            f"labels: {labels.min()} to {labels.max()} came, 0 to {classes - 1} was expected; give "
+            "a name for every class"
+        )
     if not np.isfinite(probabilities).all():
         raise ValueError(
-            f"probabilities: {np.sum(~np.isfinite(probabilities))} of {probabilities.size} are not finite; the parameters may not be either"
+            f"probabilities: {np.sum(~np.isfinite(probabilities))} of {probabilities.size} are not "
+            "finite; the parameters may not be either"
         )
     if filters is not None and np.ndim(filters) != 4:
         raise ValueError(
-            f"filters: shape {np.shape(filters)} came, (H, W, in, out) was expected; give None for a net without a 2-D convolution"
+            f"filters: shape {np.shape(filters)} came, (H, W, in, out) was expected; give None for "
+            "a net without a 2-D convolution"
         )
     for row in history:
         if missing := [key for key in HISTORY_KEYS if key not in row]:
@@ -97,7 +123,9 @@ def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".unfinished")
     try:
-        unfinished.write_text(text, encoding="utf-8", errors="replace")  # a folder's undecodable name is no reason to lose a report
+        unfinished.write_text(
+            text, encoding="utf-8", errors="replace"
+        )  # a folder's undecodable name is no reason to lose a report
         os.replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)

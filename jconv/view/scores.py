@@ -1,4 +1,6 @@
-"""What a classifier got right and wrong, counted: pure functions of labels and probabilities, no pictures."""
+"""What a classifier got right and wrong, counted: pure functions of labels and probabilities, no
+pictures.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,9 @@ import numpy as np
 
 
 class Verdict(NamedTuple):
-    """One test image and what the network said of it. The probabilities are those of the two classes."""
+    """One test image and what the network said of it. The probabilities are those of the two
+    classes.
+    """
 
     image: int
     truth: int
@@ -26,7 +30,8 @@ class Confused(NamedTuple):
 
 
 def confusion_counts(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """counts[i, j] = images of class i whose largest probability is that of class j (the first of equals).
+    """counts[i, j] = images of class i whose largest probability is that of class j (the first of
+    equals).
 
     Shapes: labels (N,), probabilities (N, K) -> (K, K).
     """
@@ -40,11 +45,17 @@ def confused_pairs(counts: np.ndarray, limit: int) -> list[Confused]:
     wrong = counts - np.diag(np.diag(counts))
     order = np.argsort(-wrong, axis=None, kind="stable")[:limit]
     truths, guesses = np.unravel_index(order, wrong.shape)
-    return [Confused(int(i), int(j), int(wrong[i, j])) for i, j in zip(truths, guesses, strict=True) if wrong[i, j]]
+    return [
+        Confused(int(i), int(j), int(wrong[i, j]))
+        for i, j in zip(truths, guesses, strict=True)
+        if wrong[i, j]
+    ]
 
 
 def strengths(counts: np.ndarray) -> np.ndarray:
-    """How strongly to colour each cell of a confusion matrix, in [0, 1]: by its share of the row, mistakes raised so that one is seen."""
+    """How strongly to colour each cell of a confusion matrix, in [0, 1]: by its share of the row,
+    mistakes raised so that one is seen.
+    """
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     raised = np.where(counts > 0, 0.12 + 0.88 * np.sqrt(shares), 0.0)
     return np.where(np.eye(len(counts), dtype=bool), shares, raised)
@@ -65,7 +76,9 @@ def least_sure(labels: np.ndarray, probabilities: np.ndarray, limit: int) -> lis
 
 
 def wilson_interval(right: int, total: int) -> tuple[float, float]:
-    """The 95% confidence interval of an accuracy of right/total. Source: Wilson, JASA 22 (1927); unlike p ± 2σ it holds near 1."""
+    """The 95% confidence interval of an accuracy of right/total. Source: Wilson, JASA 22 (1927);
+    unlike p ± 2σ it holds near 1.
+    """
     z, p = 1.959964, right / total
     centre = (p + z * z / (2 * total)) / (1 + z * z / total)
     half = z * np.sqrt(p * (1 - p) / total + z * z / (4 * total * total)) / (1 + z * z / total)
@@ -73,5 +86,7 @@ def wilson_interval(right: int, total: int) -> tuple[float, float]:
 
 
 def _verdicts(labels: np.ndarray, probabilities: np.ndarray, images: np.ndarray) -> list[Verdict]:
-    verdict = lambda i, t, g: Verdict(int(i), int(t), int(g), float(probabilities[i, t]), float(probabilities[i, g]))
+    verdict = lambda i, t, g: Verdict(
+        int(i), int(t), int(g), float(probabilities[i, t]), float(probabilities[i, g])
+    )
     return [verdict(i, labels[i], probabilities[i].argmax()) for i in images]

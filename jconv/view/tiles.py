@@ -1,4 +1,6 @@
-"""Arrays as small pictures, pixel by pixel: test images and convolution filters. A page lays them out and enlarges them."""
+"""Arrays as small pictures, pixel by pixel: test images and convolution filters. A page lays them
+out and enlarges them.
+"""
 
 from __future__ import annotations
 
@@ -17,17 +19,20 @@ _LARGEST = 128  # pixels: the longer side of what is kept of a larger image
 
 
 def image_tile(image: np.ndarray, **attributes: object) -> Html:
-    """An (H, W, C) image with values in [0, 1] as an <img>: colour for C = 3, else the mean over channels in gray."""
+    """An (H, W, C) image with values in [0, 1] as an <img>: colour for C = 3, else the mean over
+    channels in gray.
+    """
     gray = image.shape[-1] != 3
     pixels = _eight_bits(image.mean(-1) if gray else image)
     return _img(Image.fromarray(pixels), **attributes)
 
 
 def filter_tiles(kernel: np.ndarray, limit: int) -> list[Html]:
-    """The filters of an (H, W, in, out) kernel, at most `limit` tiles, each scaled by its own largest |weight|.
+    """The filters of an (H, W, in, out) kernel, at most `limit` tiles, each scaled by its own
+    largest |weight|.
 
-    Three input channels give one colour picture a filter, mid-gray being zero. Otherwise each slice of a filter is one picture:
-    blue is above zero, red below, and zero lets the page through.
+    Three input channels give one colour picture a filter, mid-gray being zero. Otherwise each slice
+    of a filter is one picture: blue is above zero, red below, and zero lets the page through.
     """
     channels, filters = kernel.shape[2:]
     if channels == 3:
@@ -40,7 +45,9 @@ def filter_tiles(kernel: np.ndarray, limit: int) -> list[Html]:
 def _filter(name: str, weights: np.ndarray, draw: Callable[[np.ndarray], np.ndarray]) -> Html:
     largest = float(np.abs(weights).max())
     scaled = weights / largest if largest else weights  # a dead filter stays all zero
-    return _img(Image.fromarray(draw(scaled)), alt=name, title=f"{name}: weights up to ±{largest:.3g}")
+    return _img(
+        Image.fromarray(draw(scaled)), alt=name, title=f"{name}: weights up to ±{largest:.3g}"
+    )
 
 
 def _colour(weights: np.ndarray) -> np.ndarray:
@@ -59,11 +66,18 @@ def _eight_bits(values: np.ndarray) -> np.ndarray:
 
 
 def _img(image: Image.Image, **attributes: object) -> Html:
-    """An <img> that carries its own bytes: PNG when small, JPEG (a tenth of the size) of a reduced copy when large."""
+    """An <img> that carries its own bytes: PNG when small, JPEG (a tenth of the size) of a reduced
+    copy when large.
+    """
     sharp = max(image.size) <= _SHARP or image.mode == "RGBA"  # JPEG has no transparency
     image.thumbnail((_LARGEST, _LARGEST))
     file = io.BytesIO()
     image.save(file, "PNG" if sharp else "JPEG", optimize=True)
     data = base64.b64encode(file.getvalue()).decode()
     kind = "png" if sharp else "jpeg"
-    return element("img", src=f"data:image/{kind};base64,{data}", class_="pixels" if sharp else "photo", **attributes)
+    return element(
+        "img",
+        src=f"data:image/{kind};base64,{data}",
+        class_="pixels" if sharp else "photo",
+        **attributes,
+    )

@@ -1,4 +1,6 @@
-"""The sections of the report about the training: what came out, how it got there, and with which settings."""
+"""The sections of the report about the training: what came out, how it got there, and with which
+settings.
+"""
 
 from __future__ import annotations
 
@@ -37,8 +39,13 @@ def headline(counts: np.ndarray, history: Sequence[Mapping[str, float]]) -> Html
     ]
     if history:
         facts += [
-            _fact(duration(history[-1]["seconds"]), f"for {len(history):,} epoch{'s' * (len(history) > 1)}"),
-            _fact(f"{median(row['images_per_second'] for row in history):,.0f}", "training images/s"),
+            _fact(
+                duration(history[-1]["seconds"]),
+                f"for {len(history):,} epoch{'s' * (len(history) > 1)}",
+            ),
+            _fact(
+                f"{median(row['images_per_second'] for row in history):,.0f}", "training images/s"
+            ),
         ]
     return element("section", element("div", *facts, class_="facts"), class_="wide")
 
@@ -48,18 +55,35 @@ def curves(history: Sequence[Mapping[str, float]]) -> Html:
     if not history:
         return section("Training", "No history was recorded: not one epoch was trained.")
     charts = [inline(loss_curve(history), "training and test loss over epochs")]
-    charts.append(inline(accuracy_curve(history), "training and test accuracy over epochs, in percent"))
+    charts.append(
+        inline(accuracy_curve(history), "training and test accuracy over epochs, in percent")
+    )
     head = element("tr", *[element("th", key.replace("_", " ")) for key in HISTORY_KEYS])
-    rows = [element("tr", *[element("td", _number(key, row[key])) for key in HISTORY_KEYS]) for row in history]
+    rows = [
+        element("tr", *[element("td", _number(key, row[key])) for key in HISTORY_KEYS])
+        for row in history
+    ]
     table = element("div", element("table", head, *rows, class_="rows numbers"), class_="scroll")
-    hint = "Training numbers are means over each epoch, while the network still changes; test numbers are of images it never trains on."
-    return section("Training", hint, element("div", *charts, class_="charts"), element("details", element("summary", "Every epoch"), table))
+    hint = (
+        "Training numbers are means over each epoch, while the network still changes; test numbers "
+        "are of images it never trains on."
+    )
+    return section(
+        "Training",
+        hint,
+        element("div", *charts, class_="charts"),
+        element("details", element("summary", "Every epoch"), table),
+    )
 
 
 def configuration(config: Mapping[str, object]) -> Html:
     """The settings of the run, nested ones by dotted names."""
-    rows = [element("div", element("dt", name), element("dd", value)) for name, value in _flat(config)]
-    return section("Configuration", "What this run was started with.", element("dl", *rows, class_="settings"))
+    rows = [
+        element("div", element("dt", name), element("dd", value)) for name, value in _flat(config)
+    ]
+    return section(
+        "Configuration", "What this run was started with.", element("dl", *rows, class_="settings")
+    )
 
 
 def duration(seconds: float) -> str:
@@ -67,7 +91,11 @@ def duration(seconds: float) -> str:
     if seconds < 99.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+    return (
+        f"{minutes} min {rest:02d} s"
+        if minutes < 60
+        else f"{minutes // 60} h {minutes % 60:02d} min"
+    )
 
 
 def _fact(value: str, what: str, kind: str = "") -> Html:
@@ -77,7 +105,13 @@ def _fact(value: str, what: str, kind: str = "") -> Html:
 def _number(key: str, value: float | None) -> str:
     if value is None or not np.isfinite(value):
         return "–"
-    form = {"epoch": "{:,.0f}", "step": "{:,.0f}", "learning_rate": "{:.3g}", "images_per_second": "{:,.0f}", "seconds": "{:,.1f}"}
+    form = {
+        "epoch": "{:,.0f}",
+        "step": "{:,.0f}",
+        "learning_rate": "{:.3g}",
+        "images_per_second": "{:,.0f}",
+        "seconds": "{:,.1f}",
+    }
     return form.get(key, "{:.2%}" if key.endswith("accuracy") else "{:.4f}").format(value)
 
 

@@ -1,8 +1,10 @@
-"""jconv's own weights file: safetensors, with the net itself in the metadata, so that the file alone is enough to run it.
+"""jconv's own weights file: safetensors, with the net itself in the metadata, so that the file
+alone is enough to run it.
 
-Arrays are named by what they are and where: "params/conv1/kernel", "state/bn1/mean". The metadata has one entry, "jconv", a JSON
-object with the `version` of this layout, the `net` (see to_json), its `in_shape` and the `class_names`. (One entry, because
-safetensors writes several in no set order, and equal weights should be equal files.)
+Arrays are named by what they are and where: "params/conv1/kernel", "state/bn1/mean". The metadata
+has one entry, "jconv", a JSON object with the `version` of this layout, the `net` (see to_json),
+its `in_shape` and the `class_names`. (One entry, because safetensors writes several in no set
+order, and equal weights should be equal files.)
 """
 
 from __future__ import annotations
@@ -39,14 +41,26 @@ class Weights(NamedTuple):
 
 
 def save_weights(path: Path | str, weights: Weights) -> None:
-    """Write the file, whole or not at all. Raises InputError naming the leaf when an array is not what the net has there."""
+    """Write the file, whole or not at all. Raises InputError naming the leaf when an array is not
+    what the net has there.
+    """
     path = Path(path)
-    arrays = {name: np.asarray(leaf) for name, leaf in _by_name({"params": weights.params, "state": weights.state}).items()}
+    arrays = {
+        name: np.asarray(leaf)
+        for name, leaf in _by_name({"params": weights.params, "state": weights.state}).items()
+    }
     _check(path, _expected(weights.net, weights.in_shape), arrays)
     net = json.loads(to_json(weights.net))
-    about = {"version": VERSION, "net": net, "in_shape": weights.in_shape, "class_names": weights.class_names}
+    about = {
+        "version": VERSION,
+        "net": net,
+        "in_shape": weights.in_shape,
+        "class_names": weights.class_names,
+    }
     unfinished = path.with_name(path.name + ".unfinished")
-    unfinished.write_bytes(save(arrays, {"jconv": json.dumps(about)}))  # (save_file would make a file that others cannot read)
+    unfinished.write_bytes(
+        save(arrays, {"jconv": json.dumps(about)})
+    )  # (save_file would make a file that others cannot read)
     os.replace(unfinished, path)
 
 
@@ -63,7 +77,10 @@ def load_weights(path: Path | str, own: Sequence[type[Layer]] = ()) -> Weights:
             metadata = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()}
     except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: not a whole safetensors file ({error}); it was cut short or damaged, copy or write it again") from None
+        raise InputError(
+            f"{path}: not a whole safetensors file ({error}); it was cut short or damaged, copy or "
+            "write it again"
+        ) from None
     net, in_shape, class_names = _read_metadata(path, metadata, own)
     expected = _expected(net, in_shape)
     _check(path, expected, arrays)
@@ -72,7 +89,9 @@ def load_weights(path: Path | str, own: Sequence[type[Layer]] = ()) -> Weights:
 
 
 def fingerprint(params: Params, state: State) -> str:
-    """SHA-256 of every array with its name, in hexadecimal: two trainings that ended with the same bits have the same."""
+    """SHA-256 of every array with its name, in hexadecimal: two trainings that ended with the same
+    bits have the same.
+    """
     digest = hashlib.sha256()
     for name, leaf in sorted(_by_name({"params": params, "state": state}).items()):
         a = np.asarray(leaf)
@@ -80,13 +99,19 @@ def fingerprint(params: Params, state: State) -> str:
     return digest.hexdigest()
 
 
-def _read_metadata(path: Path, metadata: dict[str, str], own: Sequence[type[Layer]]) -> tuple[Layer, Shape, tuple[str, ...]]:
+def _read_metadata(
+    path: Path, metadata: dict[str, str], own: Sequence[type[Layer]]
+) -> tuple[Layer, Shape, tuple[str, ...]]:
     if "jconv" not in metadata:
-        raise InputError(f"{path}: holds arrays but says nothing of a net; a file written by jconv was expected")
+        raise InputError(
+            f"{path}: holds arrays but says nothing of a net; a file written by jconv was expected"
+        )
     try:
         about = json.loads(metadata["jconv"])
         if about["version"] != VERSION:
-            raise ValueError(f"layout version {about['version']}, this jconv reads version {VERSION}")
+            raise ValueError(
+                f"layout version {about['version']}, this jconv reads version {VERSION}"
+            )
         net, in_shape = from_json(json.dumps(about["net"]), own), tuple(about["in_shape"])
         net.out_shape(in_shape)
         return net, in_shape, tuple(about["class_names"])
@@ -103,13 +128,21 @@ def _expected(net: Layer, in_shape: Shape) -> dict[str, Any]:
 def _check(path: Path, expected: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
     wanted = _by_name(expected)
     if missing := sorted(wanted.keys() - arrays.keys()):
-        raise InputError(f"{path}: {missing[0]} is missing; the net has it with shape {wanted[missing[0]].shape}")
+        raise InputError(
+            f"{path}: {missing[0]} is missing; the net has it with shape {wanted[missing[0]].shape}"
+        )
     if extra := sorted(arrays.keys() - wanted.keys()):
-        raise InputError(f"{path}: {extra[0]} was found, with shape {arrays[extra[0]].shape}, but the net has no such array")
+        raise InputError(
+            f"{path}: {extra[0]} was found, with shape {arrays[extra[0]].shape}, but the net has "
+            "no such array"
+        )
     for name, want in wanted.items():
         came = arrays[name]
         if (came.shape, came.dtype) != (want.shape, want.dtype):
-            raise InputError(f"{path}: {name} is {came.dtype}{list(came.shape)}, the net has {want.dtype}{list(want.shape)} there")
+            raise InputError(
+                f"{path}: {name} is {came.dtype}{list(came.shape)}, the net has "
+                f"{want.dtype}{list(want.shape)} there"
+            )
 
 
 def _by_name(tree: dict[str, Any]) -> dict[str, Any]:

@@ -20,17 +20,34 @@ FOUND = Compiled("TPU v0", 2**20, 0, 2**21, 3.5e9, None, 1.25)
 def test_every_form_of_a_case_is_lowered_from_shapes(small_net, what):
     chip = jax.devices("cpu")[0]
     found = account(chip, CaseProgram(small_net, what, "auto").lowered(chip))
-    assert found.flops > 2 * 3 * 6 * 8 * 9 * 2 * 4 / 2 and found.total > 0  # at least half of one convolution: edges count less
-    images = lambda dtype: account(chip, CaseProgram(dataclasses.replace(small_net, dtype=dtype), what, "lax").lowered(chip)).arguments
+    assert (
+        found.flops > 2 * 3 * 6 * 8 * 9 * 2 * 4 / 2 and found.total > 0
+    )  # at least half of one convolution: edges count less
+    images = lambda dtype: (
+        account(
+            chip,
+            CaseProgram(dataclasses.replace(small_net, dtype=dtype), what, "lax").lowered(chip),
+        ).arguments
+    )
     given = 3 * 5 if what in ONE_GRADIENT else 0  # the output's gradient
     assert images("float32") - images("bfloat16") == (3 * 6 * 8 * 2 + given) * 2
 
 
 def test_a_row_for_each_case_and_contestant_and_the_reason_of_a_refusal(small_net, monkeypatch):
     asked = []
-    monkeypatch.setattr(ahead, "compile_ahead", lambda *question: asked.append(question) or iter([FOUND, NoAnswer("too large")]))
+    monkeypatch.setattr(
+        ahead,
+        "compile_ahead",
+        lambda *question: asked.append(question) or iter([FOUND, NoAnswer("too large")]),
+    )
     rows = list(measure_ahead([Job("gpu", small_net, "train")], ("jconv", "lax"), "v5e:2x2", 7.0))
-    assert asked == [([CaseProgram(small_net, "train", "auto"), CaseProgram(small_net, "train", "lax")], "v5e:2x2", 7.0)]
+    assert asked == [
+        (
+            [CaseProgram(small_net, "train", "auto"), CaseProgram(small_net, "train", "lax")],
+            "v5e:2x2",
+            7.0,
+        )
+    ]
     assert [str(row) for row in rows] == [
         "gpu: small, train, batch 3, jconv: 3.50 GFLOP, –, 3.0 MiB, 1.2 s",
         "gpu: small, train, batch 3, plain lax: refused: too large",
@@ -39,14 +56,22 @@ def test_a_row_for_each_case_and_contestant_and_the_reason_of_a_refusal(small_ne
 
 
 def test_only_what_is_ours_compiles_ahead(small_net):
-    with pytest.raises(InputError, match="--ahead compiles jconv alone, not PyTorch; leave it out of --contestants"):
+    with pytest.raises(
+        InputError, match="--ahead compiles jconv alone, not PyTorch; leave it out of --contestants"
+    ):
         next(measure_ahead([Job("gpu", small_net, "train")], ("torch",), "v5e:2x2", 7.0))
 
 
 def test_markdown_has_a_line_for_each():
-    rows = [AheadRow("gpu", "A", "train", 8, "bfloat16", "jconv", FOUND), AheadRow("gpu", "B", "forward", 8, "float32", "lax", None, "no")]
+    rows = [
+        AheadRow("gpu", "A", "train", 8, "bfloat16", "jconv", FOUND),
+        AheadRow("gpu", "B", "forward", 8, "float32", "lax", None, "no"),
+    ]
     text = ahead_markdown(machine(), rows, "v5e:2x2", "jconv bench --ahead v5e:2x2")
     assert "Compiled for one TPU v0 of v5e:2x2, which was not there: nothing was run." in text
     assert "| A, train, bfloat16 | 8 | jconv | 3.50 GFLOP | – | 3.0 MiB | 1.2 s |" in text
     lines = [line for line in text.splitlines() if line.startswith("|")]
-    assert lines[-1] == "| B, forward | 8 | plain lax | refused: no |  |  |  |" and len({line.count("|") for line in lines}) == 1
+    assert (
+        lines[-1] == "| B, forward | 8 | plain lax | refused: no |  |  |  |"
+        and len({line.count("|") for line in lines}) == 1
+    )

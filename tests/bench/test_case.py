@@ -10,12 +10,21 @@ from jconv.bench.nets import LARGE
 def test_what_is_drawn_has_the_shapes_of_init_and_follows_from_the_seed(small_net):
     given, again, other = draw(small_net), draw(small_net), draw(small_net, seed=1)
     params, state = shapes(small_net)
-    assert jax.tree.map(np.shape, given.params) == jax.tree.map(np.shape, params) and state == given.state == {}
-    assert given.images.shape == (3, 6, 8, 2) and given.labels.shape == (3,) and given.labels.max() < 5
+    assert (
+        jax.tree.map(np.shape, given.params) == jax.tree.map(np.shape, params)
+        and state == given.state == {}
+    )
+    assert (
+        given.images.shape == (3, 6, 8, 2) and given.labels.shape == (3,) and given.labels.max() < 5
+    )
     same = jax.tree.map(np.array_equal, given.params, again.params)
     assert all(jax.tree.leaves(same)) and not np.array_equal(given.images, other.images)
     assert {a.dtype for a in jax.tree.leaves(given.params)} == {np.dtype("float32")}
-    assert small_net.parameters == sum(a.size for a in jax.tree.leaves(given.params)) == 3 * 3 * 2 * 4 + 4 + 4 * 3 * 4 * 5 + 5
+    assert (
+        small_net.parameters
+        == sum(a.size for a in jax.tree.leaves(given.params))
+        == 3 * 3 * 2 * 4 + 4 + 4 * 3 * 4 * 5 + 5
+    )
 
 
 def test_kernels_keep_the_variance():

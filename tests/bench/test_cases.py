@@ -1,4 +1,6 @@
-"""The cases as data: each can be traced in every form without computing it, and is what its name says."""
+"""The cases as data: each can be traced in every form without computing it, and is what its name
+says.
+"""
 
 import jax
 import pytest
@@ -24,13 +26,21 @@ PARAMETERS = {  # the CS231n notes; the others are counted by hand
 @pytest.mark.parametrize("case", NETS, ids=lambda case: f"{case.name} {case.batch}")
 def test_a_net_has_the_published_parameters_and_draws_nothing(case):
     assert case.parameters == PARAMETERS.get(case.name, case.parameters)
-    assert not [visit for visit in walk(case.net, case.in_shape) if isinstance(visit.layer, Dropout)]
+    assert not [
+        visit for visit in walk(case.net, case.in_shape) if isinstance(visit.layer, Dropout)
+    ]
 
 
 def test_googlenet_is_the_benchmarks():
-    sizes = [v.out_shape[0] for v in walk(nets.TABLE[3].net, nets.TABLE[3].in_shape) if v.path in ("pool1", "pool2", "pool3", "pool4")]
+    sizes = [
+        v.out_shape[0]
+        for v in walk(nets.TABLE[3].net, nets.TABLE[3].in_shape)
+        if v.path in ("pool1", "pool2", "pool3", "pool4")
+    ]
     assert sizes == [56, 28, 14, 7]
-    assert {v.path: v.layer for v in walk(nets.TABLE[3].net, nets.TABLE[3].in_shape)}["pool1"].padding == 1
+    assert {v.path: v.layer for v in walk(nets.TABLE[3].net, nets.TABLE[3].in_shape)}[
+        "pool1"
+    ].padding == 1
 
 
 @pytest.mark.parametrize("case", ops.OPS, ids=lambda case: case.name)

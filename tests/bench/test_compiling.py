@@ -23,5 +23,11 @@ def test_a_compiler_that_fails_is_left_out_and_no_cache_is_used(small_net, monke
     before = jax.config.values["jax_enable_compilation_cache"]
     monkeypatch.setattr(compiling, "compile_seconds", seconds)
     row = measure_compiling("compile", small_net, "train", ("jconv", "lax"), Settings())
-    assert row.samples == {"jconv": [2.0] * 3} and row.skipped == {"lax": "RuntimeError: no compiler"}
-    assert set(seen) == {False} and len(seen) == 4 and jax.config.values["jax_enable_compilation_cache"] is before
+    assert row.samples == {"jconv": [2.0] * 3} and row.skipped == {
+        "lax": "RuntimeError: no compiler"
+    }
+    assert (
+        set(seen) == {False}
+        and len(seen) == 4
+        and jax.config.values["jax_enable_compilation_cache"] is before
+    )

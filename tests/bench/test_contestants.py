@@ -9,9 +9,17 @@ from jconv.ops import METHODS
 
 
 def test_every_method_can_take_part_under_one_name():
-    assert set(contestants.OURS.values()) == {"auto", "lax", *METHODS} and contestants.OURS["jconv"] == "auto"
+    assert (
+        set(contestants.OURS.values()) == {"auto", "lax", *METHODS}
+        and contestants.OURS["jconv"] == "auto"
+    )
     assert len(set(NAMES)) == len(NAMES) and set(MAIN) <= set(NAMES)
-    assert [label(name) for name in ("jconv", "lax", "im2col", "torch")] == ["jconv", "plain lax", "jconv im2col", "PyTorch"]
+    assert [label(name) for name in ("jconv", "lax", "im2col", "torch")] == [
+        "jconv",
+        "plain lax",
+        "jconv im2col",
+        "PyTorch",
+    ]
 
 
 def test_without_autotuning_only_the_compilers_option_differs(small_net, monkeypatch):

@@ -20,18 +20,36 @@ def test_in_turn_sums_over_the_parts_of_the_batch(unroll, close):
     assert layer.out_shape((5, 7, 2)) == y.shape[1:]
     assert layer.apply(given.params, {}, x[:2])[0].shape[0] == 1  # fewer images than parts
 
-    in_params, in_x = jax.grad(lambda params, x: jnp.square(once(params, x)).sum(), (0, 1))(given.params, x)
+    in_params, in_x = jax.grad(lambda params, x: jnp.square(once(params, x)).sum(), (0, 1))(
+        given.params, x
+    )
     gradients = replace(layer, gradient=True)
     found = gradients.apply(given.params, {}, x)[0]
-    close(found, in_x.reshape(3, 2, 5, 7, 2).sum(axis=0) + sum(a.sum() for a in jax.tree.leaves(in_params)), 1e-5)
+    close(
+        found,
+        in_x.reshape(3, 2, 5, 7, 2).sum(axis=0) + sum(a.sum() for a in jax.tree.leaves(in_params)),
+        1e-5,
+    )
     assert gradients.out_shape((5, 7, 2)) == found.shape[1:]
 
 
-@pytest.mark.parametrize("layer", [Repeat(Conv(3, 3, padding=1), 4), InTurn(Held(Conv(3, 3))), InTurn(Held(Conv(3, 3)), gradient=True)])
+@pytest.mark.parametrize(
+    "layer",
+    [
+        Repeat(Conv(3, 3, padding=1), 4),
+        InTurn(Held(Conv(3, 3))),
+        InTurn(Held(Conv(3, 3)), gradient=True),
+    ],
+)
 def test_written_out_holds_no_loop(layer):
     net = Sequential(inner=layer)
     given = draw(Case("scan", net, (5, 7, 3), 4))
-    loops = lambda net: jax.jit(lambda x: net.apply(given.params, {}, x)[0]).lower(given.images).as_text().count("stablehlo.while")
+    loops = lambda net: (
+        jax.jit(lambda x: net.apply(given.params, {}, x)[0])
+        .lower(given.images)
+        .as_text()
+        .count("stablehlo.while")
+    )
     assert (loops(net), loops(written_out(net))) == (1, 0)
 
 

@@ -28,12 +28,22 @@ print(*peaks, peak_bytes())
 
 def test_each_contestant_has_a_process_of_its_own(capfd):
     row = measure_memory("memory", SMALL[0], "train", ("jconv",), Settings(small=True))
-    assert row.unit == "B" and row.skipped == {} and 2**26 < row.before["jconv"] <= row.samples["jconv"][0] < 2**33
+    assert (
+        row.unit == "B"
+        and row.skipped == {}
+        and 2**26 < row.before["jconv"] <= row.samples["jconv"][0] < 2**33
+    )
 
 
 def test_a_process_that_fails_is_skipped_with_its_last_word(monkeypatch):
-    ends = {"jconv": (0, '{"before": 1, "peak": 5}\n', ""), "lax": (1, "", "noise\nout of memory\n"), "im2col": (-9, "", "")}
-    run = lambda command, **_: SimpleNamespace(**dict(zip(("returncode", "stdout", "stderr"), ends[command[6]], strict=True)))
+    ends = {
+        "jconv": (0, '{"before": 1, "peak": 5}\n', ""),
+        "lax": (1, "", "noise\nout of memory\n"),
+        "im2col": (-9, "", ""),
+    }
+    run = lambda command, **_: SimpleNamespace(
+        **dict(zip(("returncode", "stdout", "stderr"), ends[command[6]], strict=True))
+    )
     monkeypatch.setattr(subprocess, "run", run)
     row = measure_memory("memory", SMALL[0], "train", tuple(ends), Settings())
     assert row.samples == {"jconv": [5]} and row.before == {"jconv": 1}
@@ -43,9 +53,13 @@ def test_a_process_that_fails_is_skipped_with_its_last_word(monkeypatch):
 def test_all_compile_anew(monkeypatch):
     environments = []
     ended = SimpleNamespace(returncode=0, stdout='{"before": 1, "peak": 5}', stderr="")
-    monkeypatch.setattr(subprocess, "run", lambda command, env, **_: environments.append(env) or ended)
+    monkeypatch.setattr(
+        subprocess, "run", lambda command, env, **_: environments.append(env) or ended
+    )
     measure_memory("memory", SMALL[0], "train", ("jconv", "lax"), Settings())
-    assert [env["JAX_ENABLE_COMPILATION_CACHE"] for env in environments] == ["false"] * 2 and "PATH" in environments[0]
+    assert [env["JAX_ENABLE_COMPILATION_CACHE"] for env in environments] == [
+        "false"
+    ] * 2 and "PATH" in environments[0]
 
 
 def test_the_process_says_what_it_held(capsys):

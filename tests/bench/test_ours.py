@@ -35,7 +35,11 @@ def test_a_training_goes_on_from_call_to_call(small_net):
 
 def test_only_lax_is_compiled_plainly(small_net, monkeypatch):
     used = []
-    monkeypatch.setattr(ours, "compiled", lambda f, donate=(), options=None: used.append(f) or ours.plainly(f, donate))
+    monkeypatch.setattr(
+        ours,
+        "compiled",
+        lambda f, donate=(), options=None: used.append(f) or ours.plainly(f, donate),
+    )
     for method in ("lax", "auto", "im2col"):
         ours.task(small_net, "forward", method)
     assert len(used) == 2
@@ -45,11 +49,16 @@ def test_images_take_the_dtype_and_losses_stay_float32(small_net):
     task = ours.task(dataclasses.replace(small_net, dtype="bfloat16"), "train")
     (_, loss) = task.run()
     assert loss.dtype == np.float32
-    assert ours.task(dataclasses.replace(small_net, dtype="bfloat16"), "forward").run()[0].dtype == "bfloat16"
+    assert (
+        ours.task(dataclasses.replace(small_net, dtype="bfloat16"), "forward").run()[0].dtype
+        == "bfloat16"
+    )
 
 
 def test_what_the_compiler_refuses_runs_by_im2col_in_auto_alone(small_net, monkeypatch):
-    """The compiler is played: it refuses every program that is not jconv's plain one of im2col, and blames the convolution."""
+    """The compiler is played: it refuses every program that is not jconv's plain one of im2col, and
+    blames the convolution.
+    """
     real = ours._program
 
     def refusing(case, net, what, jitted):
@@ -58,7 +67,9 @@ def test_what_the_compiler_refuses_runs_by_im2col_in_auto_alone(small_net, monke
             return made
 
         def fails(*_):
-            raise JaxRuntimeError("UNKNOWN: Failed to determine best cudnn convolution algorithm for: ...")
+            raise JaxRuntimeError(
+                "UNKNOWN: Failed to determine best cudnn convolution algorithm for: ..."
+            )
 
         return made._replace(function=fails)
 

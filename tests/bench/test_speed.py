@@ -13,7 +13,9 @@ FAST = Settings(pairs=2, pause=0.0)
 
 def test_a_case_is_measured_and_compared(small_net):
     row = measure_speed("train", small_net, "train", ("jconv", "lax"), FAST)
-    assert [len(s) for s in row.samples.values()] == [2, 2] and all(s > 0 for s in row.samples["jconv"])
+    assert [len(s) for s in row.samples.values()] == [2, 2] and all(
+        s > 0 for s in row.samples["jconv"]
+    )
     assert set(row.compile_seconds) == {"jconv", "lax"} and row.errors["lax"] < 1e-5
     assert row.skipped == row.disagree == {} and row.judged == []
     assert row.others is None or 0 <= row.others < 1
@@ -30,7 +32,10 @@ def test_contestants_that_cannot_or_that_fail_are_left_out_with_the_reason(small
 
     monkeypatch.setattr(speed, "maker", maker)
     row = measure_speed("train", small_net, "forward", ("broken", "absent", "jconv"), FAST)
-    assert row.skipped == {"absent": "absent is not installed", "broken": "ZeroDivisionError: division by zero"}
+    assert row.skipped == {
+        "absent": "absent is not installed",
+        "broken": "ZeroDivisionError: division by zero",
+    }
     assert list(row.samples) == ["jconv"] and row.errors == {"jconv": 0.0}
 
 
@@ -39,8 +44,17 @@ def test_out_of_memory_is_told_with_a_batch_that_fits(small_net, monkeypatch):
         raise JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
 
     told = "out of memory: a training step of 3 images needs 0.0 MiB at least; try 1 images"
-    monkeypatch.setattr(speed, "maker", lambda name: fails if name == "early" else lambda case, what: ours(case, what)._replace(run=fails))
-    assert measure_speed("s", small_net, "train", ("early", "late"), FAST).skipped == {"early": told, "late": told}
+    monkeypatch.setattr(
+        speed,
+        "maker",
+        lambda name: (
+            fails if name == "early" else lambda case, what: ours(case, what)._replace(run=fails)
+        ),
+    )
+    assert measure_speed("s", small_net, "train", ("early", "late"), FAST).skipped == {
+        "early": told,
+        "late": told,
+    }
     assert measure_speed("s", small_net, "forward", ("late",), FAST).skipped == {
         "late": "JaxRuntimeError: RESOURCE_EXHAUSTED: Out of memory"
     }
@@ -49,12 +63,20 @@ def test_out_of_memory_is_told_with_a_batch_that_fits(small_net, monkeypatch):
 def test_who_computes_something_else_is_told(small_net, monkeypatch):
     def maker(name):
         if name == "other":
-            return lambda case, what: ours(case, what)._replace(parameters=7, shown=lambda result: [2 * np.asarray(result[0])])
+            return lambda case, what: ours(case, what)._replace(
+                parameters=7, shown=lambda result: [2 * np.asarray(result[0])]
+            )
         return ours
 
     monkeypatch.setattr(speed, "maker", maker)
-    assert measure_speed("s", small_net, "forward", ("jconv", "other"), FAST).disagree == {"other": "it has 7 parameters, not 321"}
-    monkeypatch.setattr(speed, "maker", lambda name: lambda case, what: maker(name)(case, what)._replace(parameters=321))
+    assert measure_speed("s", small_net, "forward", ("jconv", "other"), FAST).disagree == {
+        "other": "it has 7 parameters, not 321"
+    }
+    monkeypatch.setattr(
+        speed,
+        "maker",
+        lambda name: lambda case, what: maker(name)(case, what)._replace(parameters=321),
+    )
     told = measure_speed("s", small_net, "forward", ("jconv", "other"), FAST).disagree["other"]
     assert told == "its numbers differ by 1 of the largest"
 
@@ -70,11 +92,21 @@ def never():
 
 def test_jconv_is_judged_against_the_fastest_rival(small_net, monkeypatch):
     seconds = {"jconv": 1.2, "direct": 1.0, "lax": 1.1}
-    played = lambda runs, rounds, **_: {name: Timing(0.0, np.full(rounds, seconds[name])) for name in runs}
+    played = lambda runs, rounds, **_: {
+        name: Timing(0.0, np.full(rounds, seconds[name])) for name in runs
+    }
     monkeypatch.setattr(speed, "measure", played)
-    row = measure_speed("plan", small_net, "forward", tuple(seconds), Settings(), rivals=("lax", "direct"))
-    assert row.rival == "direct" and [r.value for r in row.judged] == pytest.approx([1.2, 1.2]) and row.loses
-    row = measure_speed("plan", small_net, "forward", ("jconv", "lax"), Settings(), rivals=("lax", "direct"))
+    row = measure_speed(
+        "plan", small_net, "forward", tuple(seconds), Settings(), rivals=("lax", "direct")
+    )
+    assert (
+        row.rival == "direct"
+        and [r.value for r in row.judged] == pytest.approx([1.2, 1.2])
+        and row.loses
+    )
+    row = measure_speed(
+        "plan", small_net, "forward", ("jconv", "lax"), Settings(), rivals=("lax", "direct")
+    )
     assert row.rival == "lax" and [r.value for r in row.judged] == pytest.approx([1.2 / 1.1] * 2)
 
 
@@ -83,12 +115,19 @@ def test_what_is_not_slower_is_measured_once():
 
 
 def test_what_looks_slower_is_measured_again():
-    assert [r.value for r in judge(timings(1.2, 1.0), lambda: timings(1.3, 1.0))] == pytest.approx([1.2, 1.3])
-    assert [r.value for r in judge(timings(1.2, 1.0), lambda: timings(1.0, 1.0))] == pytest.approx([1.2, 1.0])
+    assert [r.value for r in judge(timings(1.2, 1.0), lambda: timings(1.3, 1.0))] == pytest.approx(
+        [1.2, 1.3]
+    )
+    assert [r.value for r in judge(timings(1.2, 1.0), lambda: timings(1.0, 1.0))] == pytest.approx(
+        [1.2, 1.0]
+    )
 
 
 def test_too_few_pairs_do_not_judge_but_lead_to_enough():
-    assert [r.pairs for r in judge(timings(1.2, 1.0, pairs=7), lambda: timings(1.2, 1.0))] == [21, 21]
+    assert [r.pairs for r in judge(timings(1.2, 1.0, pairs=7), lambda: timings(1.2, 1.0))] == [
+        21,
+        21,
+    ]
     assert judge(timings(1.0, 1.2, pairs=7), never) == []
 
 

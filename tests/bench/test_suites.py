@@ -10,11 +10,25 @@ from jconv.ops import METHODS
 
 
 def test_the_suites_of_the_issue_are_there():
-    assert list(SUITES) == ["ops", "scan", "nets", "train", "compile", "memory", "plan", "gpu", "gpu-plan", "gpu-compile"]
+    assert list(SUITES) == [
+        "ops",
+        "scan",
+        "nets",
+        "train",
+        "compile",
+        "memory",
+        "plan",
+        "gpu",
+        "gpu-plan",
+        "gpu-compile",
+    ]
     assert [job.case.name for job in choose(["train"], []) if job.what == "train"] == [
         "LeNet", "VGG-small", "ResNet-20", "AlexNet (groups)", "ResNet-50",
     ]  # fmt: skip
-    assert [(job.case.name, job.case.batch) for job in choose(["compile"], ["per-example"])] == [("LeNet b64", 64), ("LeNet b512", 512)]
+    assert [(job.case.name, job.case.batch) for job in choose(["compile"], ["per-example"])] == [
+        ("LeNet b64", 64),
+        ("LeNet b512", 512),
+    ]
     assert {name for suite in SUITES.values() for name in suite.contestants} <= set(NAMES)
 
 
@@ -25,12 +39,16 @@ def test_titles_tell_the_jobs_of_a_suite_apart():
 
 
 def test_parts_of_names_choose_and_case_does_not_matter():
-    assert {job.case.name for job in choose(["train", "compile"], ["alexnet"])} == {"AlexNet (groups)"}
+    assert {job.case.name for job in choose(["train", "compile"], ["alexnet"])} == {
+        "AlexNet (groups)"
+    }
     assert {job.case.name for job in choose(["nets"], ["LeNet"])} == {"LeNet"}, "not GoogLeNet"
     assert [job.what for job in choose(["ops"], ["average"])] == ["forward", "gradient"]
 
 
-@pytest.mark.parametrize("method", [name for name in METHODS if name != "product"])  # which is a dense layer's
+@pytest.mark.parametrize(
+    "method", [name for name in METHODS if name != "product"]
+)  # which is a dense layer's
 def test_the_memory_of_every_method_is_measured(method):
     assert any(does(job.case, method) for job in choose(["memory"], ["gradient"]))
 
@@ -50,9 +68,14 @@ def test_toys_are_small():
 
 
 def test_unknown_words_list_what_there_is():
-    with pytest.raises(InputError, match="unknown suite 'speed'; use 'ops', 'scan', 'nets', 'train'"):
+    with pytest.raises(
+        InputError, match="unknown suite 'speed'; use 'ops', 'scan', 'nets', 'train'"
+    ):
         choose(["train", "speed"], [])
-    with pytest.raises(InputError, match=r"no case of memory has 'googl' in its name; there are\n  LeNet, train, float32\n  VGG-small"):
+    with pytest.raises(
+        InputError,
+        match=r"no case of memory has 'googl' in its name; there are\n  LeNet, train, float32\n  VGG-small",
+    ):
         choose(["memory"], ["LeNet", "googl"])
 
 

@@ -47,8 +47,15 @@ def test_a_photo_is_turned_as_its_camera_says(tmp_path, pixels):
 
 def test_fitting_crops_about_the_centre_and_changes_size_and_channels():
     wide = np.zeros((11, 41, 3), np.uint8)
-    wide[:, 12:29] = (200, 100, 50)  # the central square and what bilinear weights reach; the rest is cut off
-    colour, gray = to_array(Image.fromarray(wide), (5, 5, 3)), to_array(Image.fromarray(wide), (5, 5, 1))
+    wide[:, 12:29] = (
+        200,
+        100,
+        50,
+    )  # the central square and what bilinear weights reach; the rest is cut off
+    colour, gray = (
+        to_array(Image.fromarray(wide), (5, 5, 3)),
+        to_array(Image.fromarray(wide), (5, 5, 1)),
+    )
     assert (colour == (200, 100, 50)).all() and colour.shape == (5, 5, 3)
     assert gray.shape == (5, 5, 1)
     assert (gray == round(0.299 * 200 + 0.587 * 100 + 0.114 * 50)).all()
@@ -66,7 +73,9 @@ def test_a_damaged_file_is_named(tmp_path, pixels, kept):
     path = tmp_path / "cut.png"
     Image.fromarray(pixels).save(path)
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(InputError, match=r"cut.png: not a readable image \(.+\); remove the file or write it again"):
+    with pytest.raises(
+        InputError, match=r"cut.png: not a readable image \(.+\); remove the file or write it again"
+    ):
         read_image(path)
 
 

@@ -23,7 +23,9 @@ def test_batches_follow_the_order_and_leave_the_rest_out(split):
     assert [batch.images.shape for batch in batches] == [(5, 7, 5, 3)] * 4
     seen = np.concatenate([batch.labels for batch in batches])
     np.testing.assert_array_equal(seen, batch_order(1, 2, 23)[:20])
-    np.testing.assert_array_equal(np.concatenate([batch.images for batch in batches]), split.images[seen])
+    np.testing.assert_array_equal(
+        np.concatenate([batch.images for batch in batches]), split.images[seen]
+    )
 
 
 def test_shifts_are_pure_functions_of_seed_epoch_and_index(split):
@@ -37,7 +39,10 @@ def test_shifts_are_pure_functions_of_seed_epoch_and_index(split):
 
 def test_a_batch_larger_than_the_split_is_refused(split):
     assert steps_per_epoch(23, 23) == 1
-    with pytest.raises(InputError, match="the batch size is 29 but there are 23 training examples; use a batch size of at most 23"):
+    with pytest.raises(
+        InputError,
+        match="the batch size is 29 but there are 23 training examples; use a batch size of at most 23",
+    ):
         next(train_batches(split, 29, 0, 0))
 
 
@@ -45,6 +50,8 @@ def test_a_batch_larger_than_the_split_is_refused(split):
 def test_padded_batches_hold_every_image_once_in_one_shape(split, batch_size):
     batches = list(padded_batches(split.images, batch_size))
     assert {batch.shape for batch, _ in batches} == {(batch_size, 7, 5, 3)}
-    np.testing.assert_array_equal(np.concatenate([batch[:count] for batch, count in batches]), split.images)
+    np.testing.assert_array_equal(
+        np.concatenate([batch[:count] for batch, count in batches]), split.images
+    )
     last, count = batches[-1]
     assert not last[count:].any()

@@ -15,7 +15,9 @@ def draw():
 
 def by_image(draws):
     """Whether each image, by its number, is mirrored."""
-    return dict(zip(np.asarray(draws.rows).tolist(), np.asarray(draws.mirrored).tolist(), strict=True))
+    return dict(
+        zip(np.asarray(draws.rows).tolist(), np.asarray(draws.mirrored).tolist(), strict=True)
+    )
 
 
 def test_every_image_is_drawn_once_in_another_order_each_epoch(draw):
@@ -33,7 +35,9 @@ def test_shifts_are_uniform_and_drawn_anew(draw):
 
 
 def test_an_image_is_mirrored_in_every_other_epoch(draw):
-    first, second, third, other = (by_image(draw(seed, epoch)) for seed, epoch in ((3, 0), (3, 1), (3, 2), (4, 0)))
+    first, second, third, other = (
+        by_image(draw(seed, epoch)) for seed, epoch in ((3, 0), (3, 1), (3, 2), (4, 0))
+    )
     assert all(second[i] != first[i] for i in range(COUNT))
     assert third == first != other
     assert abs(sum(first.values()) - COUNT / 2) < 5 * np.sqrt(COUNT / 4)
@@ -46,7 +50,9 @@ def test_draws_are_pure_functions_of_key_and_epoch(draw):
 
 def test_images_are_mirrored_then_shifted_and_reflected_at_their_edges(rng):
     images = rng.integers(0, 256, (7, 5, 6, 3), np.uint8)
-    shifts = np.array([(down, right) for down in (-4, -1, 0, 2) for right in (-5, 0, 1, 3)], np.int32)
+    shifts = np.array(
+        [(down, right) for down in (-4, -1, 0, 2) for right in (-5, 0, 1, 3)], np.int32
+    )
     rows, mirrored = rng.integers(0, 7, 16).astype(np.int32), np.arange(16) % 3 == 0
     found = augmented(jnp.asarray(images), Draws(*map(jnp.asarray, (rows, shifts, mirrored))))
     assert found.dtype == np.uint8 and found.shape == (16, 5, 6, 3)
@@ -69,4 +75,6 @@ def test_standardized(rng, dtype):
     found = standardized(jnp.asarray(images), jnp.asarray(mean), jnp.asarray(std), dtype)
     assert found.dtype == dtype
     expected = (images - mean.astype(np.float64)) / std
-    np.testing.assert_allclose(found.astype(np.float32), expected, rtol=1e-5 if dtype == "float32" else 2**-8, atol=1e-6)
+    np.testing.assert_allclose(
+        found.astype(np.float32), expected, rtol=1e-5 if dtype == "float32" else 2**-8, atol=1e-6
+    )

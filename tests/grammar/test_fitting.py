@@ -12,7 +12,12 @@ from jconv.grammar.fitting import arithmetic, changes, inexact, nearest, sizes_t
         (Conv(1, 3, stride=2), 10, "(10 - 3 + 0)/2 + 1 = 4.5", (9, 11)),
         (Conv(1, 11, stride=4), 224, "(224 - 11 + 0)/4 + 1 = 54.25", (223, 227)),
         (MaxPool(3, 2, rounding="ceil"), 32, "(32 - 3 + 0)/2 + 1 = 15.5", (31, 33)),
-        (Conv(1, 3, stride=2, dilation=2, padding=((1, 2),)), 13, "(13 - 5 + 3)/2 + 1 = 6.5", (12, 14)),
+        (
+            Conv(1, 3, stride=2, dilation=2, padding=((1, 2),)),
+            13,
+            "(13 - 5 + 3)/2 + 1 = 6.5",
+            (12, 14),
+        ),
     ],
 )
 def test_the_arithmetic(layer, size, text, sizes):

@@ -18,7 +18,18 @@ from jconv.grammar.naming import names
 from jconv.layers import Rbf
 from jconv.models import build
 
-NET = (Dropout(), Conv(4, 3), Relu(), Relu(), Local(4, 3), LocalResponseNorm(), MaxPool(2), Identity(), Conv(4, 3), BatchNorm())
+NET = (
+    Dropout(),
+    Conv(4, 3),
+    Relu(),
+    Relu(),
+    Local(4, 3),
+    LocalResponseNorm(),
+    MaxPool(2),
+    Identity(),
+    Conv(4, 3),
+    BatchNorm(),
+)
 NET += (Flatten(), Dense(5), Relu(), Dense(4))
 
 
@@ -27,12 +38,17 @@ def test_kinds_are_what_Sequential_says():
 
 
 def test_alexnet_counts_the_layers_with_features():
-    expected = "drop0 conv1 relu1 relu1x2 local2 norm2 pool2 identity2 conv3 bn3 flatten fc4 relu4 fc5"
+    expected = (
+        "drop0 conv1 relu1 relu1x2 local2 norm2 pool2 identity2 conv3 bn3 flatten fc4 relu4 fc5"
+    )
     assert names(NET, "alexnet") == expected.split()
 
 
 def test_vgg_counts_stages_and_the_convolutions_in_them():
-    expected = "drop0 conv1_1 relu1_1 relu1_1x2 local1_2 norm1_2 pool1 identity1 conv2_1 bn2_1 flatten fc3 relu3 fc4"
+    expected = (
+        "drop0 conv1_1 relu1_1 relu1_1x2 local1_2 norm1_2 pool1 identity1 conv2_1 bn2_1 flatten "
+        "fc3 relu3 fc4"
+    )
     assert names(NET, "vgg") == expected.split()
 
 

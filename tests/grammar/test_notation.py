@@ -56,7 +56,9 @@ NOTES = [  # the layer patterns of the CS231n notes, the last in the words of it
     "INPUT -> [CONV -> RELU -> POOL]*2 -> FC -> RELU -> FC",
     "INPUT -> [[CONV -> RELU]*2 -> POOL]*3 -> [FC -> RELU]*2 -> FC",
 ]
-LINEAR = [name for name in MODELS if all(not layer.children for _, layer in build(name)[0].children)]
+LINEAR = [
+    name for name in MODELS if all(not layer.children for _, layer in build(name)[0].children)
+]
 
 
 @pytest.mark.parametrize("text", NOTES)
@@ -65,7 +67,18 @@ def test_the_notes_examples_come_back_word_for_word(text):
 
 
 def test_there_are_linear_nets_in_the_zoo():
-    assert {"lenet5", "alexnet", "zfnet", "vgg11", "vgg13", "vgg16_c", "vgg16", "vgg19", "vgg16_bn", "nin"} <= set(LINEAR)
+    assert {
+        "lenet5",
+        "alexnet",
+        "zfnet",
+        "vgg11",
+        "vgg13",
+        "vgg16_c",
+        "vgg16",
+        "vgg19",
+        "vgg16_bn",
+        "nin",
+    } <= set(LINEAR)
 
 
 @pytest.mark.parametrize("name", LINEAR)
@@ -78,15 +91,28 @@ def test_the_linear_nets_of_the_zoo(name):
 def test_VGG_16_in_its_shortest_form():
     plain = replace_inits(build("vgg16")[0])
     stages = "[[CONV3-64 -> RELU]*2 -> POOL] -> [[CONV3-128 -> RELU]*2 -> POOL]"
-    text = 'INPUT224x224x3(names="vgg") -> [CONV3-64 -> RELU]*2 -> POOL -> [CONV3-128 -> RELU]*2 -> POOL -> [CONV3-256 -> RELU]*3 -> POOL'
+    text = (
+        'INPUT224x224x3(names="vgg") -> [CONV3-64 -> RELU]*2 -> POOL -> [CONV3-128 -> RELU]*2 -> '
+        "POOL -> [CONV3-256 -> RELU]*3 -> POOL"
+    )
     text += " -> [[CONV3-512 -> RELU]*3 -> POOL]*2 -> [FC-4096 -> RELU -> DROPOUT]*2 -> FC-1000"
     assert describe(plain, (224, 224, 3)) == text
-    assert pattern(text.replace("[CONV3-64 -> RELU]*2 -> POOL -> [CONV3-128 -> RELU]*2 -> POOL", stages)) == plain
+    assert (
+        pattern(
+            text.replace("[CONV3-64 -> RELU]*2 -> POOL -> [CONV3-128 -> RELU]*2 -> POOL", stages)
+        )
+        == plain
+    )
 
 
 def replace_inits(net):
     return Sequential(
-        **{name: replace(layer, kernel_init=msra_normal()) if hasattr(layer, "kernel_init") else layer for name, layer in net.layers}
+        **{
+            name: replace(layer, kernel_init=msra_normal())
+            if hasattr(layer, "kernel_init")
+            else layer
+            for name, layer in net.layers
+        }
     )
 
 
@@ -96,25 +122,66 @@ def drawn_layer(draw):
     kernel, size = some([3, 3, 3, 1, 5, 2, (3, 5), (3,), (1, 2, 3)]), some([2, 2, 3, (2, 3), (2,)])
     features, stride = some([12, 64, 10, 100, 7]), some([1, 1, 2, (2, 1)])
     padding = some([1, 1, 0, 2, "SAME", "VALID", (1, 2), ((0, 1), 2), (1,)])
-    init = some([he_normal(), caffe_xavier(), msra_normal("out"), gaussian(0.01), torch_uniform(), Initializer("uniform", 3.0, "out")])
+    init = some(
+        [
+            he_normal(),
+            caffe_xavier(),
+            msra_normal("out"),
+            gaussian(0.01),
+            torch_uniform(),
+            Initializer("uniform", 3.0, "out"),
+        ]
+    )
     bias = some([zeros, constant(0.1), symmetric_uniform(0.2)])
-    conv = {"stride": stride, "padding": padding, "dilation": some([1, 1, 2, (1, 2)]), "bias": some([True, True, False])}
+    conv = {
+        "stride": stride,
+        "padding": padding,
+        "dilation": some([1, 1, 2, (1, 2)]),
+        "bias": some([True, True, False]),
+    }
     return some(
         [
-            lambda: Conv(features, kernel, **conv, kernel_init=init, bias_init=bias, rounding=some(["floor", "ceil", "exact"])),
-            lambda: Conv(12, 3, padding=1, groups=some([1, 2, 3]), method=some(["auto", "im2col", "lax"])),
+            lambda: Conv(
+                features,
+                kernel,
+                **conv,
+                kernel_init=init,
+                bias_init=bias,
+                rounding=some(["floor", "ceil", "exact"]),
+            ),
+            lambda: Conv(
+                12, 3, padding=1, groups=some([1, 2, 3]), method=some(["auto", "im2col", "lax"])
+            ),
             lambda: Conv(3, 3, mask=((0,), (0, 2), (1, 2))),
             lambda: Conv(features, kernel, padding=padding),
             lambda: Local(features, 3, padding=padding),
             lambda: ConvTranspose(features, some([3, 4]), stride=2, padding=1, extra=some([0, 1])),
-            lambda: some([MaxPool, AvgPool, LpPool])(size, some([None, 2, (1, 2)]), padding, some(["floor", "ceil"])),
+            lambda: some([MaxPool, AvgPool, LpPool])(
+                size, some([None, 2, (1, 2)]), padding, some(["floor", "ceil"])
+            ),
             lambda: AvgPool(3, 2, count_padding=False),
             lambda: LpPool(2, p=some([2.0, 1.5, 3.0])),
             lambda: Subsampling(size),
             lambda: Dense(features, bias=some([True, False]), kernel_init=init),
-            lambda: some([Relu(), Flatten(), GlobalAvgPool(), Softmax(), LeakyRelu(0.2), Tanh(1.7159, 2 / 3)]),
-            lambda: some([BatchNorm(), BatchNorm(eps=1e-3, scale=False), GroupNorm(4), Dropout(), Dropout(0.25, channels=True)]),
-            lambda: some([LocalResponseNorm(), LocalResponseNorm(9, k=2.0, convention="paper"), ContrastNorm(size=7)]),
+            lambda: some(
+                [Relu(), Flatten(), GlobalAvgPool(), Softmax(), LeakyRelu(0.2), Tanh(1.7159, 2 / 3)]
+            ),
+            lambda: some(
+                [
+                    BatchNorm(),
+                    BatchNorm(eps=1e-3, scale=False),
+                    GroupNorm(4),
+                    Dropout(),
+                    Dropout(0.25, channels=True),
+                ]
+            ),
+            lambda: some(
+                [
+                    LocalResponseNorm(),
+                    LocalResponseNorm(9, k=2.0, convention="paper"),
+                    ContrastNorm(size=7),
+                ]
+            ),
             lambda: some([Normalize(), Normalize((0.5, 0.25), 1 / 3)]),
         ]
     )()
@@ -141,9 +208,18 @@ def test_generated_nets_come_back_equal(seed):
 
 
 def test_the_size_is_written_and_what_does_not_fit_says_how_it_is_rounded():
-    net = Sequential(Conv(8, 3, stride=2, padding=1), MaxPool(2, rounding="ceil"), AvgPool(2), Flatten(), Dense(10))
+    net = Sequential(
+        Conv(8, 3, stride=2, padding=1),
+        MaxPool(2, rounding="ceil"),
+        AvgPool(2),
+        Flatten(),
+        Dense(10),
+    )
     text = describe(net, (9, 10, 3))
-    assert text == 'INPUT9x10x3 -> CONV3-8/2(rounding="floor") -> POOL(rounding="ceil") -> AVGPOOL(rounding="floor") -> FC'
+    assert (
+        text
+        == 'INPUT9x10x3 -> CONV3-8/2(rounding="floor") -> POOL(rounding="ceil") -> AVGPOOL(rounding="floor") -> FC'
+    )
     assert pattern(text) == net
     assert describe(Sequential(Dense(5), Dense(10)), (784,)) == "INPUT784 -> FC-5 -> FC"
 
@@ -156,12 +232,20 @@ def test_names_are_written_where_no_rule_gives_them():
 
 def test_dense_layers_without_a_flatten():
     assert describe(Sequential(MaxPool(2), Dense(10))) == "INPUT -> POOL -> DENSE"
-    assert describe(Sequential(GlobalAvgPool(), Dense(10), Flatten(), Dense(10))) == "INPUT -> GLOBALAVGPOOL -> FC-10 -> FLATTEN -> FC"
+    assert (
+        describe(Sequential(GlobalAvgPool(), Dense(10), Flatten(), Dense(10)))
+        == "INPUT -> GLOBALAVGPOOL -> FC-10 -> FLATTEN -> FC"
+    )
 
 
 def test_initializers_by_their_names():
-    net = Sequential(Conv(4, 3, padding=1, kernel_init=identity_kernel(2, noise=0.5), bias_init=constant(0.1)))
-    assert describe(net) == 'INPUT -> CONV3-4(kernel_init=Initializer("identity", groups=2, noise=0.5), bias_init=constant(0.1))'
+    net = Sequential(
+        Conv(4, 3, padding=1, kernel_init=identity_kernel(2, noise=0.5), bias_init=constant(0.1))
+    )
+    assert (
+        describe(net)
+        == 'INPUT -> CONV3-4(kernel_init=Initializer("identity", groups=2, noise=0.5), bias_init=constant(0.1))'
+    )
 
 
 @cache
@@ -169,18 +253,27 @@ def brute(words):
     """The shortest length by trying every split and every repetition."""
     if not words:
         return 0
-    best = len(words[0]) if len(words) == 1 else min(brute(words[:i]) + 4 + brute(words[i:]) for i in range(1, len(words)))
+    best = (
+        len(words[0])
+        if len(words) == 1
+        else min(brute(words[:i]) + 4 + brute(words[i:]) for i in range(1, len(words)))
+    )
     for times in range(2, len(words) + 1):
         block = words[: len(words) // times]
         if block * times == words:
-            best = min(best, (len(block[0]) if len(block) == 1 else brute(block) + 2) + len(f"*{times}"))
+            best = min(
+                best, (len(block[0]) if len(block) == 1 else brute(block) + 2) + len(f"*{times}")
+            )
     return best
 
 
 def test_repetition_is_the_shortest_there_is():
     draw = random.Random(0)
     for _ in range(300):
-        words = tuple(draw.choice(["A", "B", "CONV3-64"][: draw.randint(1, 3)]) for _ in range(draw.randint(1, 12)))
+        words = tuple(
+            draw.choice(["A", "B", "CONV3-64"][: draw.randint(1, 3)])
+            for _ in range(draw.randint(1, 12))
+        )
         text = shortest(words)
         assert len(text) == brute(words)
     assert shortest(["A"] * 3 + ["B"] + (["A"] * 3 + ["B"])) == "[A*3 -> B]*2"
@@ -207,7 +300,10 @@ class Own(Layer):
         (Sequential(a=Relu(), b=Sequential(Relu())), "b: a pattern has no word for Sequential"),
         (Sequential(a=Lambda(abs)), "a: a pattern has no word for Lambda"),
         (Sequential(a=Own()), "a: a pattern has no word for Own"),
-        (Sequential(a=Conv(8, 3, kernel_init=abs)), "a: the setting <built-in function abs> cannot be written"),
+        (
+            Sequential(a=Conv(8, 3, kernel_init=abs)),
+            "a: the setting <built-in function abs> cannot be written",
+        ),
         (Sequential(*[Relu()] * 1001), "the net has 1001 layers, a pattern has 1000 at most"),
     ],
 )

@@ -64,20 +64,35 @@ def test_one_convolution_and_no_pool():
 
 def test_has_9_layers():
     net = pattern(SINGLE)
-    assert kinds(net) == ["Conv", "Relu", "MaxPool"] * 2 + ["Dense", "Relu", "Dense"] and len(kinds(net)) == 9
+    assert (
+        kinds(net) == ["Conv", "Relu", "MaxPool"] * 2 + ["Dense", "Relu", "Dense"]
+        and len(kinds(net)) == 9
+    )
     assert [layer.features for _, layer in net.layers if isinstance(layer, Dense)] == [100, 10]
 
 
 def test_has_20_layers():
     net = pattern(DOUBLE)
-    assert kinds(net) == ["Conv", "Relu", "Conv", "Relu", "MaxPool"] * 3 + ["Dense", "Relu"] * 2 + ["Dense"] and len(kinds(net)) == 20
+    assert (
+        kinds(net)
+        == ["Conv", "Relu", "Conv", "Relu", "MaxPool"] * 3 + ["Dense", "Relu"] * 2 + ["Dense"]
+        and len(kinds(net)) == 20
+    )
 
 
 def test_the_hyphen_form_is_the_overview_net():
     net = pattern(OVERVIEW)
-    assert net == pattern("INPUT -> CONV -> RELU -> POOL -> FC") == pattern("INPUT-CONV-RELU-POOL-FC")
+    assert (
+        net == pattern("INPUT -> CONV -> RELU -> POOL -> FC") == pattern("INPUT-CONV-RELU-POOL-FC")
+    )
     table = summary(net, (32, 32, 3))
-    assert [row.out_shape for row in table.rows] == [(32, 32, 12), (32, 32, 12), (16, 16, 12), (3072,), (10,)]
+    assert [row.out_shape for row in table.rows] == [
+        (32, 32, 12),
+        (32, 32, 12),
+        (16, 16, 12),
+        (3072,),
+        (10,),
+    ]
     assert table.totals.params == 31_066
 
 
@@ -102,11 +117,23 @@ def test_what_is_optional_stays_unless_told():
         ("conv1-8", Conv(8, 1)),
         ("CONV3-8(dilation=2)", Conv(8, 3, padding=2, dilation=2)),
         ("CONV3-8(dilation=(2, 3))", Conv(8, 3, padding=(2, 3), dilation=(2, 3))),
-        ('CONV3-8(padding="SAME", groups=2, bias=False)', Conv(8, 3, padding="SAME", groups=2, bias=False)),
+        (
+            'CONV3-8(padding="SAME", groups=2, bias=False)',
+            Conv(8, 3, padding="SAME", groups=2, bias=False),
+        ),
         ("CONV2-8(padding=((0, 1), 1))", Conv(8, 2, padding=((0, 1), 1))),
-        ("CONV3-8(kernel_init=caffe_xavier(), bias_init=ones)", Conv(8, 3, padding=1, kernel_init=caffe_xavier(), bias_init=ones)),
-        ('CONV3-8 ( kernel_init=msra_normal(fan="out") )', Conv(8, 3, padding=1, kernel_init=msra_normal("out"))),
-        ('CONV(kernel_init=Initializer("uniform", 2.5))', Conv(12, 3, padding=1, kernel_init=Initializer("uniform", 2.5))),
+        (
+            "CONV3-8(kernel_init=caffe_xavier(), bias_init=ones)",
+            Conv(8, 3, padding=1, kernel_init=caffe_xavier(), bias_init=ones),
+        ),
+        (
+            'CONV3-8 ( kernel_init=msra_normal(fan="out") )',
+            Conv(8, 3, padding=1, kernel_init=msra_normal("out")),
+        ),
+        (
+            'CONV(kernel_init=Initializer("uniform", 2.5))',
+            Conv(12, 3, padding=1, kernel_init=Initializer("uniform", 2.5)),
+        ),
         ("POOL", MaxPool(2)),
         ("POOL3/2", MaxPool(3, 2)),
         ('MaxPool2x3(rounding="ceil")', MaxPool((2, 3), rounding="ceil")),
@@ -123,7 +150,9 @@ def test_words(word, layer):
 
 
 def test_FC_flattens_what_is_not_flat_and_DENSE_does_not():
-    assert pattern("INPUT -> POOL -> FC-5 -> FC") == Sequential(MaxPool(2), Flatten(), Dense(5), Dense(10))
+    assert pattern("INPUT -> POOL -> FC-5 -> FC") == Sequential(
+        MaxPool(2), Flatten(), Dense(5), Dense(10)
+    )
     assert pattern("INPUT784 -> FC-5 -> FC") == Sequential(Dense(5), Dense(10))
     assert pattern("INPUT -> DENSE-5 -> DENSE") == Sequential(Dense(5), Dense(10))
     assert pattern("INPUT -> GLOBALAVGPOOL -> FC") == Sequential(GlobalAvgPool(), Dense(10))
@@ -131,7 +160,9 @@ def test_FC_flattens_what_is_not_flat_and_DENSE_does_not():
 
 
 def test_spaces_and_lines_do_not_matter():
-    assert pattern("\n INPUT->[CONV3-8->RELU] * 2\n  ->FC-7(bias=False) ") == pattern("INPUT -> [CONV3-8 -> RELU]*2 -> FC-7(bias=False)")
+    assert pattern("\n INPUT->[CONV3-8->RELU] * 2\n  ->FC-7(bias=False) ") == pattern(
+        "INPUT -> [CONV3-8 -> RELU]*2 -> FC-7(bias=False)"
+    )
 
 
 def test_a_word_may_name_its_layer():
@@ -143,19 +174,32 @@ def vgg_text(letter, middle="", end=""):
     """A configuration of VGG as the notes would write it."""
     stages = []
     for width, count in zip(WIDTHS, CONVOLUTIONS[letter], strict=True):
-        words = [f"CONV{1 if letter == 'C' and i == 2 else 3}-{width}{middle}" for i in range(count)]
+        words = [
+            f"CONV{1 if letter == 'C' and i == 2 else 3}-{width}{middle}" for i in range(count)
+        ]
         stages.append(f"[{' -> RELU -> '.join(words)} -> RELU -> POOL2]")
-    return f'INPUT224x224x3(names="vgg") -> {" -> ".join(stages)} -> [FC-4096{end} -> RELU -> DROPOUT]*2 -> FC-1000{end}'
+    return (
+        f'INPUT224x224x3(names="vgg") -> {" -> ".join(stages)} -> [FC-4096{end} -> RELU -> '
+        f"DROPOUT]*2 -> FC-1000{end}"
+    )
 
 
-@pytest.mark.parametrize("letter, model", [("A", "vgg11"), ("B", "vgg13"), ("C", "vgg16_c"), ("D", "vgg16"), ("E", "vgg19")])
+@pytest.mark.parametrize(
+    "letter, model",
+    [("A", "vgg11"), ("B", "vgg13"), ("C", "vgg16_c"), ("D", "vgg16"), ("E", "vgg19")],
+)
 def test_VGG(letter, model):
-    text = vgg_text(letter, middle='(kernel_init=msra_normal("out"))', end="(kernel_init=gaussian(0.01))")
+    text = vgg_text(
+        letter, middle='(kernel_init=msra_normal("out"))', end="(kernel_init=gaussian(0.01))"
+    )
     assert pattern(text) == build(model)[0]
 
 
 def test_VGG_16_as_the_notes_put_it():
-    text = "INPUT224x224x3 -> [[CONV3-64 -> RELU]*2 -> POOL2] -> [[CONV3-128 -> RELU]*2 -> POOL2] -> [[CONV3-256 -> RELU]*3 -> POOL2]"
+    text = (
+        "INPUT224x224x3 -> [[CONV3-64 -> RELU]*2 -> POOL2] -> [[CONV3-128 -> RELU]*2 -> POOL2] -> "
+        "[[CONV3-256 -> RELU]*3 -> POOL2]"
+    )
     text += " -> [[CONV3-512 -> RELU]*3 -> POOL2]*2 -> [FC-4096 -> RELU]*2 -> FC-1000"
     assert summary(pattern(text), (224, 224, 3)).totals.params == 138_357_544
 
@@ -188,7 +232,12 @@ ILLEGAL = [  # text, column, words of the message, fix
     ("INPUT -> [CONV ->] -> FC", 16, "arrow leads nowhere", "INPUT -> [CONV] -> FC"),
     ("INPUT -> -> FC", 10, "a layer or \"[\" was expected, '->' came", "INPUT -> FC"),
     ("-> FC", 1, "a layer or \"[\" was expected, '->' came", "INPUT -> FC"),
-    ("INPUT -> CONV RELU -> FC", 15, '"->" is missing before this layer', "INPUT -> CONV -> RELU -> FC"),
+    (
+        "INPUT -> CONV RELU -> FC",
+        15,
+        '"->" is missing before this layer',
+        "INPUT -> CONV -> RELU -> FC",
+    ),
     ("INPUT => CONV => FC", 7, "\"->\" was expected, '=>' came", "INPUT -> CONV -> FC"),
     ("INPUT \N{RIGHTWARDS ARROW} FC", 7, '"->" was expected', "INPUT -> FC"),
     ("INPUT, CONV, RELU, FC", 6, "\"->\" was expected, ',' came", "INPUT -> CONV -> RELU -> FC"),
@@ -198,11 +247,31 @@ ILLEGAL = [  # text, column, words of the message, fix
     ("INPUT -> []*2 -> FC", 10, "nothing in these brackets", "INPUT -> FC"),
     ("INPUT -> FC -> [", 16, "nothing in these brackets", "INPUT -> FC"),
     ("INPUT -> (CONV -> RELU)*2 -> FC", 10, "square brackets", "INPUT -> [CONV -> RELU]*2 -> FC"),
-    ("[conv-relu-conv-relu-pool]x3-fc", 27, "a repetition is *", "INPUT -> [CONV -> RELU -> CONV -> RELU -> POOL]*3 -> FC"),
+    (
+        "[conv-relu-conv-relu-pool]x3-fc",
+        27,
+        "a repetition is *",
+        "INPUT -> [CONV -> RELU -> CONV -> RELU -> POOL]*3 -> FC",
+    ),
     ("INPUT -> [CONV -> RELU]* -> FC", 24, "a repetition is *", "INPUT -> [CONV -> RELU] -> FC"),
-    ("INPUT -> [CONV -> RELU]*-1 -> FC", 24, "a repetition is *", "INPUT -> [CONV -> RELU]*0 -> FC"),
-    ("INPUT -> [CONV -> RELU]*2.5 -> FC", 24, "a repetition is *", "INPUT -> [CONV -> RELU]*2 -> FC"),
-    ("INPUT -> [CONV -> RELU]*N -> FC", 24, "pattern(text, N=2)", "INPUT -> [CONV -> RELU]*2 -> FC"),
+    (
+        "INPUT -> [CONV -> RELU]*-1 -> FC",
+        24,
+        "a repetition is *",
+        "INPUT -> [CONV -> RELU]*0 -> FC",
+    ),
+    (
+        "INPUT -> [CONV -> RELU]*2.5 -> FC",
+        24,
+        "a repetition is *",
+        "INPUT -> [CONV -> RELU]*2 -> FC",
+    ),
+    (
+        "INPUT -> [CONV -> RELU]*N -> FC",
+        24,
+        "pattern(text, N=2)",
+        "INPUT -> [CONV -> RELU]*2 -> FC",
+    ),
     ("INPUT -> 2*[CONV -> RELU] -> FC", 10, "'2*' came", "INPUT -> [CONV -> RELU] -> FC"),
     ("INPUT -> RELU?? -> FC", 15, "'?' came", "INPUT -> RELU? -> FC"),
     ("INPUT - FC - 10", 14, "right after its word: FC-10", "INPUT -> FC-10"),
@@ -218,29 +287,94 @@ ILLEGAL = [  # text, column, words of the message, fix
     ("INPUT -> RELU6 -> FC", 10, "RELU has no size", "INPUT -> RELU -> FC"),
     ("INPUT -> POOL2-64 -> FC", 10, "POOL has no features", "INPUT -> POOL2 -> FC"),
     ("INPUT -> DROPOUT/2 -> FC", 10, "DROPOUT has no stride", "INPUT -> DROPOUT -> FC"),
-    ("INPUT -> CONV3-64(padding=0 -> FC", 18, "( is not closed", "INPUT -> CONV3-64(padding=0) -> FC"),
+    (
+        "INPUT -> CONV3-64(padding=0 -> FC",
+        18,
+        "( is not closed",
+        "INPUT -> CONV3-64(padding=0) -> FC",
+    ),
     ("INPUT -> CONV3-64(padding 0) -> FC", 18, "as Python writes them", "INPUT -> CONV3-64 -> FC"),
-    ("INPUT -> CONV3-64(pading=0) -> FC", 10, "no setting pading; it has features, kernel", "INPUT -> CONV3-64(padding=0) -> FC"),
+    (
+        "INPUT -> CONV3-64(pading=0) -> FC",
+        10,
+        "no setting pading; it has features, kernel",
+        "INPUT -> CONV3-64(padding=0) -> FC",
+    ),
     ("INPUT -> RELU(colour=0) -> FC", 10, "no setting colour; it has none", "INPUT -> RELU -> FC"),
     ("INPUT -> CONV3-64(kernel=5) -> FC", 10, "kernel is given twice", "INPUT -> CONV3-64 -> FC"),
-    ("INPUT -> CONV3-64(padding=2, padding=0) -> FC", 10, "padding is given twice", "INPUT -> CONV3-64(padding=2) -> FC"),
-    ('INPUT -> RELU(name="a", name="b") -> FC', 10, "name is given twice", 'INPUT -> RELU(name="a") -> FC'),
-    ("INPUT -> DROPOUT(0.25) -> FC", 10, "names, as in rate=0.25", "INPUT -> DROPOUT(rate=0.25) -> FC"),
+    (
+        "INPUT -> CONV3-64(padding=2, padding=0) -> FC",
+        10,
+        "padding is given twice",
+        "INPUT -> CONV3-64(padding=2) -> FC",
+    ),
+    (
+        'INPUT -> RELU(name="a", name="b") -> FC',
+        10,
+        "name is given twice",
+        'INPUT -> RELU(name="a") -> FC',
+    ),
+    (
+        "INPUT -> DROPOUT(0.25) -> FC",
+        10,
+        "names, as in rate=0.25",
+        "INPUT -> DROPOUT(rate=0.25) -> FC",
+    ),
     ("INPUT -> RELU(3) -> FC", 10, "RELU has no more settings", "INPUT -> RELU -> FC"),
-    ("INPUT -> CONV3-64(padding=-1) -> FC", 10, "padding=-1 is negative", "INPUT -> CONV3-64(padding=0) -> FC"),
-    ("INPUT -> CONV3-64(groups=3) -> FC", 10, "3 groups do not divide", "INPUT -> CONV3-64(groups=2) -> FC"),
+    (
+        "INPUT -> CONV3-64(padding=-1) -> FC",
+        10,
+        "padding=-1 is negative",
+        "INPUT -> CONV3-64(padding=0) -> FC",
+    ),
+    (
+        "INPUT -> CONV3-64(groups=3) -> FC",
+        10,
+        "3 groups do not divide",
+        "INPUT -> CONV3-64(groups=2) -> FC",
+    ),
     ('INPUT -> POOL(rounding="up") -> FC', 10, "unknown rounding 'up'", "INPUT -> POOL -> FC"),
-    ("INPUT -> CONV(kernel=2.5) -> FC", 10, "kernel=2.5, a whole number, or one per axis", "INPUT -> CONV -> FC"),
+    (
+        "INPUT -> CONV(kernel=2.5) -> FC",
+        10,
+        "kernel=2.5, a whole number, or one per axis",
+        "INPUT -> CONV -> FC",
+    ),
     ('INPUT -> CONV(padding=(1, "a")) -> FC', 10, "padding=(1, 'a')", "INPUT -> CONV -> FC"),
-    ("INPUT -> CONV(kernel=None) -> FC", 10, "kernel=None, a number was expected", "INPUT -> CONV -> FC"),
+    (
+        "INPUT -> CONV(kernel=None) -> FC",
+        10,
+        "kernel=None, a number was expected",
+        "INPUT -> CONV -> FC",
+    ),
     ("INPUT -> CONV3-0 -> FC", 10, "features=0, whole numbers", "INPUT -> CONV3-1 -> FC"),
     ("INPUT -> CONV0-0 -> FC", 10, "whole numbers", "INPUT -> CONV -> FC"),
-    ("INPUT -> CONV2-64 -> FC", 10, "(F - 1)/2, and an even window has none", "INPUT -> CONV2-64(padding=0) -> FC"),
-    ("INPUT -> CONV3-8(bias=None) -> FC", 10, "bias=None, something like its default True", "INPUT -> CONV3-8 -> FC"),
+    (
+        "INPUT -> CONV2-64 -> FC",
+        10,
+        "(F - 1)/2, and an even window has none",
+        "INPUT -> CONV2-64(padding=0) -> FC",
+    ),
+    (
+        "INPUT -> CONV3-8(bias=None) -> FC",
+        10,
+        "bias=None, something like its default True",
+        "INPUT -> CONV3-8 -> FC",
+    ),
     ("INPUT -> FC(kernel_init=3)", 10, "something like its default msra_normal()", "INPUT -> FC"),
-    ("INPUT -> FC(kernel_init=xavir())", 25, "kernel_init=xavir(): a number, a word in quotes", "INPUT -> FC"),
+    (
+        "INPUT -> FC(kernel_init=xavir())",
+        25,
+        "kernel_init=xavir(): a number, a word in quotes",
+        "INPUT -> FC",
+    ),
     ("INPUT -> FC(bias=__import__('os'))", 18, "bias=__import__('os'): a number", "INPUT -> FC"),
-    ("INPUT -> PADCHANNELS -> FC", 10, "needs the setting channels", "INPUT -> PADCHANNELS(channels=1) -> FC"),
+    (
+        "INPUT -> PADCHANNELS -> FC",
+        10,
+        "needs the setting channels",
+        "INPUT -> PADCHANNELS(channels=1) -> FC",
+    ),
     ('INPUT -> RELU(name="a/b") -> FC', 10, "the name 'a/b' cannot be", "INPUT -> RELU -> FC"),
     ("INPUT -> RELU(name=7) -> FC", 10, "the name 7 cannot be", "INPUT -> RELU -> FC"),
     ('INPUT -> [RELU(name="a")]*2 -> FC', 11, "2 layers are called 'a'", "INPUT -> [RELU]*2 -> FC"),
@@ -248,21 +382,71 @@ ILLEGAL = [  # text, column, words of the message, fix
     (f"INPUT -> {'RELU -> ' * 1000}FC", 1, "more than 1000 layers", "INPUT -> FC"),
     (f"{'[' * 60}INPUT -> FC{']' * 60}", 51, "more than 50 deep", None),
     ("INPUT -> CONV3-1234567890 -> FC", 25, "'0' came", "INPUT -> CONV3-123456789 -> FC"),
-    ("INPUT10x10x1 -> CONV3-8/2(padding=0)", 17, "= (10 - 3 + 0)/2 + 1 = 4.5 is not", "INPUT10x10x1 -> CONV3-8(padding=0)"),
-    ("INPUT5x5x1 -> CONV3-8/3", 15, "= (5 - 3 + 2)/3 + 1 = 2.33333 is", "INPUT5x5x1 -> CONV3-8/3(padding=2)"),
-    ("INPUT224x224x3 -> CONV11-96/4(padding=0)", 19, "= 54.25 is not an integer", "INPUT224x224x3 -> CONV11-96/3(padding=0)"),
+    (
+        "INPUT10x10x1 -> CONV3-8/2(padding=0)",
+        17,
+        "= (10 - 3 + 0)/2 + 1 = 4.5 is not",
+        "INPUT10x10x1 -> CONV3-8(padding=0)",
+    ),
+    (
+        "INPUT5x5x1 -> CONV3-8/3",
+        15,
+        "= (5 - 3 + 2)/3 + 1 = 2.33333 is",
+        "INPUT5x5x1 -> CONV3-8/3(padding=2)",
+    ),
+    (
+        "INPUT224x224x3 -> CONV11-96/4(padding=0)",
+        19,
+        "= 54.25 is not an integer",
+        "INPUT224x224x3 -> CONV11-96/3(padding=0)",
+    ),
     ("INPUT224x224x3 -> CONV11-96/4(padding=0)", 19, "inputs of 223 or 227", None),
-    ("INPUT32x32x3 -> POOL3/2", 17, "= 15.5 is not an integer; these fit: POOL, ", "INPUT32x32x3 -> POOL"),
+    (
+        "INPUT32x32x3 -> POOL3/2",
+        17,
+        "= 15.5 is not an integer; these fit: POOL, ",
+        "INPUT32x32x3 -> POOL",
+    ),
     ("INPUT25x25x3 -> POOL -> FC", 17, "= 12.5 is not", "INPUT25x25x3 -> POOL3/2 -> FC"),
     ("INPUT32x32x3 -> [CONV -> POOL]*6", 26, "it fits 5 times", "INPUT32x32x3 -> [CONV -> POOL]*5"),
-    ("INPUT100x100x3 -> [CONV -> POOL]*3", 28, "POOL on 25x25x12: (W - F + 2P)/S + 1", "INPUT100x100x3 -> [CONV -> POOL]*2"),
-    ("INPUT6x6x3 -> CONV7-8(padding=0)", 15, "a 7-wide window does not fit 6 pixels", "INPUT6x6x3 -> CONV7-8(padding=1)"),
+    (
+        "INPUT100x100x3 -> [CONV -> POOL]*3",
+        28,
+        "POOL on 25x25x12: (W - F + 2P)/S + 1",
+        "INPUT100x100x3 -> [CONV -> POOL]*2",
+    ),
+    (
+        "INPUT6x6x3 -> CONV7-8(padding=0)",
+        15,
+        "a 7-wide window does not fit 6 pixels",
+        "INPUT6x6x3 -> CONV7-8(padding=1)",
+    ),
     ('INPUT6x6x3 -> CONV(stride=4, name="c")', 15, "= 2.25 is not", 'INPUT6x6x3 -> CONV(name="c")'),
     ("INPUT784 -> CONV -> FC", 13, "0 spatial axes", "INPUT -> CONV -> FC"),
-    ("INPUT8x8x3 -> DENSE", 15, "the input shape (8, 8, 3) has 3 axes", "INPUT8x8x3 -> FLATTEN -> DENSE"),
-    ("INPUT8x8x3 -> GROUPNORM", 15, "32 groups do not divide 3 channels", "INPUT8x8x3 -> GROUPNORM(groups=3)"),
-    ("INPUT8x8x3 -> CONV3x3x3-64", 15, "has 3 entries but the input has 2 spatial axes", "INPUT -> CONV3x3x3-64"),
-    ("INPUT -> CONV0-8 -> [RELO ->] FC]*2", 27, "leads nowhere", "INPUT -> CONV1-8 -> [RELU] -> FC*2"),
+    (
+        "INPUT8x8x3 -> DENSE",
+        15,
+        "the input shape (8, 8, 3) has 3 axes",
+        "INPUT8x8x3 -> FLATTEN -> DENSE",
+    ),
+    (
+        "INPUT8x8x3 -> GROUPNORM",
+        15,
+        "32 groups do not divide 3 channels",
+        "INPUT8x8x3 -> GROUPNORM(groups=3)",
+    ),
+    (
+        "INPUT8x8x3 -> CONV3x3x3-64",
+        15,
+        "has 3 entries but the input has 2 spatial axes",
+        "INPUT -> CONV3x3x3-64",
+    ),
+    (
+        "INPUT -> CONV0-8 -> [RELO ->] FC]*2",
+        27,
+        "leads nowhere",
+        "INPUT -> CONV1-8 -> [RELU] -> FC*2",
+    ),
 ]
 
 
@@ -280,27 +464,41 @@ def test_an_illegal_text(text, column, words, fix):
 def test_a_text_of_several_lines_tells_the_line():
     with pytest.raises(PatternError, match="^line 3, column 5: unknown word RELO") as caught:
         pattern("INPUT ->\n  CONV ->\n    RELO ->\n  FC")
-    assert (caught.value.line, caught.value.column, caught.value.fix) == (3, 5, "INPUT -> CONV -> RELU -> FC")
+    assert (caught.value.line, caught.value.column, caught.value.fix) == (
+        3,
+        5,
+        "INPUT -> CONV -> RELU -> FC",
+    )
 
 
 def test_the_error_is_an_input_error_which_scripts_print_and_other_processes_can_send():
     with pytest.raises(InputError) as caught:
         pattern("INPUT -> RELO")
     sent = pickle.loads(pickle.dumps(caught.value))
-    assert isinstance(sent, ValueError) and str(sent) == str(caught.value) and sent.fix == "INPUT -> RELU"
+    assert (
+        isinstance(sent, ValueError)
+        and str(sent) == str(caught.value)
+        and sent.fix == "INPUT -> RELU"
+    )
 
 
 def test_mutilated_texts_get_a_fix_that_can_be_read():
     draw = random.Random(0)
     texts = (
-        'INPUT28x28x1(names="vgg") -> [CONV5-20(kernel_init=caffe_xavier(), bias=False) -> RELU]*2 -> POOL3/2(rounding="ceil") -> FC-10',
-        "INPUT32x32x3 -> [[CONV3-64/2(padding=0) -> RELU]*2 -> POOL?]*2 -> DROPOUT(rate=0.25) -> [FC - RELU]*2 - FC",
+        'INPUT28x28x1(names="vgg") -> [CONV5-20(kernel_init=caffe_xavier(), bias=False) -> RELU]*2 '
+        '-> POOL3/2(rounding="ceil") -> FC-10',
+        "INPUT32x32x3 -> [[CONV3-64/2(padding=0) -> RELU]*2 -> POOL?]*2 -> DROPOUT(rate=0.25) -> "
+        "[FC - RELU]*2 - FC",
     )
     for _ in range(80):
         text = draw.choice(texts)
         for _ in range(draw.randint(1, 5)):
             i, j = draw.randrange(len(text)), draw.randrange(6)
-            text = text[:i] + draw.choice(["", "", *"[](){}*?->/x,=\"' 0123N\n", text[j : j + 5]]) + text[i + j :]
+            text = (
+                text[:i]
+                + draw.choice(["", "", *"[](){}*?->/x,=\"' 0123N\n", text[j : j + 5]])
+                + text[i + j :]
+            )
         try:
             pattern(text)
         except PatternError as error:
@@ -309,7 +507,9 @@ def test_mutilated_texts_get_a_fix_that_can_be_read():
 
 @pytest.mark.parametrize("count", [-1, 1.5, True, "2"])
 def test_a_count_is_a_whole_number(count):
-    with pytest.raises(ValueError, match=f"^N={count!r}, a whole number of at least 0 was expected"):
+    with pytest.raises(
+        ValueError, match=f"^N={count!r}, a whole number of at least 0 was expected"
+    ):
         pattern(SCHEMA, N=count, M=1, K=1)
 
 

@@ -70,7 +70,10 @@ def test_no_settings():
 
 @pytest.mark.parametrize("value", [math.nan, abs, 1j, [1], {"a": 1}, b"a"])
 def test_values_that_have_no_text(value):
-    with pytest.raises(LayerError, match="^the setting .* cannot be written; numbers, texts, tuples and initializers can$"):
+    with pytest.raises(
+        LayerError,
+        match="^the setting .* cannot be written; numbers, texts, tuples and initializers can$",
+    ):
         value_text(value)
 
 

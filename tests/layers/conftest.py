@@ -64,7 +64,12 @@ LAYERS = {  # what is cheap together, as what costs is compiling
     "large max pool": (MaxPool(5, stride=1, padding=2), IMAGE),
     "average pools": (
         Sequential(
-            AvgPool(3, 1, 1), AvgPool(5, 1, 2, count_padding=False), LpPool(2, 1), Subsampling(), AdaptiveAvgPool(3), GlobalAvgPool()
+            AvgPool(3, 1, 1),
+            AvgPool(5, 1, 2, count_padding=False),
+            LpPool(2, 1),
+            Subsampling(),
+            AdaptiveAvgPool(3),
+            GlobalAvgPool(),
         ),
         IMAGE,
     ),
@@ -80,8 +85,25 @@ LAYERS = {  # what is cheap together, as what costs is compiling
     ),
     "values": (  # Gelu's tanh form: inside of shard_map jax 0.12 fails on the gradient of erf
         Sequential(
-            *(Normalize((0.1, 0.2, 0.3, 0.4), (1.0, 2.0, 3.0, 4.0)), Scale(), Dropout(0.2), Dropout(0.2, channels=True), DropPath(0.2)),
-            *(Elu(), Gelu(approximate=True), Identity(), Lambda(jnp.cos), LeakyRelu(), Sigmoid(), Silu(), Softplus(), Tanh(), Relu()),
+            *(
+                Normalize((0.1, 0.2, 0.3, 0.4), (1.0, 2.0, 3.0, 4.0)),
+                Scale(),
+                Dropout(0.2),
+                Dropout(0.2, channels=True),
+                DropPath(0.2),
+            ),
+            *(
+                Elu(),
+                Gelu(approximate=True),
+                Identity(),
+                Lambda(jnp.cos),
+                LeakyRelu(),
+                Sigmoid(),
+                Silu(),
+                Softplus(),
+                Tanh(),
+                Relu(),
+            ),
         ),
         IMAGE,
     ),
@@ -89,7 +111,14 @@ LAYERS = {  # what is cheap together, as what costs is compiling
     "rows": (Sequential(Flatten(), BatchNorm(), Rbf(3)), (2, 2, 4)),
     "net": (
         Sequential(
-            *(Conv(8, 3, padding=1, bias=False), BatchNorm(), Relu(), Conv(8, 3, groups=8), GroupNorm(2), MaxPool(2)),
+            *(
+                Conv(8, 3, padding=1, bias=False),
+                BatchNorm(),
+                Relu(),
+                Conv(8, 3, groups=8),
+                GroupNorm(2),
+                MaxPool(2),
+            ),
             *(Flatten(), Dense(3)),
         ),
         IMAGE,
@@ -98,14 +127,18 @@ LAYERS = {  # what is cheap together, as what costs is compiling
 
 
 class Step(NamedTuple):
-    """A layer with arrays for it, all random: params, state, images, and what the output is weighted by."""
+    """A layer with arrays for it, all random: params, state, images, and what the output is
+    weighted by.
+    """
 
     name: str
     layer: Layer
     arrays: tuple[Any, Any, jax.Array, jax.Array]
 
     def run(self, reduce: Callable = lambda loss: loss) -> Callable:
-        """params, state, x, weights -> the output, the new state, and the gradients of the weighted sum for parameters and images."""
+        """params, state, x, weights -> the output, the new state, and the gradients of the weighted
+        sum for parameters and images.
+        """
 
         def step(params, state, x, weights):
             def loss(params, x):
@@ -125,7 +158,9 @@ def step_of(filled, rng):
     def make(name, layer, in_shape):
         params, state = filled(layer, in_shape)
         shapes = in_shape, layer.out_shape(in_shape)
-        x, weights = (jnp.asarray(rng.standard_normal((IMAGES, *shape)), jnp.float32) for shape in shapes)
+        x, weights = (
+            jnp.asarray(rng.standard_normal((IMAGES, *shape)), jnp.float32) for shape in shapes
+        )
         return Step(name, layer, (params, state, x, weights))
 
     return make

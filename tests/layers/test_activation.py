@@ -77,7 +77,10 @@ def test_a_lambdas_shape_is_the_functions():
 @pytest.mark.parametrize(
     ("build", "words"),
     [
-        (lambda: Maxout(4).out_shape((7, 5, 6)), "4 pieces do not divide 6 channels; use a divisor of 6"),
+        (
+            lambda: Maxout(4).out_shape((7, 5, 6)),
+            "4 pieces do not divide 6 channels; use a divisor of 6",
+        ),
         (lambda: Maxout(0), "Maxout: pieces=0, whole numbers of at least 1 were expected"),
     ],
 )

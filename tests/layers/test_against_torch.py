@@ -1,4 +1,6 @@
-"""Layers whose definition is PyTorch's, against PyTorch, where it is installed: outputs and gradients in the input and the parameters."""
+"""Layers whose definition is PyTorch's, against PyTorch, where it is installed: outputs and
+gradients in the input and the parameters.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -36,13 +38,27 @@ def filled(module):
 
 
 def linear_interpolation(**settings):
-    return lambda x: nn.functional.interpolate(x, mode={3: "linear", 4: "bilinear", 5: "trilinear"}[x.ndim], **settings)
+    return lambda x: nn.functional.interpolate(
+        x, mode={3: "linear", 4: "bilinear", 5: "trilinear"}[x.ndim], **settings
+    )
 
 
 CASES = [
-    (Conv(4, 3, padding=2, padding_mode="reflect"), lambda: nn.Conv2d(8, 4, 3, padding=2, padding_mode="reflect"), IMAGE),
-    (Conv(4, 3, 2, padding=(1, 3), padding_mode="replicate"), lambda: nn.Conv2d(8, 4, 3, 2, (1, 3), padding_mode="replicate"), IMAGE),
-    (Conv(4, 3, padding=4, dilation=2, padding_mode="circular"), lambda: nn.Conv1d(4, 4, 3, 1, 4, 2, padding_mode="circular"), SERIES),
+    (
+        Conv(4, 3, padding=2, padding_mode="reflect"),
+        lambda: nn.Conv2d(8, 4, 3, padding=2, padding_mode="reflect"),
+        IMAGE,
+    ),
+    (
+        Conv(4, 3, 2, padding=(1, 3), padding_mode="replicate"),
+        lambda: nn.Conv2d(8, 4, 3, 2, (1, 3), padding_mode="replicate"),
+        IMAGE,
+    ),
+    (
+        Conv(4, 3, padding=4, dilation=2, padding_mode="circular"),
+        lambda: nn.Conv1d(4, 4, 3, 1, 4, 2, padding_mode="circular"),
+        SERIES,
+    ),
     (
         Conv(4, 2, padding=1, groups=2, padding_mode="replicate"),
         lambda: nn.Conv3d(8, 4, 2, padding=1, groups=2, padding_mode="replicate"),
@@ -50,7 +66,11 @@ CASES = [
     ),
     (MaxPool(2, 1, dilation=2), lambda: nn.MaxPool2d(2, 1, dilation=2), IMAGE),
     (MaxPool(3, 2, padding=1, dilation=(2, 1)), lambda: nn.MaxPool2d(3, 2, 1, (2, 1)), IMAGE),
-    (MaxPool(3, 2, padding=1, dilation=2, rounding="ceil"), lambda: nn.MaxPool1d(3, 2, 1, 2, ceil_mode=True), SERIES),
+    (
+        MaxPool(3, 2, padding=1, dilation=2, rounding="ceil"),
+        lambda: nn.MaxPool1d(3, 2, 1, 2, ceil_mode=True),
+        SERIES,
+    ),
     (MaxPool(2, 1, dilation=(1, 2, 2)), lambda: nn.MaxPool3d(2, 1, dilation=(1, 2, 2)), VOLUME),
     (AvgPool(3, 2, padding=1), lambda: nn.AvgPool2d(3, 2, 1), IMAGE),
     (LpPool(3, 2, p=4.0), lambda: nn.LPPool2d(4.0, 3, 2), IMAGE),
@@ -61,9 +81,17 @@ CASES = [
     (AdaptiveAvgPool((9, 2)), lambda: nn.AdaptiveAvgPool2d((9, 2)), IMAGE),
     (Upsample(2), lambda: nn.Upsample(scale_factor=2), IMAGE),
     (Upsample(sizes=(10, 3)), lambda: nn.Upsample(size=(10, 3)), IMAGE),
-    (Upsample((2, 3), mode="bilinear"), lambda: linear_interpolation(scale_factor=(2.0, 3.0)), IMAGE),
+    (
+        Upsample((2, 3), mode="bilinear"),
+        lambda: linear_interpolation(scale_factor=(2.0, 3.0)),
+        IMAGE,
+    ),
     (Upsample(sizes=(9, 4), mode="bilinear"), lambda: linear_interpolation(size=(9, 4)), IMAGE),
-    (Upsample(sizes=(9, 1), mode="bilinear", align_corners=True), lambda: linear_interpolation(size=(9, 1), align_corners=True), IMAGE),
+    (
+        Upsample(sizes=(9, 1), mode="bilinear", align_corners=True),
+        lambda: linear_interpolation(size=(9, 1), align_corners=True),
+        IMAGE,
+    ),
     (Upsample(3, mode="bilinear"), lambda: linear_interpolation(scale_factor=3.0), SERIES),
     (Upsample(2, mode="bilinear"), lambda: linear_interpolation(scale_factor=2.0), VOLUME),
     (PixelShuffle(2), lambda: nn.PixelShuffle(2), IMAGE),
@@ -74,7 +102,9 @@ CASES = [
     (InstanceNorm(eps=0.1, scale=False, bias=False), lambda: nn.InstanceNorm1d(4, eps=0.1), SERIES),
     (GroupNorm(2), lambda: nn.GroupNorm(2, 8), IMAGE),
 ]
-each = pytest.mark.parametrize(("layer", "module", "in_shape"), CASES, ids=[f"{layer!r:.70}" for layer, *_ in CASES])
+each = pytest.mark.parametrize(
+    ("layer", "module", "in_shape"), CASES, ids=[f"{layer!r:.70}" for layer, *_ in CASES]
+)
 NAMES = {"scale": "weight", "slope": "weight", "kernel": "weight", "bias": "bias"}
 
 
@@ -97,7 +127,9 @@ def test_numbers_and_gradients(layer, module, in_shape, method, rng, close):
         filled(theirs)
     layer = with_method(layer, method)
     x = rng.standard_normal((3, *in_shape)).astype(np.float32)
-    params = {name: from_torch(name, getattr(theirs, NAMES[name])) for name in layer.parameters(in_shape)}
+    params = {
+        name: from_torch(name, getattr(theirs, NAMES[name])) for name in layer.parameters(in_shape)
+    }
 
     run = lambda params, x: layer.apply(params, {}, x)[0]
     y, pullback = jax.vjp(run, jax.tree.map(jnp.asarray, params), jnp.asarray(x))
@@ -124,7 +156,9 @@ def test_unpooling_by_switches(rng, close):
     from jconv import Identity, MaxUnpool
 
     x = rng.standard_normal((3, 7, 6, 4)).astype(np.float32)
-    pooled, index = nn.functional.max_pool2d(torch.tensor(np.moveaxis(x, -1, 1)), 2, return_indices=True)
+    pooled, index = nn.functional.max_pool2d(
+        torch.tensor(np.moveaxis(x, -1, 1)), 2, return_indices=True
+    )
     expected = nn.functional.max_unpool2d(pooled, index, 2, output_size=(7, 6)).numpy()
     y, _ = MaxUnpool(Identity()).apply({}, {}, x)
     close(y, np.moveaxis(expected, 1, -1), 0)

@@ -19,18 +19,27 @@ def test_it_is_a_matrix_product_and_a_bias(filled, rng, close):
     x = jnp.asarray(rng.standard_normal((2, 5)), jnp.float32)
     expected = np.asarray(x, np.float64) @ np.asarray(params["kernel"], np.float64)
     close(Dense(3).apply(params, {}, x)[0], expected + np.asarray(params["bias"]), 1e-5)
-    close(Dense(3, bias=False, precision="highest").apply({"kernel": params["kernel"]}, {}, x)[0], expected, 1e-5)
+    close(
+        Dense(3, bias=False, precision="highest").apply({"kernel": params["kernel"]}, {}, x)[0],
+        expected,
+        1e-5,
+    )
     assert set(Dense(3, bias=False).parameters((5,))) == {"kernel"}
 
 
 def test_its_method(filled, rng, close):
     params, _ = filled(Dense(3), (5,))
     x = jnp.asarray(rng.standard_normal((2, 5)), jnp.float32)
-    run = {method: lambda x, method=method: Dense(3, method=method).apply(params, {}, x)[0] for method in ("auto", "lax", "im2col")}
+    run = {
+        method: lambda x, method=method: Dense(3, method=method).apply(params, {}, x)[0]
+        for method in ("auto", "lax", "im2col")
+    }
     assert ["jconv_" in str(jax.make_jaxpr(f)(x)) for f in run.values()] == [True, False, False]
     for f in run.values():
         close(f(x), run["auto"](x), 1e-6)
-    with pytest.raises(ValueError, match="Dense: unknown method 'split'; use 'auto', 'lax', 'im2col'"):
+    with pytest.raises(
+        ValueError, match="Dense: unknown method 'split'; use 'auto', 'lax', 'im2col'"
+    ):
         Dense(3, method="split")
 
 
@@ -63,10 +72,17 @@ def test_pad_channels_appends_zeros(rng):
         (lambda: Dense(2.5), "Dense: features=2.5, a whole number was expected"),
         (
             lambda: Dense(3).out_shape((7, 5, 3)),
-            "the input shape (7, 5, 3) has 3 axes, (features,) was expected; put a Flatten() or GlobalAvgPool() before",
+            "the input shape (7, 5, 3) has 3 axes, (features,) was expected; put a Flatten() or "
+            "GlobalAvgPool() before",
         ),
-        (lambda: Dense(3).init(jax.random.key(0), (7, 3)), "the input shape (7, 3) has 2 axes, (features,) was expected; put a Flatten()"),
-        (lambda: PadChannels(4).out_shape((3, 3, 5)), "the input has 5 channels already, more than channels=4"),
+        (
+            lambda: Dense(3).init(jax.random.key(0), (7, 3)),
+            "the input shape (7, 3) has 2 axes, (features,) was expected; put a Flatten()",
+        ),
+        (
+            lambda: PadChannels(4).out_shape((3, 3, 5)),
+            "the input has 5 channels already, more than channels=4",
+        ),
     ],
 )
 def test_settings_and_inputs_that_cannot_be(build, words):
@@ -79,7 +95,11 @@ def test_settings_and_inputs_that_cannot_be(build, words):
     [
         ((5,), "x of shape (5,) lacks the batch axis"),
         ((2, 7, 5), "x of shape (2, 7, 5) for the kernel of shape (5, 3): their ranks disagree"),
-        ((2, 6), "x of shape (2, 6) for a kernel of shape (5, 3): 6 features came, 5 were expected; initialise for this input"),
+        (
+            (2, 6),
+            "x of shape (2, 6) for a kernel of shape (5, 3): 6 features came, 5 were expected; "
+            "initialise for this input",
+        ),
     ],
 )
 def test_batches_of_another_shape_than_inits(shape, words, filled):

@@ -5,7 +5,9 @@ import pytest
 
 from jconv import Dropout, DropPath, LayerError
 
-KEY, OTHER = (jax.random.key(seed, impl="unsafe_rbg") for seed in (7, 8))  # compiles faster than the default generator
+KEY, OTHER = (
+    jax.random.key(seed, impl="unsafe_rbg") for seed in (7, 8)
+)  # compiles faster than the default generator
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +20,9 @@ def dropped(layer, x, key=KEY):
     y, state = layer.apply({}, {}, x, train=True, key=key)
     assert state == {}
     zero = np.asarray(y) == 0
-    np.testing.assert_allclose(np.asarray(y)[~zero], np.asarray(x)[~zero] / (1 - layer.rate), rtol=1e-6)
+    np.testing.assert_allclose(
+        np.asarray(y)[~zero], np.asarray(x)[~zero] / (1 - layer.rate), rtol=1e-6
+    )
     return zero
 
 
@@ -65,7 +69,10 @@ def test_a_rate_of_zero_needs_no_key(x):
 
 @pytest.mark.parametrize("layer", [Dropout(0.5), DropPath(0.5)])
 def test_training_without_a_key(layer, x):
-    words = rf"^{type(layer).__name__} draws in training and got no key; call apply\(..., train=True, key=jax.random.key\(0\)\)$"
+    words = (
+        rf"^{type(layer).__name__} draws in training and got no key; call apply\(..., train=True, "
+        r"key=jax.random.key\(0\)\)$"
+    )
     with pytest.raises(LayerError, match=words):
         layer.apply({}, {}, x, train=True)
 
@@ -73,5 +80,8 @@ def test_training_without_a_key(layer, x):
 @pytest.mark.parametrize("rate", [-0.1, 1, 1.5])
 @pytest.mark.parametrize("layer", [Dropout, DropPath])
 def test_rates_that_cannot_be(layer, rate):
-    with pytest.raises(ValueError, match=rf"^{layer.__name__}: rate={rate}, a number at least 0 and below 1 was expected$"):
+    with pytest.raises(
+        ValueError,
+        match=rf"^{layer.__name__}: rate={rate}, a number at least 0 and below 1 was expected$",
+    ):
         layer(rate)

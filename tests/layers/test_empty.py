@@ -1,4 +1,6 @@
-"""A batch of no images goes through every layer, forward and backward, and leaves the state as it was."""
+"""A batch of no images goes through every layer, forward and backward, and leaves the state as it
+was.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -6,7 +8,19 @@ import numpy as np
 import pytest
 
 import jconv
-from jconv import AvgPool, BatchNorm, Conv, Dense, Flatten, GlobalAvgPool, MaxPool, Relu, Residual, Sequential, ShapeError
+from jconv import (
+    AvgPool,
+    BatchNorm,
+    Conv,
+    Dense,
+    Flatten,
+    GlobalAvgPool,
+    MaxPool,
+    Relu,
+    Residual,
+    Sequential,
+    ShapeError,
+)
 
 IMAGE = (5, 5, 4)
 MADE = {
@@ -40,7 +54,13 @@ MADE = {
     "Dropout": lambda: jconv.Dropout(),
     "DropPath": lambda: jconv.DropPath(),
     "a head": lambda: Sequential(Flatten(), Dense(3)),
-    "a net": lambda: Sequential(Conv(4, 3, padding=1), BatchNorm(), Residual(Conv(4, 3, padding=1)), GlobalAvgPool(), Dense(2)),
+    "a net": lambda: Sequential(
+        Conv(4, 3, padding=1),
+        BatchNorm(),
+        Residual(Conv(4, 3, padding=1)),
+        GlobalAvgPool(),
+        Dense(2),
+    ),
 }
 
 
@@ -65,9 +85,14 @@ def test_nothing_goes_through(name):
 def test_a_variance_of_one_value_is_refused_in_training(shape):
     layer = BatchNorm()
     params, state = layer.init(jax.random.key(0), shape[1:])
-    with pytest.raises(ShapeError, match=r"has (one|no) value per channel, and in training at least two were expected"):
+    with pytest.raises(
+        ShapeError,
+        match=r"has (one|no) value per channel, and in training at least two were expected",
+    ):
         layer.apply(params, state, jnp.ones(shape), train=True)
-    assert layer.apply(params, state, jnp.ones(shape))[0].shape == shape  # at test time the running values serve
+    assert (
+        layer.apply(params, state, jnp.ones(shape))[0].shape == shape
+    )  # at test time the running values serve
 
 
 @pytest.mark.parametrize(

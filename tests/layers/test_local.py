@@ -17,7 +17,9 @@ def tied(params, out_sizes):
 
 
 @pytest.mark.parametrize("method", ["auto", "im2col", "lax"])
-def test_tied_weights_make_it_a_conv_and_its_summed_gradients_are_the_convs(method, filled, rng, close, compiled):
+def test_tied_weights_make_it_a_conv_and_its_summed_gradients_are_the_convs(
+    method, filled, rng, close, compiled
+):
     settings = {"stride": 2, "padding": ((1, 0), 2)}
     conv, local = Conv(4, (3, 2), **settings), Local(4, (3, 2), method=method, **settings)
     shape = (7, 5, 3)
@@ -25,11 +27,15 @@ def test_tied_weights_make_it_a_conv_and_its_summed_gradients_are_the_convs(meth
     x = jnp.asarray(rng.standard_normal((2, *shape)), jnp.float32)
     weight = jnp.asarray(rng.standard_normal((2, *conv.out_shape(shape))), jnp.float32)
     many = tied(params, conv.out_shape(shape)[:-1])
-    assert jax.tree.map(lambda a: a.shape, many) == {name: p.shape for name, p in local.parameters(shape).items()}
+    assert jax.tree.map(lambda a: a.shape, many) == {
+        name: p.shape for name, p in local.parameters(shape).items()
+    }
 
     def check(layer):
         run = lambda params, x: (layer.apply(params, {}, x)[0] * weight).sum()
-        return compiled(lambda params, x: (layer.apply(params, {}, x)[0], jax.grad(run, (0, 1))(params, x)))
+        return compiled(
+            lambda params, x: (layer.apply(params, {}, x)[0], jax.grad(run, (0, 1))(params, x))
+        )
 
     y, (shared, into) = check(conv)(params, x)
     other, (each, other_into) = check(local)(many, x)
@@ -57,7 +63,12 @@ def test_cuda_convnets_locally_connected_cifar_net():
         local3=Local(32, 3, padding=1),
         local4=Local(32, 3, padding=1),
     )
-    assert [r.params for r in summary(net, (32, 32, 3)).rows if r.params] == [4_864, 102_464, 1_181_696, 591_872]
+    assert [r.params for r in summary(net, (32, 32, 3)).rows if r.params] == [
+        4_864,
+        102_464,
+        1_181_696,
+        591_872,
+    ]
     assert net.out_shape((32, 32, 3)) == (8, 8, 32)
     assert sum(p.size for p in Dense(10).parameters((8 * 8 * 32,)).values()) == 20_490
 
@@ -82,8 +93,14 @@ def test_fans_are_the_convs():
         (lambda: Local(0, 3), "Local: features=0, whole numbers of at least 1 were expected"),
         (lambda: Local(4, 3, padding="FULL"), "Local: unknown padding 'FULL'"),
         (lambda: Local(4, 3, method="fast"), "Local: unknown method 'fast'"),
-        (lambda: Local(4, 9).out_shape((7, 5, 3)), "a 9-wide window does not fit 7 pixels padded by (0, 0)"),
-        (lambda: Local(4, 3).out_shape((7,)), "the input shape (7,) has 0 spatial axes, 1 to 3 were expected"),
+        (
+            lambda: Local(4, 9).out_shape((7, 5, 3)),
+            "a 9-wide window does not fit 7 pixels padded by (0, 0)",
+        ),
+        (
+            lambda: Local(4, 3).out_shape((7,)),
+            "the input shape (7,) has 0 spatial axes, 1 to 3 were expected",
+        ),
     ],
 )
 def test_settings_that_cannot_be(build, words):
@@ -94,14 +111,20 @@ def test_settings_that_cannot_be(build, words):
 @pytest.mark.parametrize(
     ("shape", "words"),
     [
-        ((7, 5, 3), "x of shape (7, 5, 3) for the kernel of shape (5, 3, 3, 3, 3, 4): their ranks disagree; either x lacks the batch axis"),
+        (
+            (7, 5, 3),
+            "x of shape (7, 5, 3) for the kernel of shape (5, 3, 3, 3, 3, 4): their ranks "
+            "disagree; either x lacks the batch axis",
+        ),
         (
             (1, 8, 5, 3),
-            "x of shape (1, 8, 5, 3) for the kernel of shape (5, 3, 3, 3, 3, 4): Local declares (6, 3, 3, 3, 3, 4) for it; initialise",
+            "x of shape (1, 8, 5, 3) for the kernel of shape (5, 3, 3, 3, 3, 4): Local declares "
+            "(6, 3, 3, 3, 3, 4) for it; initialise",
         ),
         (
             (1, 7, 5, 2),
-            "x of shape (1, 7, 5, 2) for the kernel of shape (5, 3, 3, 3, 3, 4): Local declares (5, 3, 3, 3, 2, 4) for it; initialise",
+            "x of shape (1, 7, 5, 2) for the kernel of shape (5, 3, 3, 3, 3, 4): Local declares "
+            "(5, 3, 3, 3, 2, 4) for it; initialise",
         ),
     ],
 )

@@ -31,14 +31,21 @@ def test_batch_norm_in_training(unbiased, filled, x, close):
     close(y, scale * standard(x, (0, 1, 2), 0.5) + bias, 1e-5)
     wide = np.asarray(x, np.float64)
     close(new["mean"], 0.8 * np.asarray(state["mean"]) + 0.2 * wide.mean((0, 1, 2)), 1e-5)
-    close(new["var"], 0.8 * np.asarray(state["var"]) + 0.2 * wide.var((0, 1, 2), ddof=int(unbiased)), 1e-5)
+    close(
+        new["var"],
+        0.8 * np.asarray(state["var"]) + 0.2 * wide.var((0, 1, 2), ddof=int(unbiased)),
+        1e-5,
+    )
 
 
 def test_batch_norm_at_test_time(filled, x, close):
     layer = BatchNorm(eps=0.5)
     params, state = filled(layer, SHAPE)
     y, new = layer.apply(params, state, x)
-    scale, bias, mean, var = (np.asarray(a, np.float64) for a in (params["scale"], params["bias"], state["mean"], state["var"]))
+    scale, bias, mean, var = (
+        np.asarray(a, np.float64)
+        for a in (params["scale"], params["bias"], state["mean"], state["var"])
+    )
     close(y, scale * (np.asarray(x, np.float64) - mean) / np.sqrt(var + 0.5) + bias, 1e-5)
     assert new is state
 
@@ -48,8 +55,12 @@ def test_the_gradient_goes_through_the_batch_statistics(x64, rng, compiled):
     x, weight = (jnp.asarray(rng.standard_normal((5, 3))) for _ in range(2))
     state = {"mean": jnp.zeros(3), "var": jnp.ones(3)}
     dx = compiled(jax.grad(lambda x: (layer.apply({}, state, x, train=True)[0] * weight).sum()))(x)
-    np.testing.assert_allclose(dx.sum(0), 0, atol=1e-12)  # a shift of the whole batch changes nothing
-    np.testing.assert_allclose((np.asarray(dx) * standard(x, 0, 0)).sum(0), 0, atol=1e-9)  # and neither does a stretch
+    np.testing.assert_allclose(
+        dx.sum(0), 0, atol=1e-12
+    )  # a shift of the whole batch changes nothing
+    np.testing.assert_allclose(
+        (np.asarray(dx) * standard(x, 0, 0)).sum(0), 0, atol=1e-9
+    )  # and neither does a stretch
     assert abs(dx).max() > 0.1
 
 
@@ -68,7 +79,9 @@ def test_batch_norm_keeps_its_statistics_in_float32(filled, x):
     y, new = layer.apply(params, state, x.astype(jnp.bfloat16), train=True)
     assert y.dtype == jnp.bfloat16
     assert new["mean"].dtype == new["var"].dtype == jnp.float32
-    np.testing.assert_allclose(new["mean"] - 0.9 * state["mean"], 0.1 * np.asarray(x).mean((0, 1, 2)), rtol=2e-3)
+    np.testing.assert_allclose(
+        new["mean"] - 0.9 * state["mean"], 0.1 * np.asarray(x).mean((0, 1, 2)), rtol=2e-3
+    )
 
 
 def test_group_norm(filled, x, close):
@@ -91,7 +104,9 @@ def test_layer_norm(filled, x, close):
 def test_scale(filled, x):
     params, _ = filled(Scale(), SHAPE)
     y, _ = Scale().apply(params, {}, x)
-    np.testing.assert_allclose(y, np.asarray(x) * np.asarray(params["scale"]) + np.asarray(params["bias"]), rtol=1e-6)
+    np.testing.assert_allclose(
+        y, np.asarray(x) * np.asarray(params["scale"]) + np.asarray(params["bias"]), rtol=1e-6
+    )
     y, _ = Scale(bias=False).apply({"scale": params["scale"]}, {}, x)
     np.testing.assert_allclose(y, np.asarray(x) * np.asarray(params["scale"]), rtol=1e-6)
 
@@ -112,13 +127,19 @@ def test_normalize_makes_floats_of_images(rng):
 @pytest.mark.parametrize(
     ("build", "words"),
     [
-        (lambda: GroupNorm(4).out_shape(SHAPE), "4 groups do not divide 6 channels; use a divisor of 6"),
+        (
+            lambda: GroupNorm(4).out_shape(SHAPE),
+            "4 groups do not divide 6 channels; use a divisor of 6",
+        ),
         (lambda: GroupNorm(0), "GroupNorm: groups=0, whole numbers of at least 1 were expected"),
         (
             lambda: Normalize((1.0, 2.0)).out_shape(SHAPE),
             "mean=(1.0, 2.0) has 2 entries for 6 channels; give one a channel, or one for all",
         ),
-        (lambda: Normalize(0.0, (1.0,)).out_shape(SHAPE), "std=(1.0,) has 1 entries for 6 channels; give one a channel, or one for all"),
+        (
+            lambda: Normalize(0.0, (1.0,)).out_shape(SHAPE),
+            "std=(1.0,) has 1 entries for 6 channels; give one a channel, or one for all",
+        ),
     ],
 )
 def test_settings_that_cannot_be(build, words):
@@ -128,11 +149,16 @@ def test_settings_that_cannot_be(build, words):
 
 @pytest.mark.parametrize("train", [False, True])
 @pytest.mark.parametrize("channels", [1, 5])
-@pytest.mark.parametrize("layer", [BatchNorm(), BatchNorm(scale=False, bias=False), GroupNorm(1), LayerNorm(), Scale()])
+@pytest.mark.parametrize(
+    "layer", [BatchNorm(), BatchNorm(scale=False, bias=False), GroupNorm(1), LayerNorm(), Scale()]
+)
 def test_a_batch_of_other_channels_is_not_broadcast(layer, channels, train, filled):
     params, state = filled(layer, SHAPE)
     with pytest.raises(
         ShapeError,
         match=rf"^x of shape .* for the (scale|mean) of shape \(6,\): {type(layer).__name__} declares \({channels},\) for it; initialise for this",
     ):
-        jax.eval_shape(lambda x: layer.apply(params, state, x, train=train)[0], jax.ShapeDtypeStruct((2, 7, 5, channels), jnp.float32))
+        jax.eval_shape(
+            lambda x: layer.apply(params, state, x, train=train)[0],
+            jax.ShapeDtypeStruct((2, 7, 5, channels), jnp.float32),
+        )

@@ -7,19 +7,28 @@ import pytest
 
 from jconv import LayerError, Rbf, ShapeError
 
-KEY = jax.random.key(5, impl="unsafe_rbg")  # compiles several times faster than the default generator
+KEY = jax.random.key(
+    5, impl="unsafe_rbg"
+)  # compiles several times faster than the default generator
 
 
 def test_scores_are_minus_the_squared_distances_in_loops(rng, close):
-    x, codes = rng.standard_normal((2, 7), np.float32), rng.choice([-1.0, 1.0], (7, 3)).astype(np.float32)
+    x, codes = (
+        rng.standard_normal((2, 7), np.float32),
+        rng.choice([-1.0, 1.0], (7, 3)).astype(np.float32),
+    )
     y, state = Rbf(3).apply({}, {"codes": codes}, jnp.asarray(x))
-    expected = [[-sum((x[n, j] - codes[j, k]) ** 2 for j in range(7)) for k in range(3)] for n in range(2)]
+    expected = [
+        [-sum((x[n, j] - codes[j, k]) ** 2 for j in range(7)) for k in range(3)] for n in range(2)
+    ]
     close(y, np.array(expected), 1e-6)
     assert state == {"codes": codes}
 
 
 def test_every_position_of_a_map_is_scored_alike(rng, close):
-    x, codes = (jnp.asarray(rng.standard_normal(shape), jnp.float32) for shape in ((2, 3, 5, 7), (7, 4)))
+    x, codes = (
+        jnp.asarray(rng.standard_normal(shape), jnp.float32) for shape in ((2, 3, 5, 7), (7, 4))
+    )
     y, _ = Rbf(4, positions=True).apply({}, {"codes": codes}, x)
     close(y[1, 2, 3], Rbf(4).apply({}, {"codes": codes}, x[1:, 2, 3])[0][0], 1e-6)
     assert Rbf(4, positions=True).out_shape((3, 5, 7)) == y.shape[1:]
@@ -43,14 +52,20 @@ def test_the_codes_are_signs_and_state():
         (
             lambda: Rbf(3).out_shape((5, 5, 7)),
             ShapeError,
-            "the input shape (5, 5, 7) has 3 axes, (features,) was expected; put a Flatten() before",
+            "the input shape (5, 5, 7) has 3 axes, (features,) was expected; put a Flatten() "
+            "before",
         ),
         (
             lambda: Rbf(3).apply({}, {"codes": jnp.ones((7, 3))}, jnp.ones((2, 5))),
             ShapeError,
-            "x of shape (2, 5) for the codes of shape (7, 3): Rbf declares (5, 3) for it; initialise for this input",
+            "x of shape (2, 5) for the codes of shape (7, 3): Rbf declares (5, 3) for it; "
+            "initialise for this input",
         ),
-        (lambda: Rbf(3).apply({}, {"codes": jnp.ones((7, 3))}, jnp.ones((2, 7), int)), LayerError, "the input has dtype int32"),
+        (
+            lambda: Rbf(3).apply({}, {"codes": jnp.ones((7, 3))}, jnp.ones((2, 7), int)),
+            LayerError,
+            "the input has dtype int32",
+        ),
     ],
 )
 def test_errors(call, error, words):

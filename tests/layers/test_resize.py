@@ -1,13 +1,28 @@
 import pytest
 
-from jconv import Conv, PixelShuffle, Sequential, ShapeError, Upsample, describe, from_json, net_field, pattern, summary, to_json
+from jconv import (
+    Conv,
+    PixelShuffle,
+    Sequential,
+    ShapeError,
+    Upsample,
+    describe,
+    from_json,
+    net_field,
+    pattern,
+    summary,
+    to_json,
+)
 from jconv.errors import LayerError
 
 
 @pytest.mark.parametrize(
     "make, words",
     [
-        (lambda: Upsample(), "give scale, how many times as many pixels, or sizes, how many: one of the two"),
+        (
+            lambda: Upsample(),
+            "give scale, how many times as many pixels, or sizes, how many: one of the two",
+        ),
         (lambda: Upsample(2, sizes=4), "one of the two"),
         (lambda: Upsample(1.5), "scale=1.5, a whole number"),
         (lambda: Upsample(2, mode="cubic"), "unknown mode 'cubic'"),
@@ -24,7 +39,9 @@ def test_shapes():
     assert Upsample((2, 3)).out_shape((4, 5, 6)) == (8, 15, 6)
     assert Upsample(sizes=7).out_shape((4, 6)) == (7, 6)
     assert PixelShuffle(3).out_shape((4, 5, 18)) == (12, 15, 2)
-    with pytest.raises(ShapeError, match=r"factor\^axes = 9 does not divide the 6 channels; use a multiple of 9"):
+    with pytest.raises(
+        ShapeError, match=r"factor\^axes = 9 does not divide the 6 channels; use a multiple of 9"
+    ):
         PixelShuffle(3).out_shape((4, 5, 6))
     with pytest.raises(ShapeError, match="scale=.* has 2 entries but the input has 1"):
         Upsample((2, 3)).out_shape((4, 6))

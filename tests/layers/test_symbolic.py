@@ -7,20 +7,48 @@ import pytest
 from jax import export
 
 import jconv
-from jconv import AvgPool, BatchNorm, Conv, ConvTranspose, Dense, GlobalAvgPool, MaxPool, Relu, Sequential, ShapeError
+from jconv import (
+    AvgPool,
+    BatchNorm,
+    Conv,
+    ConvTranspose,
+    Dense,
+    GlobalAvgPool,
+    MaxPool,
+    Relu,
+    Sequential,
+    ShapeError,
+)
 
 NETS = {
     "strided": lambda: Sequential(
-        Conv(8, 3, padding=1), BatchNorm(), Relu(), MaxPool(2), Conv(8, 3, 2, padding=1), AvgPool(2), GlobalAvgPool()
+        Conv(8, 3, padding=1),
+        BatchNorm(),
+        Relu(),
+        MaxPool(2),
+        Conv(8, 3, 2, padding=1),
+        AvgPool(2),
+        GlobalAvgPool(),
     ),
     "large kernels": lambda: Sequential(
-        Conv(16, 9, padding=4), ConvTranspose(4, 2, stride=2), jconv.LpPool(3, 2, padding=1), jconv.GlobalMaxPool()
+        Conv(16, 9, padding=4),
+        ConvTranspose(4, 2, stride=2),
+        jconv.LpPool(3, 2, padding=1),
+        jconv.GlobalMaxPool(),
     ),
     "groups and norms": lambda: Sequential(
-        *(jconv.InstanceNorm(), Conv(8, 3, padding="SAME"), Conv(8, 5, groups=8, padding=2), jconv.GroupNorm(2), jconv.LayerNorm()),
+        *(
+            jconv.InstanceNorm(),
+            Conv(8, 3, padding="SAME"),
+            Conv(8, 5, groups=8, padding=2),
+            jconv.GroupNorm(2),
+            jconv.LayerNorm(),
+        ),
         *(jconv.LocalResponseNorm(), jconv.AdaptiveAvgPool(1), jconv.Flatten(), Dense(2)),
     ),
-    "larger": lambda: Sequential(jconv.Upsample(2), jconv.RMSNorm(), jconv.PRelu(), jconv.AdaptiveMaxPool(1)),
+    "larger": lambda: Sequential(
+        jconv.Upsample(2), jconv.RMSNorm(), jconv.PRelu(), jconv.AdaptiveMaxPool(1)
+    ),
 }
 
 
@@ -40,7 +68,10 @@ def test_one_program_serves_every_size(name, batch, close):
 @pytest.mark.parametrize(
     "layer, words",
     [
-        (jconv.AdaptiveAvgPool(2), "2 bins of an axis of size .*: a size that is a number was expected, or one bin"),
+        (
+            jconv.AdaptiveAvgPool(2),
+            "2 bins of an axis of size .*: a size that is a number was expected, or one bin",
+        ),
         (AvgPool(3, 2, padding=1), "which windows reach over the border is not known"),
         (jconv.Upsample(sizes=7), "a number was expected; of symbols"),
     ],
@@ -48,4 +79,6 @@ def test_one_program_serves_every_size(name, batch, close):
 def test_what_needs_the_numbers_says_so(layer, words):
     shape = export.symbolic_shape("b, 8*h, 8*w, 3")
     with pytest.raises(ShapeError, match=words):
-        export.export(jax.jit(lambda x: layer.apply({}, {}, x)[0]))(jax.ShapeDtypeStruct(shape, jnp.float32))
+        export.export(jax.jit(lambda x: layer.apply({}, {}, x)[0]))(
+            jax.ShapeDtypeStruct(shape, jnp.float32)
+        )

@@ -1,12 +1,25 @@
-"""Layers under jax.disable_jit, the first tool of debugging: the values and gradients that jit gives."""
+"""Layers under jax.disable_jit, the first tool of debugging: the values and gradients that jit
+gives.
+"""
 
 import jax
 import pytest
 
-LAYERS = ("conv", "depthwise conv", "conv transpose", "dense", "batch norm", "max pool", "large max pool", "average pools")
+LAYERS = (
+    "conv",
+    "depthwise conv",
+    "conv transpose",
+    "dense",
+    "batch norm",
+    "max pool",
+    "large max pool",
+    "average pools",
+)
 
 
-@pytest.mark.parametrize("any_layer", LAYERS, indirect=True)  # those made of our own primitives and rules; the others are plain jax
+@pytest.mark.parametrize(
+    "any_layer", LAYERS, indirect=True
+)  # those made of our own primitives and rules; the others are plain jax
 def test_values_and_gradients(any_layer, compiled, close):
     run = any_layer.run()
     expected = compiled(run)(*any_layer.arrays)

@@ -20,9 +20,15 @@ grouped = pytest.mark.parametrize("variant", ["bvlc", "caffenet"])
 
 @grouped
 def test_table(variant):
-    visits = [v for v in walk(*build("alexnet", variant=variant)) if isinstance(v.layer, (Conv, Dense))]
-    sizes = {v.path: {name: p.size for name, p in v.layer.parameters(v.in_shape).items()} for v in visits}
-    assert {v.path: (v.out_shape, sizes[v.path]["kernel"], sizes[v.path]["bias"]) for v in visits} == TABLE
+    visits = [
+        v for v in walk(*build("alexnet", variant=variant)) if isinstance(v.layer, (Conv, Dense))
+    ]
+    sizes = {
+        v.path: {name: p.size for name, p in v.layer.parameters(v.in_shape).items()} for v in visits
+    }
+    assert {
+        v.path: (v.out_shape, sizes[v.path]["kernel"], sizes[v.path]["bias"]) for v in visits
+    } == TABLE
 
 
 @grouped
@@ -47,8 +53,16 @@ def test_neurons():
 @pytest.mark.parametrize(
     ("variant", "order", "sizes"),
     [
-        ("bvlc", ["conv1", "relu1", "norm1", "pool1", "conv2", "relu2", "norm2", "pool2", "conv3"], [55, 27]),
-        ("caffenet", ["conv1", "relu1", "pool1", "norm1", "conv2", "relu2", "pool2", "norm2", "conv3"], [27, 13]),
+        (
+            "bvlc",
+            ["conv1", "relu1", "norm1", "pool1", "conv2", "relu2", "norm2", "pool2", "conv3"],
+            [55, 27],
+        ),
+        (
+            "caffenet",
+            ["conv1", "relu1", "pool1", "norm1", "conv2", "relu2", "pool2", "norm2", "conv3"],
+            [27, 13],
+        ),
     ],
 )
 def test_where_it_normalises(variant, order, sizes):
@@ -59,10 +73,16 @@ def test_where_it_normalises(variant, order, sizes):
 
 @pytest.mark.parametrize(("variant", "start"), [("bvlc", 0.1), ("caffenet", 1.0)])
 def test_the_draws(variant, start):
-    layers = {v.path: v.layer for v in walk(*build("alexnet", variant=variant)) if isinstance(v.layer, (Conv, Dense))}
+    layers = {
+        v.path: v.layer
+        for v in walk(*build("alexnet", variant=variant))
+        if isinstance(v.layer, (Conv, Dense))
+    }
     starts = {path: layer.bias_init.scale for path, layer in layers.items()}
     assert starts == dict.fromkeys(TABLE, start) | {"conv1": 0.0, "conv3": 0.0, "fc8": 0.0}
-    assert {path: layer.kernel_init.scale for path, layer in layers.items()} == dict.fromkeys(TABLE, 0.01) | {"fc6": 0.005, "fc7": 0.005}
+    assert {path: layer.kernel_init.scale for path, layer in layers.items()} == dict.fromkeys(
+        TABLE, 0.01
+    ) | {"fc6": 0.005, "fc7": 0.005}
 
 
 def test_a_larger_image_gives_8x8_places_for_fc6():

@@ -14,7 +14,9 @@ variants = pytest.mark.parametrize("variant", ["all", "base", "strided", "conv_p
 @models
 @variants
 def test_parameters(model, variant):
-    expected = BASE if variant in ("base", "strided") else ALL  # the pool's extra convolution is as wide as the one that replaces it
+    expected = (
+        BASE if variant in ("base", "strided") else ALL
+    )  # the pool's extra convolution is as wide as the one that replaces it
     assert summary(*build(f"all_cnn_{model}", variant=variant)).totals.params == expected[model]
 
 
@@ -35,7 +37,9 @@ def test_layers(model, params):
 def test_sizes_and_a_relu_after_every_convolution(model, variant):
     visits = list(walk(*build(f"all_cnn_{model}", variant=variant)))
     sizes = [v.out_shape[0] for v in visits if isinstance(v.layer, (Conv, MaxPool))]
-    assert sorted(set(sizes), reverse=True) == ([32, 16, 8, 6] if (model, variant) not in (("a", "strided"),) else [16, 8, 6])
+    assert sorted(set(sizes), reverse=True) == (
+        [32, 16, 8, 6] if (model, variant) not in (("a", "strided"),) else [16, 8, 6]
+    )
     after = [b.layer for a, b in zip(visits, visits[1:], strict=False) if isinstance(a.layer, Conv)]
     assert set(after) == {Relu()}
     assert visits[-1].in_shape == (6, 6, 10)
@@ -44,10 +48,19 @@ def test_sizes_and_a_relu_after_every_convolution(model, variant):
 @models
 @variants
 def test_what_halves_the_size(model, variant):
-    visits = [v for v in walk(*build(f"all_cnn_{model}", variant=variant)) if isinstance(v.layer, (Conv, MaxPool))]
+    visits = [
+        v
+        for v in walk(*build(f"all_cnn_{model}", variant=variant))
+        if isinstance(v.layer, (Conv, MaxPool))
+    ]
     halving = [v.path for v in visits if v.layer.stride == 2]
     last = {"a": 1, "b": 2, "c": 2}[model]
-    names = {"all": f"conv{{}}_{last + 1}", "base": "pool{}", "strided": f"conv{{}}_{last}", "conv_pool": "pool{}"}[variant]
+    names = {
+        "all": f"conv{{}}_{last + 1}",
+        "base": "pool{}",
+        "strided": f"conv{{}}_{last}",
+        "conv_pool": "pool{}",
+    }[variant]
     assert halving == [names.format(block) for block in (1, 2)]
 
 

@@ -23,4 +23,14 @@ def test_parameters_and_sizes(name, params, total):
 @pytest.mark.parametrize("name", ["caffe_cifar10_quick", "caffe_cifar10_full"])
 def test_the_first_maps_are_pooled_before_their_relu_and_others_after(name):
     paths = [v.path for v in walk(*build(name)) if "norm" not in v.path]
-    assert paths[:9] == ["conv1", "pool1", "relu1", "conv2", "relu2", "pool2", "conv3", "relu3", "pool3"]
+    assert paths[:9] == [
+        "conv1",
+        "pool1",
+        "relu1",
+        "conv2",
+        "relu2",
+        "pool2",
+        "conv3",
+        "relu3",
+        "pool3",
+    ]

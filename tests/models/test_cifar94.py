@@ -33,7 +33,9 @@ def test_the_norms_settings():
 
 
 def test_a_block_begins_by_passing_its_channels_on(rng, compiled):
-    """The first convolution and pool of block 1: the 24 channels that came are the first 24 that go."""
+    """The first convolution and pool of block 1: the 24 channels that came are the first 24 that
+    go.
+    """
     net, _ = build("cifar94")
     conv, pool = net["block1"]["conv1"], net["block1"]["pool"]
     params, _ = conv.init(jax.random.key(0), (7, 7, 24))

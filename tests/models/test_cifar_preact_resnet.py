@@ -16,7 +16,9 @@ def test_bottlenecks(depth, classes, params):
 
 @pytest.mark.parametrize("depth", [20, 32, 44, 56, 110])
 def test_basic_units_have_the_parameters_of_the_post_activation_net(depth):
-    pre, post = (summary(*build(f"{name}{depth}")).totals for name in ("preact_resnet", "cifar_resnet"))
+    pre, post = (
+        summary(*build(f"{name}{depth}")).totals for name in ("preact_resnet", "cifar_resnet")
+    )
     assert pre.params == post.params
     assert pre.macs == post.macs
 
@@ -24,13 +26,18 @@ def test_basic_units_have_the_parameters_of_the_post_activation_net(depth):
 @pytest.mark.parametrize("depth", [20, 110, 164, 1001])
 def test_weight_layers(depth):
     visits = walk(*build(f"preact_resnet{depth}"))
-    assert sum(isinstance(v.layer, (Conv, Dense)) and "shortcut" not in v.path for v in visits) == depth
+    assert (
+        sum(isinstance(v.layer, (Conv, Dense)) and "shortcut" not in v.path for v in visits)
+        == depth
+    )
 
 
 def test_sizes_and_projections():
     net, in_shape = build("preact_resnet164")
     visits = list(walk(net, in_shape))
-    projections = {v.path: v.out_shape for v in visits if "shortcut" in v.path and isinstance(v.layer, Conv)}
+    projections = {
+        v.path: v.out_shape for v in visits if "shortcut" in v.path and isinstance(v.layer, Conv)
+    }
     assert projections == {
         "stage1/block1/add/shortcut": (32, 32, 64),
         "stage2/block1/add/shortcut": (16, 16, 128),
@@ -39,6 +46,10 @@ def test_sizes_and_projections():
 
 
 def test_the_stride_is_on_the_first_1x1():
-    strides = {v.path: v.layer for v in walk(*build("preact_resnet164")) if isinstance(v.layer, Conv) and v.layer.stride == 2}
+    strides = {
+        v.path: v.layer
+        for v in walk(*build("preact_resnet164"))
+        if isinstance(v.layer, Conv) and v.layer.stride == 2
+    }
     assert {path.rpartition("/")[2] for path in strides} == {"conv1", "shortcut"}
     assert {layer.kernel for layer in strides.values()} == {1}

@@ -37,7 +37,9 @@ def test_weight_layers_and_sizes(depth):
 
 @pytest.mark.parametrize(("depth", "words"), [(21, "use 20 or 26"), (2, "use 8 or 14")])
 def test_depths_that_are_not_6n_plus_2(depth, words):
-    with pytest.raises(InputError, match=f"^depth={depth}: 6n \\+ 2 layers were expected; {words}$"):
+    with pytest.raises(
+        InputError, match=f"^depth={depth}: 6n \\+ 2 layers were expected; {words}$"
+    ):
         cifar_resnet(depth)
 
 

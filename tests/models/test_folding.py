@@ -1,4 +1,6 @@
-"""Every net of the zoo with batch norm gives the same with its norms folded. Nets that differ in depth alone are tested once."""
+"""Every net of the zoo with batch norm gives the same with its norms folded. Nets that differ in
+depth alone are tested once.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +11,11 @@ from jconv import BatchNorm, ShapeError, fold_batch_norm, walk
 from jconv.models import MODELS, build
 
 RESTING = ("preact", "cifar94")  # some of whose norms read a sum or a pool
-FORMS = [(name, None) for name in MODELS] + [("googlenet", "torchvision"), ("resnet50", "msra"), ("cifar_resnet20", "B")]
+FORMS = [(name, None) for name in MODELS] + [
+    ("googlenet", "torchvision"),
+    ("resnet50", "msra"),
+    ("cifar_resnet20", "B"),
+]
 
 
 def count(net, in_shape):
@@ -32,13 +38,19 @@ def smallest(net, channels):
 
 
 def random_like(tree, rng):
-    """Kernels that keep the spread of what passes, biases above and means about 0, so that hardly any ReLU is dead."""
+    """Kernels that keep the spread of what passes, biases above and means about 0, so that hardly
+    any ReLU is dead.
+    """
     draws = {
         "kernel": lambda shape: rng.standard_normal(shape) * np.sqrt(shape[-1] / np.prod(shape)),
         "mean": lambda shape: rng.uniform(-0.5, 0.5, shape),
     }
-    draw = lambda path, a: draws.get(path[-1].key, lambda shape: rng.uniform(0.5, 1.5, shape))(a.shape)
-    return jax.tree_util.tree_map_with_path(lambda path, a: jnp.asarray(draw(path, a), a.dtype), tree)
+    draw = lambda path, a: draws.get(path[-1].key, lambda shape: rng.uniform(0.5, 1.5, shape))(
+        a.shape
+    )
+    return jax.tree_util.tree_map_with_path(
+        lambda path, a: jnp.asarray(draw(path, a), a.dtype), tree
+    )
 
 
 @pytest.fixture(scope="module")
@@ -64,5 +76,7 @@ def test_folding_changes_nothing_but_rounding(name, seen, slim, compiled, rng, c
     x = jnp.asarray(rng.standard_normal((2, *in_shape)), jnp.float32)
     run = lambda net: compiled(lambda p, s, x: net.apply(p, s, x)[0])
     y, expected = run(folded)(p, s, x), run(net)(params, state, x)
-    assert np.abs(expected[0] - expected[1]).max() > 1e-3 * np.abs(expected).max()  # the image arrives
+    assert (
+        np.abs(expected[0] - expected[1]).max() > 1e-3 * np.abs(expected).max()
+    )  # the image arrives
     close(y, expected, 2e-6)

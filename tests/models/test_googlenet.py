@@ -29,8 +29,13 @@ def test_modules():
     for name, layer in net.children:
         shape = layer.out_shape(shape)
         shapes[name] = shape
-    assert {m: (shapes[f"inception_{m}"], params(rows, f"inception_{m}/")) for m in MODULES} == MODULES
-    assert {name: shapes[name] for name in ("conv1", "pool1", "conv2_reduce", "conv2", "pool2", "pool3", "pool4", "pool5")} == {
+    assert {
+        m: (shapes[f"inception_{m}"], params(rows, f"inception_{m}/")) for m in MODULES
+    } == MODULES
+    assert {
+        name: shapes[name]
+        for name in ("conv1", "pool1", "conv2_reduce", "conv2", "pool2", "pool3", "pool4", "pool5")
+    } == {
         "conv1": (112, 112, 64),
         "pool1": (56, 56, 64),
         "conv2_reduce": (56, 56, 64),
@@ -65,7 +70,10 @@ def test_weights_and_biases():
 def test_the_heads_run_in_training_only_and_see_4x4():
     net, in_shape = build("googlenet")
     heads = {name: layer for name, layer in net.children if isinstance(layer, Tap)}
-    assert {name: (tap.name, tap.train_only) for name, tap in heads.items()} == {"aux1": ("loss1", True), "aux2": ("loss2", True)}
+    assert {name: (tap.name, tap.train_only) for name, tap in heads.items()} == {
+        "aux1": ("loss1", True),
+        "aux2": ("loss2", True),
+    }
     shapes = {v.path: v.out_shape for v in walk(net, in_shape)}
     assert shapes["aux1/body/pool"] == (4, 4, 512)
     assert shapes["aux2/body/pool"] == (4, 4, 528)
@@ -74,14 +82,21 @@ def test_the_heads_run_in_training_only_and_see_4x4():
 
 def test_the_pools_round_up():
     net, _ = build("googlenet")
-    for name, size, floor in (("pool1", 112, 55), ("pool2", 56, 27), ("pool3", 28, 13), ("pool4", 14, 6)):
+    for name, size, floor in (
+        ("pool1", 112, 55),
+        ("pool2", 56, 27),
+        ("pool3", 28, 13),
+        ("pool4", 14, 6),
+    ):
         pool = net[name]
         assert pool.out_shape((size, size, 3))[0] == size // 2
         assert type(pool)(pool.window, pool.stride).out_shape((size, size, 3))[0] == floor
 
 
 def test_the_draws():
-    layers = {v.path: v.layer for v in walk(*build("googlenet")) if isinstance(v.layer, (Conv, Dense))}
+    layers = {
+        v.path: v.layer for v in walk(*build("googlenet")) if isinstance(v.layer, (Conv, Dense))
+    }
     lifted = {path for path, layer in layers.items() if layer.bias_init.scale == 0.2}
     assert layers.keys() - lifted == {"classifier", "aux1/body/classifier", "aux2/body/classifier"}
 
@@ -95,7 +110,12 @@ def test_torchvisions_count_and_its_3x3():
     five = next(row for row in table.rows if row.path == "inception_3a/5x5/conv/conv")
     assert five.settings.startswith("32, 3")
     assert five.out_shape == (28, 28, 32)
-    assert [row.out_shape[0] for row in table.rows if row.path.startswith("pool")][:4] == [56, 28, 14, 7]
+    assert [row.out_shape[0] for row in table.rows if row.path.startswith("pool")][:4] == [
+        56,
+        28,
+        14,
+        7,
+    ]
 
 
 @pytest.mark.parametrize("variant", ["caffe", "torchvision"])

@@ -1,6 +1,8 @@
-"""Every architecture, four channels wide: its gradients against central differences, and against its im2col twin, in float64.
+"""Every architecture, four channels wide: its gradients against central differences, and against
+its im2col twin, in float64.
 
-One form of each, and another where its blocks are made of other pieces; deep nets without the blocks that repeat the one before.
+One form of each, and another where its blocks are made of other pieces; deep nets without the
+blocks that repeat the one before.
 """
 
 from dataclasses import replace
@@ -52,8 +54,8 @@ CASES = [  # name, variant, side
 
 QUICK = ("lenet5", "cifar_resnet20", "preact_resnet20", "alexnet", "context_basic", "local_13pct")
 
-# At test time: in training their last batch norms see three values each, too curved for differences; and what VGG's biases give before
-# a batch norm is nothing but rounding.
+# At test time: in training their last batch norms see three values each, too curved for
+# differences; and what VGG's biases give before a batch norm is nothing but rounding.
 TESTED = {"inception_v4", "vgg13_bn"}
 
 
@@ -68,8 +70,12 @@ def passes(net, in_shape, train=True):
     train &= any(isinstance(v.layer, (BatchNorm, Dropout)) for v in walk(net, in_shape))
     check = gradcheck(map_layers(net, awake), in_shape, train=train, directions=1)
     assert check.passed, str(check)
-    assert np.nanmax([leaf.twin for leaf in check.leaves]) > 0  # the twin is another program; layers without one have none
-    assert [leaf.name for leaf in check.leaves if leaf.numeric == 0] == []  # no gradient is zero, which any two would agree on
+    assert (
+        np.nanmax([leaf.twin for leaf in check.leaves]) > 0
+    )  # the twin is another program; layers without one have none
+    assert [
+        leaf.name for leaf in check.leaves if leaf.numeric == 0
+    ] == []  # no gradient is zero, which any two would agree on
 
 
 @pytest.mark.parametrize(("name", "variant", "side"), sweep(CASES, QUICK))
@@ -83,7 +89,11 @@ def test_every_gradient_is_that_of_differences_and_of_im2col(name, variant, side
 def test_googlenet_and_its_auxiliary_heads(variant, side, slim):
     net = slim(build("googlenet", classes=4, variant=variant)[0])
     heads = [layer.body for _, layer in net.children if isinstance(layer, Tap)]
-    passes(map_layers(net, lambda _, layer: Identity() if isinstance(layer, Tap) else layer), (side, side, 3), train=False)
+    passes(
+        map_layers(net, lambda _, layer: Identity() if isinstance(layer, Tap) else layer),
+        (side, side, 3),
+        train=False,
+    )
     passes(heads[0], (14, 14, 4))
     assert heads[0] == heads[1]
 

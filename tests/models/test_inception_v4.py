@@ -24,7 +24,9 @@ def children(net, in_shape):
 def test_parts():
     parts = list(children(*build("inception_v4")))
     for kind, (count, shape, params) in PARTS.items():
-        assert [(s, p) for name, s, p in parts if name.startswith(kind)] == [(shape, params)] * count
+        assert [(s, p) for name, s, p in parts if name.startswith(kind)] == [
+            (shape, params)
+        ] * count
     stem = parts[:6]
     assert [shape[0] for _, shape, _ in stem] == [149, 147, 147, 73, 71, 35]
     assert sum(params for *_, params in stem) == 605_728
@@ -51,6 +53,8 @@ def test_multiply_adds_are_timms():
 
 def test_asymmetric_kernels_in_the_order_of_the_released_code():
     kernels = [
-        v.layer.kernel for v in walk(*build("inception_v4")) if v.path.startswith("inception_b1/branch3/") and v.path.endswith("/conv")
+        v.layer.kernel
+        for v in walk(*build("inception_v4"))
+        if v.path.startswith("inception_b1/branch3/") and v.path.endswith("/conv")
     ]
     assert kernels == [1, (7, 1), (1, 7), (7, 1), (1, 7)]

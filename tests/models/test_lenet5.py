@@ -26,13 +26,27 @@ def test_the_840_codes_of_the_output_are_fixed():
 
 
 def test_connections():
-    """Every sum counts its terms and its bias; a subsampling adds four values, and the output compares 84 a class."""
+    """Every sum counts its terms and its bias; a subsampling adds four values, and the output
+    compares 84 a class.
+    """
     connections = {}
     for v in walk(*build("lenet5_original")):
-        terms = 4 * volume(v.out_shape) if isinstance(v.layer, Subsampling) else v.layer.macs(v.in_shape)
+        terms = (
+            4 * volume(v.out_shape)
+            if isinstance(v.layer, Subsampling)
+            else v.layer.macs(v.in_shape)
+        )
         if terms:
             connections[v.path] = terms + (volume(v.out_shape) if v.path != "output" else 0)
-    assert connections == {"c1": 122_304, "s2": 5_880, "c3": 151_600, "s4": 2_000, "c5": 48_120, "f6": 10_164, "output": 840}
+    assert connections == {
+        "c1": 122_304,
+        "s2": 5_880,
+        "c3": 151_600,
+        "s4": 2_000,
+        "c5": 48_120,
+        "f6": 10_164,
+        "output": 840,
+    }
     assert sum(connections.values()) == 340_908
 
 

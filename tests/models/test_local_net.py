@@ -17,9 +17,11 @@ def test_parameters_and_sizes(name, params, total):
     table = summary(*build(name))
     assert [row.params for row in table.rows if row.params] == params
     assert table.totals.params == total
-    assert [row.out_shape[0] for row in table.rows if len(row.out_shape) == 3 and row.kind != "Relu" and "norm" not in row.path] == [
-        *(32, 16, 16, 8, 8, 8)
-    ]
+    assert [
+        row.out_shape[0]
+        for row in table.rows
+        if len(row.out_shape) == 3 and row.kind != "Relu" and "norm" not in row.path
+    ] == [*(32, 16, 16, 8, 8, 8)]
 
 
 def test_where_the_11pct_net_normalises():

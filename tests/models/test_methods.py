@@ -1,4 +1,6 @@
-"""Four small nets by the plan's methods and by plain lax: the same numbers, in half precision, an example at a time, exported, on a mesh."""
+"""Four small nets by the plan's methods and by plain lax: the same numbers, in half precision, an
+example at a time, exported, on a mesh.
+"""
 
 import re
 from functools import partial
@@ -8,13 +10,30 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jconv import BatchNorm, Conv, Dense, Flatten, GlobalAvgPool, MaxPool, Relu, Residual, Sequential, map_layers, thin, with_method
+from jconv import (
+    BatchNorm,
+    Conv,
+    Dense,
+    Flatten,
+    GlobalAvgPool,
+    MaxPool,
+    Relu,
+    Residual,
+    Sequential,
+    map_layers,
+    thin,
+    with_method,
+)
 from jconv.models import build
 
 
 def cifar_resnet20():
     """Four channels wide, one block a stage."""
-    once = lambda _, layer: Sequential(**dict(layer.layers[:1])) if isinstance(layer, Sequential) and _is_stage(layer) else layer
+    once = lambda _, layer: (
+        Sequential(**dict(layer.layers[:1]))
+        if isinstance(layer, Sequential) and _is_stage(layer)
+        else layer
+    )
     return map_layers(thin(build("cifar_resnet20")[0], 0.001), once)
 
 
@@ -69,19 +88,25 @@ def case(request, filled, rng):
     net, in_shape = NETS[request.param]()
 
     def draw(batch, dtype=np.float32):
-        return *filled(net, in_shape, dtype), jnp.asarray(rng.standard_normal((batch, *in_shape)), dtype)
+        return *filled(net, in_shape, dtype), jnp.asarray(
+            rng.standard_normal((batch, *in_shape)), dtype
+        )
 
     return net, draw
 
 
 def test_the_plan_gives_the_numbers_of_lax(case, x64, compiled, close):
     net, draw = case
-    both = compiled(lambda *a: [passes(of, *a, train=True) for of in (net, with_method(net, "lax"))])
+    both = compiled(
+        lambda *a: [passes(of, *a, train=True) for of in (net, with_method(net, "lax"))]
+    )
     close(*both(*draw(3, np.float64)), 1e-10)
 
 
 def test_bfloat16(case, compiled, close):
-    """Images in half precision: scores of it, the gradients of parameters wide, both as near to float32's as 8 bits allow."""
+    """Images in half precision: scores of it, the gradients of parameters wide, both as near to
+    float32's as 8 bits allow.
+    """
     net, draw = case
     params, state, x = draw(3)
     half = x.astype(jnp.bfloat16)
@@ -102,7 +127,9 @@ def test_per_example_gradients(case, x64, compiled, close):
     example = lambda net, one: passes(net, params, state, one[None], train=False)
     each = compiled(lambda x: jax.vmap(partial(example, net))(x))(x)
     one = compiled(lambda one: example(with_method(net, "lax"), one))
-    close(each, jax.tree.map(lambda *leaves: np.stack(leaves), *[one(x[i]) for i in range(3)]), 1e-10)
+    close(
+        each, jax.tree.map(lambda *leaves: np.stack(leaves), *[one(x[i]) for i in range(3)]), 1e-10
+    )
 
 
 def test_export_with_a_symbolic_batch(case, compiled, close):
@@ -111,7 +138,9 @@ def test_export_with_a_symbolic_batch(case, compiled, close):
     (batch,) = jax.export.symbolic_shape("batch")
     shaped = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), (params, state))
     program = partial(passes, net, train=False)
-    exported = jax.export.export(jax.jit(program), platforms=("cpu", "cuda"))(*shaped, jax.ShapeDtypeStruct((batch, *x.shape[1:]), x.dtype))
+    exported = jax.export.export(jax.jit(program), platforms=("cpu", "cuda"))(
+        *shaped, jax.ShapeDtypeStruct((batch, *x.shape[1:]), x.dtype)
+    )
     run, plain = compiled(exported.call), compiled(program)
     for n in (2, 5):
         close(run(params, state, x[:n]), plain(params, state, x[:n]), 1e-4)
@@ -122,7 +151,9 @@ def test_four_devices(case, compiled, close):
     net, draw = case
     params, state, x = draw(8)
     mesh = jax.sharding.Mesh(np.array(jax.devices()), ("batch",))
-    place = lambda tree, *spec: jax.device_put(tree, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(*spec)))
+    place = lambda tree, *spec: jax.device_put(
+        tree, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(*spec))
+    )
     program = compiled(partial(passes, net, train=True))
     sharded = place(params), place(state), place(x, "batch")
     compiled_program = program.lower(*sharded).compile()

@@ -17,7 +17,15 @@ PUBLISHED = {  # the CS231n notes: total, and each layer with parameters
     "convnetjs": (22_466, {"conv1": 1_216, "conv2": 8_020, "conv3": 10_020, "fc": 3_210}),
     "tiny_vgg": (
         6_440,
-        {"conv1_1": 280, "conv1_2": 910, "conv2_1": 910, "conv2_2": 910, "conv3_1": 910, "conv3_2": 910, "fc": 1_610},
+        {
+            "conv1_1": 280,
+            "conv1_2": 910,
+            "conv2_1": 910,
+            "conv2_2": 910,
+            "conv3_1": 910,
+            "conv3_2": 910,
+            "fc": 1_610,
+        },
     ),
 }
 every_model = pytest.mark.parametrize("name", PUBLISHED)
@@ -43,8 +51,12 @@ def test_sizes(name):
     net, in_shape = build(name)
     sides = [v.out_shape[0] for v in walk(net, in_shape) if "conv" in v.path or "pool" in v.path]
     assert sides == SIDES[name]
-    assert all(v.out_shape[0] == v.out_shape[1] for v in walk(net, in_shape) if len(v.out_shape) == 3)
-    assert [row.note for row in summary(net, in_shape).rows if row.note] == []  # the notes' rule fits everywhere
+    assert all(
+        v.out_shape[0] == v.out_shape[1] for v in walk(net, in_shape) if len(v.out_shape) == 3
+    )
+    assert [
+        row.note for row in summary(net, in_shape).rows if row.note
+    ] == []  # the notes' rule fits everywhere
 
 
 @every_model
@@ -75,9 +87,16 @@ def test_every_gradient_is_non_zero(name, rng, compiled):
     net, in_shape = build(name)
     net = thin(net, 1 / 8)
     params, _ = jax.eval_shape(lambda key: net.init(key, in_shape), jax.random.key(0))
-    params = jax.tree.map(lambda a: jnp.asarray(rng.standard_normal(a.shape) / np.sqrt(a.size / a.shape[-1]), jnp.float32), params)
+    params = jax.tree.map(
+        lambda a: jnp.asarray(
+            rng.standard_normal(a.shape) / np.sqrt(a.size / a.shape[-1]), jnp.float32
+        ),
+        params,
+    )
     x = jnp.asarray(rng.standard_normal((3, *in_shape)), jnp.float32)
-    gradient = compiled(jax.grad(lambda params: (net.apply(params, {}, x, train=True)[0] ** 2).sum()))(params)
+    gradient = compiled(
+        jax.grad(lambda params: (net.apply(params, {}, x, train=True)[0] ** 2).sum())
+    )(params)
     assert all(np.isfinite(g).all() and np.any(g) for g in jax.tree.leaves(gradient))
 
 
@@ -90,8 +109,12 @@ def test_models_are_values(name):
 
 
 def test_the_draws_of_the_originals():
-    settings = lambda name: {v.path: v.layer for v in walk(*build(name)) if isinstance(v.layer, (Conv, Dense))}
-    assert {layer.kernel_init for layer in settings("caffe_lenet").values()} == {Initializer("uniform", 1.0, "in")}
+    settings = lambda name: {
+        v.path: v.layer for v in walk(*build(name)) if isinstance(v.layer, (Conv, Dense))
+    }
+    assert {layer.kernel_init for layer in settings("caffe_lenet").values()} == {
+        Initializer("uniform", 1.0, "in")
+    }
     convnetjs = settings("convnetjs")
     assert {layer.kernel_init for layer in convnetjs.values()} == {Initializer("normal", 1.0, "in")}
     assert [layer.bias_init.scale for layer in convnetjs.values()] == [0.1, 0.1, 0.1, 0.0]

@@ -40,8 +40,12 @@ def file(tmp_path):
 def test_a_pattern_is_a_model():
     net, shape = build("INPUT32x32x3 -> [CONV3-8 -> RELU]*2 -> POOL -> FC-10")
     assert shape == (32, 32, 3) and net.layers[-1][1] == Dense(10)
-    assert build("INPUT -> CONV3-8 -> FC", classes=7)[0] == Sequential(Conv(8, 3, padding=1), Flatten(), Dense(7))
-    assert build("INPUT -> RELU -> POOL", classes=7)[0] == Sequential(Relu(), MaxPool(2))  # no dense layer to change
+    assert build("INPUT -> CONV3-8 -> FC", classes=7)[0] == Sequential(
+        Conv(8, 3, padding=1), Flatten(), Dense(7)
+    )
+    assert build("INPUT -> RELU -> POOL", classes=7)[0] == Sequential(
+        Relu(), MaxPool(2)
+    )  # no dense layer to change
 
 
 def test_a_function_in_a_file_is_a_model(file):
@@ -50,7 +54,9 @@ def test_a_function_in_a_file_is_a_model(file):
     assert net["conv1"] == Conv(8, 3) and net["dense1"] == Dense(5)
     assert build(f"{file}:fixed", classes=5)[0] == Dense(3)  # it takes no classes
     (mine,) = own_layers(f"{file}:net")
-    assert mine.__name__ == "Mine" and isinstance(net["mine1"], mine)  # one class, however often the file is asked
+    assert mine.__name__ == "Mine" and isinstance(
+        net["mine1"], mine
+    )  # one class, however often the file is asked
     assert own_layers("lenet5") == own_layers("INPUT -> FC") == []
 
 
@@ -58,14 +64,21 @@ def test_a_shape_that_is_given_goes_before_the_nets(file):
     assert build(f"{file}:net", in_shape=[16, 16, 1])[1] == (16, 16, 1)
     assert build("lenet5", in_shape=(40, 40, 1))[1] == (40, 40, 1)
     assert sized("INPUT -> FC", in_shape=(8, 8, 1))[1] == (8, 8, 1)
-    with pytest.raises(InputError, match="INPUT -> FC: says nothing of the size of an image; give --in-shape 32 32 3, or INPUT32x32x3 at"):
+    with pytest.raises(
+        InputError,
+        match="INPUT -> FC: says nothing of the size of an image; give --in-shape 32 32 3, or INPUT32x32x3 at",
+    ):
         sized("INPUT -> FC")
 
 
 @pytest.mark.parametrize(
     "name, words",
     [
-        ("lenet", r"unknown model 'lenet'; did you mean lenet5, \w+ or \w+\? \(or give a pattern, or FILE.py:FUNCTION\)$"),
+        (
+            "lenet",
+            r"unknown model 'lenet'; did you mean lenet5, \w+ or \w+\? \(or give a pattern, or "
+            r"FILE.py:FUNCTION\)$",
+        ),
         ("absent.py:net", "absent.py: there is no such file"),
         ("{file}", "nets.py: say which function makes the net: .*nets.py:net"),
         ("{file}:ned", r"has no function 'ned'; did you mean net"),

@@ -19,18 +19,27 @@ def said(name):
 
 
 def share(rows, stages):
-    return round(100 * sum(r.macs for r in rows if r.path.startswith(stages)) / sum(r.macs for r in rows), 1)
+    return round(
+        100 * sum(r.macs for r in rows if r.path.startswith(stages)) / sum(r.macs for r in rows), 1
+    )
 
 
 def test_every_remark_is_of_a_net_and_says_what_is_true():
     assert REMARKS.keys() <= MODELS.keys()
-    assert all(re.search(r"; .+$", text) or text == NOT_EXACT for texts in REMARKS.values() for text in texts)
+    assert all(
+        re.search(r"; .+$", text) or text == NOT_EXACT
+        for texts in REMARKS.values()
+        for text in texts
+    )
 
 
 def test_vgg16():
     totals, rows = table("vgg16").totals, table("vgg16").rows
     assert f"{totals.values:,} values, {totals.values * 4 / 1e6:.2f} MB" in said("vgg16")
-    assert f"{share(rows, ('conv3', 'conv4'))}% of the multiply-adds, stage 1 {share(rows, 'conv1')}%" in said("vgg16")
+    assert (
+        f"{share(rows, ('conv3', 'conv4'))}% of the multiply-adds, stage 1 {share(rows, 'conv1')}%"
+        in said("vgg16")
+    )
 
 
 def test_googlenet():
@@ -54,7 +63,13 @@ def test_parameters(name):
 
 
 def test_the_named_nets_with_sizes_that_do_not_fit():
-    named = {"googlenet", "nin", "zfnet", "alexnet_owt", *(n for n in MODELS if n.startswith(("resnet", "all_cnn")))}
+    named = {
+        "googlenet",
+        "nin",
+        "zfnet",
+        "alexnet_owt",
+        *(n for n in MODELS if n.startswith(("resnet", "all_cnn"))),
+    }
     assert {name for name, texts in REMARKS.items() if NOT_EXACT in texts} == named
     for name in named:
         windows = [w for v in walk(*build(name)) if (w := v.layer.over(v.in_shape))]

@@ -25,7 +25,10 @@ def test_multiply_adds_are_torchvisions(depth):
 @depths
 def test_weight_layers(depth):
     visits = walk(*build(f"resnet{depth}"))
-    assert sum(isinstance(v.layer, (Conv, Dense)) and "shortcut" not in v.path for v in visits) == depth
+    assert (
+        sum(isinstance(v.layer, (Conv, Dense)) and "shortcut" not in v.path for v in visits)
+        == depth
+    )
 
 
 @depths
@@ -39,12 +42,18 @@ def test_stage_sizes(depth, variant):
     widths = (64, 128, 256, 512) if depth < 50 else (256, 512, 1024, 2048)
     assert shapes["conv1"] == (112, 112, 64)
     assert shapes["pool1"] == (56, 56, 64)
-    assert [shapes[f"stage{i}"] for i in (1, 2, 3, 4)] == [(s, s, w) for s, w in zip((56, 28, 14, 7), widths, strict=True)]
+    assert [shapes[f"stage{i}"] for i in (1, 2, 3, 4)] == [
+        (s, s, w) for s, w in zip((56, 28, 14, 7), widths, strict=True)
+    ]
 
 
 @pytest.mark.parametrize(("variant", "strided"), [("torch", "conv2"), ("msra", "conv1")])
 def test_where_a_bottleneck_has_its_stride(variant, strided):
-    strides = {v.path: v.layer.stride for v in walk(*build("resnet50", variant=variant)) if isinstance(v.layer, Conv)}
+    strides = {
+        v.path: v.layer.stride
+        for v in walk(*build("resnet50", variant=variant))
+        if isinstance(v.layer, Conv)
+    }
     assert {path for path, stride in strides.items() if stride == 2} == {
         "conv1",
         *(f"stage{i}/block1/body/{strided}" for i in (2, 3, 4)),
@@ -60,5 +69,9 @@ def test_the_stem_pools():
 
 def test_the_one_bias_of_a_convolution():
     for depth in PARAMS:
-        biased = [v.path for v in walk(*build(f"resnet{depth}", variant="msra")) if isinstance(v.layer, Conv) and v.layer.bias]
+        biased = [
+            v.path
+            for v in walk(*build(f"resnet{depth}", variant="msra"))
+            if isinstance(v.layer, Conv) and v.layer.bias
+        ]
         assert biased == (["conv1"] if depth == 50 else [])

@@ -5,14 +5,21 @@ import pytest
 from jconv import Conv, LocalResponseNorm, summary, walk
 from jconv.models import build
 
-TABLE = {  # the CS231n notes: weight layers, parameters of the convolutions, all parameters, multiply-adds, values with the input
+# the CS231n notes: weight layers, parameters of the convolutions, all parameters, multiply-adds,
+# values with the input
+TABLE = {
     "vgg11": (11, 9_220_480, 132_863_336, 7_609_090_048, 9_116_136),
     "vgg13": (13, 9_404_992, 133_047_848, 11_308_466_176, 13_933_032),
     "vgg16_c": (16, 9_996_096, 133_638_952, 11_770_888_192, 15_237_608),
     "vgg16": (16, 14_714_688, 138_357_544, 15_470_264_320, 15_237_608),
     "vgg19": (19, 20_024_384, 143_667_240, 19_632_062_464, 16_542_184),
 }
-NORMED = {"vgg11_bn": 132_868_840, "vgg13_bn": 133_053_736, "vgg16_bn": 138_365_992, "vgg19_bn": 143_678_248}
+NORMED = {
+    "vgg11_bn": 132_868_840,
+    "vgg13_bn": 133_053_736,
+    "vgg16_bn": 138_365_992,
+    "vgg19_bn": 143_678_248,
+}
 A14 = [  # V2 to V22: output, values, weights without biases
     ((224, 224, 64), 3_211_264, 1_728),
     ((224, 224, 64), 3_211_264, 36_864),
@@ -56,7 +63,9 @@ def test_b_table_batch_norm_adds_scales_and_biases(name, params):
 def test_a_lrn_has_one_norm_more_and_as_many_parameters():
     plain, normed = (list(walk(*build(name))) for name in ("vgg11", "vgg11_lrn"))
     assert [v.path for v in normed if v not in plain] == ["norm1"]
-    assert [v.in_shape for v in normed if isinstance(v.layer, LocalResponseNorm)] == [(224, 224, 64)]
+    assert [v.in_shape for v in normed if isinstance(v.layer, LocalResponseNorm)] == [
+        (224, 224, 64)
+    ]
     assert summary(*build("vgg11_lrn")).totals.params == 132_863_336
 
 
@@ -91,12 +100,23 @@ def test_the_middle_stages_take_the_time():
     assert rows[0].macs == 86_704_128
     stage = lambda i: sum(row.macs for row in rows if row.path.startswith(f"conv{i}_"))
     shares = [*map(stage, range(1, 6)), sum(row.macs for row in rows if row.kind == "Dense")]
-    assert [round(100 * share / 15_470_264_320, 1) for share in shares] == [12.5, 17.9, 29.9, 29.9, 9.0, 0.8]
+    assert [round(100 * share / 15_470_264_320, 1) for share in shares] == [
+        12.5,
+        17.9,
+        29.9,
+        29.9,
+        9.0,
+        0.8,
+    ]
 
 
 def test_c_has_1x1_convolutions():
     kernels = {v.path: v.layer.kernel for v in walk(*build("vgg16_c")) if isinstance(v.layer, Conv)}
-    assert {path for path, kernel in kernels.items() if kernel == 1} == {"conv3_3", "conv4_3", "conv5_3"}
+    assert {path for path, kernel in kernels.items() if kernel == 1} == {
+        "conv3_3",
+        "conv4_3",
+        "conv5_3",
+    }
     assert set(kernels.values()) == {1, 3}
 
 

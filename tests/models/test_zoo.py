@@ -1,4 +1,6 @@
-"""What holds for every net of the zoo: names, variants, classes, JSON, and where the notes' rule fits. Nothing is allocated."""
+"""What holds for every net of the zoo: names, variants, classes, JSON, and where the notes' rule
+fits. Nothing is allocated.
+"""
 
 import inspect
 import re
@@ -57,7 +59,9 @@ def test_every_form_has_its_shapes_and_the_arguments_of_its_kind(name, variant):
     assert visits[-1].out_shape[-1] == classes
     assert set(inspect.signature(MODELS[name].net).parameters) <= {"classes", "variant", "norm"}
     windows = [v.layer for v in visits if hasattr(v.layer, "padding")]
-    assert not [layer for layer in windows if isinstance(layer.padding, str)]  # whole numbers, so that a net is the published one
+    assert not [
+        layer for layer in windows if isinstance(layer.padding, str)
+    ]  # whole numbers, so that a net is the published one
 
 
 @every_form
@@ -74,15 +78,22 @@ def test_every_form_can_be_thin(name, variant):
     assert slim.rows[-1].out_shape == wide.rows[-1].out_shape
 
 
-@pytest.mark.parametrize(("name", "variant"), [form for form in FORMS if not form[0].startswith("context")])  # all theirs are classes
+@pytest.mark.parametrize(
+    ("name", "variant"), [form for form in FORMS if not form[0].startswith("context")]
+)  # all theirs are classes
 def test_classes_changes_the_head_alone(name, variant):
-    (net, in_shape), (other, other_shape) = build(name, variant=variant), build(name, classes=7, variant=variant)
+    (net, in_shape), (other, other_shape) = (
+        build(name, variant=variant),
+        build(name, classes=7, variant=variant),
+    )
     assert in_shape == other_shape
     before, after = ({v.path: v for v in walk(n, in_shape)} for n in (net, other))
     assert before.keys() == after.keys()
     declared = lambda v: v.layer.parameters(v.in_shape) | v.layer.statistics(v.in_shape)
     arrays = lambda v: {leaf: p.shape for leaf, p in declared(v).items()}
-    assert {path for path in before if arrays(before[path]) != arrays(after[path])} == heads(net, in_shape)
+    assert {path for path in before if arrays(before[path]) != arrays(after[path])} == heads(
+        net, in_shape
+    )
 
 
 FIT = [  # (name, variant, side)
@@ -92,7 +103,11 @@ FIT = [  # (name, variant, side)
     ("convnetjs", None, 32),
     ("alexnet", "bvlc", 227),
     ("alexnet", "caffenet", 451),
-    *((name, None, side) for name in ("vgg11", "vgg13", "vgg16_c", "vgg16", "vgg19") for side in (224, 384)),
+    *(
+        (name, None, side)
+        for name in ("vgg11", "vgg13", "vgg16_c", "vgg16", "vgg19")
+        for side in (224, 384)
+    ),
     ("overfeat", None, 231),
     ("inception_v4", None, 299),
 ]
@@ -134,9 +149,18 @@ def test_named_nets_that_break_the_notes_rule(name, variant, sizes):
     ("settings", "words"),
     [
         ({"name": "resnet51"}, "unknown model 'resnet51'; did you mean resnet"),
-        ({"name": "alexnet", "variant": "paper"}, "alexnet: unknown variant 'paper'; use 'bvlc', 'caffenet', 'ungrouped', 'owt'"),
-        ({"name": "vgg16", "variant": "bn"}, "vgg16: unknown variant 'bn'; this net has one form only, leave the variant out"),
-        ({"name": "vgg16", "classes": 0}, "vgg16: classes=0, a whole number of at least 1 was expected"),
+        (
+            {"name": "alexnet", "variant": "paper"},
+            "alexnet: unknown variant 'paper'; use 'bvlc', 'caffenet', 'ungrouped', 'owt'",
+        ),
+        (
+            {"name": "vgg16", "variant": "bn"},
+            "vgg16: unknown variant 'bn'; this net has one form only, leave the variant out",
+        ),
+        (
+            {"name": "vgg16", "classes": 0},
+            "vgg16: classes=0, a whole number of at least 1 was expected",
+        ),
     ],
 )
 def test_wrong_input_is_told_what_there_is(settings, words):

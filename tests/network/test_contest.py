@@ -52,15 +52,27 @@ def test_a_program_runs_the_method_it_is_named_after(monkeypatch):
     one = found(Conv(5, 1, precision="highest"), (3, 2, 4))["forward"]
     runs, _ = programs(one, "bfloat16", clock=lambda: 0.0)
     assert {run().dtype.name for run in runs.values()} == {"bfloat16"}
-    assert bound == [((word,) * 3, (lax.Precision.HIGHEST,) * 2) for word in runs] and list(runs) == ["auto", "matmul", "im2col"]
+    assert bound == [((word,) * 3, (lax.Precision.HIGHEST,) * 2) for word in runs] and list(
+        runs
+    ) == ["auto", "matmul", "im2col"]
 
 
 def test_the_same_function_is_measured_once():
-    """ "chunked" differs from "shift" in the kernel gradient alone, "derived" from "direct" in both, and "auto" runs one of the methods already."""
+    """ "chunked" differs from "shift" in the kernel gradient alone, "derived" from "direct" in
+    both, and "auto" runs one of the methods already.
+    """
     one = found(Conv(6, 3, groups=6), (7, 5, 6))
     words = {operation: candidates(p.job, 4)[0] for operation, p in one.items()}
     assert words["forward"] == ["auto", "direct", "split", "loop", "im2col"]
-    assert words["kernel_gradient"] == ["auto", "direct", "derived", "split", "loop", "shift", "im2col"]
+    assert words["kernel_gradient"] == [
+        "auto",
+        "direct",
+        "derived",
+        "split",
+        "loop",
+        "shift",
+        "im2col",
+    ]
 
 
 def test_what_would_waste_minutes_or_memory_is_left_out():
@@ -69,10 +81,18 @@ def test_what_would_waste_minutes_or_memory_is_left_out():
     assert words == ["auto", "direct"]  # and auto runs "loop"
     assert skipped["split"] == skipped["im2col"] == "a program of 128 blocks takes long to compile"
     large = found(Conv(64, 3, padding=1), (224, 224, 64), batch=32)["forward"].job
-    assert candidates(large, 4)[1] == {"columns": "columns of 3.4 GiB", "im2col": "columns of 3.4 GiB"}
-    assert "columns" not in candidates(large._replace(operation="kernel_gradient"), 4)[1]  # its own is that of "direct"
+    assert candidates(large, 4)[1] == {
+        "columns": "columns of 3.4 GiB",
+        "im2col": "columns of 3.4 GiB",
+    }
+    assert (
+        "columns" not in candidates(large._replace(operation="kernel_gradient"), 4)[1]
+    )  # its own is that of "direct"
     assert "im2col" in candidates(large._replace(x=(8, *large.x[1:])), 4)[0]
-    assert "im2col" in candidates(large._replace(x=(16, *large.x[1:])), 2)[0] and candidates(large._replace(x=(16, *large.x[1:])), 4)[1]
+    assert (
+        "im2col" in candidates(large._replace(x=(16, *large.x[1:])), 2)[0]
+        and candidates(large._replace(x=(16, *large.x[1:])), 4)[1]
+    )
 
 
 def test_the_highest_precision_leaves_out_what_rounds_beyond_the_window():

@@ -60,7 +60,14 @@ def image(rng):
 def crops(net, params, state, image, stride):
     apply = jax.jit(net.apply)
     steps = range(0, image.shape[0] - IN[0] + 1, stride)
-    return jnp.stack([jnp.stack([apply(params, state, image[None, i : i + 14, j : j + 14])[0][0] for j in steps]) for i in steps])
+    return jnp.stack(
+        [
+            jnp.stack(
+                [apply(params, state, image[None, i : i + 14, j : j + 14])[0][0] for j in steps]
+            )
+            for i in steps
+        ]
+    )
 
 
 def test_without_padding_the_dense_map_is_every_crop(image, close):
@@ -99,7 +106,9 @@ def test_at_384_the_four_passes_of_vgg16_interleave_to_11x11():
         sizes.append(net.out_shape(image.shape)[:2])
         return jnp.zeros(net.out_shape(image.shape))
 
-    assert shift_and_stitch(dense, moved, {}, jnp.zeros((384, 384, 3)), 16, scores=scores).shape == (11, 11, 1000)
+    assert shift_and_stitch(
+        dense, moved, {}, jnp.zeros((384, 384, 3)), 16, scores=scores
+    ).shape == (11, 11, 1000)
     assert sizes == [(6, 6), (6, 5), (5, 6), (5, 5)]
 
 
@@ -119,8 +128,16 @@ def test_to_S66_vgg16():
     net, in_shape = build("vgg16")
     params = shapes(net, in_shape)
     dense, moved = convolutionalize(net, params, in_shape)
-    assert (dense["fc6"].features, dense["fc6"].kernel, dense["fc7"].kernel, dense["fc8"].kernel) == (4096, (7, 7), (1, 1), (1, 1))
-    assert moved["fc6"]["kernel"].shape == (7, 7, 512, 4096) and moved["fc6"]["kernel"].size == params["fc6"]["kernel"].size == 102_760_448
+    assert (
+        dense["fc6"].features,
+        dense["fc6"].kernel,
+        dense["fc7"].kernel,
+        dense["fc8"].kernel,
+    ) == (4096, (7, 7), (1, 1), (1, 1))
+    assert (
+        moved["fc6"]["kernel"].shape == (7, 7, 512, 4096)
+        and moved["fc6"]["kernel"].size == params["fc6"]["kernel"].size == 102_760_448
+    )
     assert dense.out_shape((224, 224, 3)) == (1, 1, 1000)
     assert dense.out_shape((384, 384, 3)) == (6, 6, 1000)
 
@@ -146,7 +163,9 @@ def has_head(name):
 HEADS = [*((name, None) for name in MODELS if has_head(name)), ("googlenet", "torchvision")]
 
 
-@pytest.mark.parametrize(("name", "variant"), sweep(HEADS, ("lenet5", "alexnet", "vgg16", "googlenet", "resnet50")))
+@pytest.mark.parametrize(
+    ("name", "variant"), sweep(HEADS, ("lenet5", "alexnet", "vgg16", "googlenet", "resnet50"))
+)
 def test_any_net_of_the_zoo_with_a_head_gives_a_map_beyond_its_size(name, variant):
     net, in_shape = build(name, variant=variant)
     dense, moved = convolutionalize(net, shapes(net, in_shape), in_shape)
@@ -196,9 +215,13 @@ def test_the_inverse_gives_the_net_back():
     assert jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), params, returned))
 
 
-@pytest.mark.parametrize("name", ["lenet5", "lenet5_original", "caffe_lenet", "alexnet", "vgg16", "overfeat"])
+@pytest.mark.parametrize(
+    "name", ["lenet5", "lenet5_original", "caffe_lenet", "alexnet", "vgg16", "overfeat"]
+)
 def test_the_inverse_gives_nets_of_the_zoo_back(name):
-    """LeNet-5's third convolution, too, sees all of its input; no Flatten came before it, and it stays."""
+    """LeNet-5's third convolution, too, sees all of its input; no Flatten came before it, and it
+    stays.
+    """
     net, in_shape = build(name)
     params = shapes(net, in_shape)
     back, returned = fully_connect(*convolutionalize(net, params, in_shape), in_shape)
@@ -216,10 +239,14 @@ def test_a_conv_that_sees_all_is_a_dense(rng, close):
 
 
 def test_what_cannot_be_converted_says_why():
-    with pytest.raises(LayerError, match="fc: a Dense with no Flatten or global pool before it has no image"):
+    with pytest.raises(
+        LayerError, match="fc: a Dense with no Flatten or global pool before it has no image"
+    ):
         convolutionalize(Sequential(fc=Dense(3)), {}, (7,))
     with pytest.raises(LayerError, match=r"pool: \(8, 8\) pixels in \(3, 3\) bins"):
-        convolutionalize(Sequential(pool=AdaptiveAvgPool(3), flat=Flatten(), fc=Dense(2)), {}, (8, 8, 1))
+        convolutionalize(
+            Sequential(pool=AdaptiveAvgPool(3), flat=Flatten(), fc=Dense(2)), {}, (8, 8, 1)
+        )
     with pytest.raises(LayerError, match="no Conv sees all of its input"):
         fully_connect(Sequential(Conv(2, 3)), {}, (7, 7, 1))
     with pytest.raises(LayerError, match="conv1: there is no Identity before"):
@@ -237,5 +264,7 @@ def test_dense_scores_want_a_converted_net(image):
 
 def test_a_stride_that_does_not_divide(image):
     dense, moved, _, state = made(pad_free())
-    with pytest.raises(ShapeError, match=r"stride=3 does not divide the net's total stride \(4, 4\)"):
+    with pytest.raises(
+        ShapeError, match=r"stride=3 does not divide the net's total stride \(4, 4\)"
+    ):
         shift_and_stitch(dense, moved, state, image, 3)

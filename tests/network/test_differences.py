@@ -4,7 +4,13 @@ import jax
 import numpy as np
 import pytest
 
-from jconv.network.differences import Differences, output_and_gradient, relative, rounding_noise, weighted_sum
+from jconv.network.differences import (
+    Differences,
+    output_and_gradient,
+    relative,
+    rounding_noise,
+    weighted_sum,
+)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +41,9 @@ def test_a_right_gradient_agrees_and_a_wrong_one_does_not(rng):
     error, kinks = differences.along_coordinates("x", RIGHT)
     assert error < 1e-8
     assert kinks == 0
-    assert differences.along_coordinates("x", RIGHT * np.array([1, 1, 1.01]))[0] == pytest.approx(0.01, rel=0.02)
+    assert differences.along_coordinates("x", RIGHT * np.array([1, 1, 1.01]))[0] == pytest.approx(
+        0.01, rel=0.02
+    )
     assert differences.along_random("x", RIGHT, 3, rng)[0] < 1e-8
     assert differences.along_random("x", -RIGHT, 3, rng)[0] == pytest.approx(2, rel=1e-6)
     assert differences.along_random("y", np.ones(1), 3, rng)[0] < 1e-8
@@ -47,7 +55,11 @@ def test_a_derivative_below_the_floor_counts_as_that_large():
 
 
 def test_rounding_grows_with_what_is_summed():
-    assert rounding_noise(2e3) == 2 * rounding_noise(1e3) == pytest.approx(2.2e-16 * 2e3 / 1e-6, rel=0.01)
+    assert (
+        rounding_noise(2e3)
+        == 2 * rounding_noise(1e3)
+        == pytest.approx(2.2e-16 * 2e3 / 1e-6, rel=0.01)
+    )
 
 
 def test_output_and_gradient_of_a_function_of_named_arrays(x64):

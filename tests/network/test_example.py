@@ -48,7 +48,10 @@ TOOLS = {
 @pytest.mark.parametrize(
     "in_shape, words",
     [
-        ((3, 28, 28, 1), r"three spatial axes.* is the first the batch\? Then leave it out, \(28, 28, 1\)"),
+        (
+            (3, 28, 28, 1),
+            r"three spatial axes.* is the first the batch\? Then leave it out, \(28, 28, 1\)",
+        ),
         ((28, 28), r"lacks the channels.* give \(28, 28, 1\)"),
         ((3, 32, 32), r"channels first.* give \(32, 32, 3\)"),
         ((1, 28, 28), r"channels first.* give \(28, 28, 1\)"),
@@ -83,12 +86,19 @@ def test_what_is_meant_is_taken(net, in_shape):
 @pytest.mark.parametrize(
     "given, words",
     [
-        (28, r"in_shape is 28; one example's shape was expected, such as \(28, 28, 1\).*: \(28,\) if that is the number of features"),
+        (
+            28,
+            r"in_shape is 28; one example's shape was expected, such as \(28, 28, 1\).*: \(28,\) "
+            r"if that is the number of features",
+        ),
         ("28x28x1", "in_shape is '28x28x1'; one example's shape"),
         ((28, 0, 1), r"in_shape is \(28, 0, 1\); .*every entry a whole number of at least 1"),
         ((28.0, 28, 1), r"in_shape is \(28.0, 28, 1\)"),
         ((None, 28, 28, 1), r"in_shape is \(None, 28, 28, 1\).*without the batch"),
-        (np.zeros((2, 28, 28, 1)), r"in_shape is an array of shape \(2, 28, 28, 1\).*give x.shape\[1:\]"),
+        (
+            np.zeros((2, 28, 28, 1)),
+            r"in_shape is an array of shape \(2, 28, 28, 1\).*give x.shape\[1:\]",
+        ),
     ],
     ids=str,
 )
@@ -99,7 +109,11 @@ def test_what_is_no_shape_is_named(given, words):
 
 @pytest.mark.parametrize("batch", [0, -1, 1.5, "2", None, True])
 def test_a_batch_is_a_whole_number(batch):
-    for tool in (lambda: budget(NET, (8, 8, 1), batch), lambda: tune(NET, (8, 8, 1), batch), lambda: servable(NET, (8, 8, 1), batch)):
+    for tool in (
+        lambda: budget(NET, (8, 8, 1), batch),
+        lambda: tune(NET, (8, 8, 1), batch),
+        lambda: servable(NET, (8, 8, 1), batch),
+    ):
         with pytest.raises(ValueError, match="batch=.*, a whole number of at least 1 was expected"):
             tool()
 

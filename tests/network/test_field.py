@@ -45,21 +45,38 @@ def variants(name):
     return get_args(parameter.annotation) if parameter else (None,)
 
 
-DEEP = {"preact_resnet1001", "cifar_resnet1202"}  # as one program they take minutes to compile; operation by operation, seconds
-FORMS = [(name, variant) for name in MODELS for variant in variants(name)[: 1 if name in DEEP else None]]
+DEEP = {
+    "preact_resnet1001",
+    "cifar_resnet1202",
+}  # as one program they take minutes to compile; operation by operation, seconds
+FORMS = [
+    (name, variant) for name in MODELS for variant in variants(name)[: 1 if name in DEEP else None]
+]
 QUICK = ("lenet5", "alexnet", "vgg16", "googlenet", "cifar_resnet20", "resnet18", "context_basic")
 
 
 def along(axis: int, layer):
-    """The layer as it acts along one axis of an image, one channel wide, a max pool as an average pool."""
+    """The layer as it acts along one axis of an image, one channel wide, a max pool as an average
+    pool.
+    """
     pick = lambda v: v[axis] if isinstance(v, tuple) else v
     if isinstance(layer, Conv):
         padding = layer.padding if isinstance(layer.padding, str) else (pick(layer.padding),)
-        return Conv(1, pick(layer.kernel), pick(layer.stride), padding, pick(layer.dilation), bias=False, rounding=layer.rounding)
+        return Conv(
+            1,
+            pick(layer.kernel),
+            pick(layer.stride),
+            padding,
+            pick(layer.dilation),
+            bias=False,
+            rounding=layer.rounding,
+        )
     if isinstance(layer, Local):
         return Local(1, pick(layer.kernel), pick(layer.stride), (pick(layer.padding),), bias=False)
     if isinstance(layer, MaxPool | AvgPool):
-        return AvgPool(pick(layer.window), pick(layer.stride), (pick(layer.padding),), layer.rounding)
+        return AvgPool(
+            pick(layer.window), pick(layer.stride), (pick(layer.padding),), layer.rounding
+        )
     if isinstance(layer, Rbf):
         return Identity()  # what follows LeNet-5's dense layers looks at one position
     return PadChannels(1) if isinstance(layer, PadChannels) else layer
@@ -72,12 +89,16 @@ def without_taps(net):
 def sliding(net, in_shape):
     """The net with its dense head and its global pool as windows that slide, so that they count."""
     params = jax.eval_shape(lambda key: net.init(key, in_shape)[0], jax.random.key(0))
-    return convolutionalize(net, jax.tree.map(lambda p: np.broadcast_to(np.float32(0), p.shape), params), in_shape)[0]
+    return convolutionalize(
+        net, jax.tree.map(lambda p: np.broadcast_to(np.float32(0), p.shape), params), in_shape
+    )[0]
 
 
 def positive(net, in_shape, rng):
-    """Parameters and statistics above zero, so that every connection carries a gradient. Kernels sum to 1 along their window, most
-    of it at both its ends: so the ends of the field stay within reach of float64 however deep the net is."""
+    """Parameters and statistics above zero, so that every connection carries a gradient. Kernels
+    sum to 1 along their window, most of it at both its ends: so the ends of the field stay within
+    reach of float64 however deep the net is.
+    """
     params, state = jax.eval_shape(lambda key: net.init(key, in_shape), jax.random.key(0))
 
     def filled(path, p):
@@ -88,7 +109,9 @@ def positive(net, in_shape, rng):
         kernel = taps * rng.uniform(0.5, 1.5, p.shape)
         return kernel / kernel.sum(axis=-3, keepdims=True)
 
-    return jax.tree_util.tree_map_with_path(filled, params), jax.tree.map(lambda s: np.ones(s.shape), state)
+    return jax.tree_util.tree_map_with_path(filled, params), jax.tree.map(
+        lambda s: np.ones(s.shape), state
+    )
 
 
 def support(net, in_shape, rng, jit):
@@ -98,7 +121,9 @@ def support(net, in_shape, rng, jit):
 
     def gradient(x):
         y, back = jax.vjp(lambda x: net.apply(params, state, x)[0], x)
-        return back(jnp.zeros_like(y).at[0, middle].set(1e120))[0]  # half of the range of float64 lies below 1
+        return back(jnp.zeros_like(y).at[0, middle].set(1e120))[
+            0
+        ]  # half of the range of float64 lies below 1
 
     found = np.asarray(jit(gradient)(jnp.asarray(rng.uniform(0.5, 1.5, (1, *in_shape)))))
     assert np.isfinite(found).all()
@@ -114,18 +139,32 @@ def check(net, in_shape, rng, jit):
 
 
 @pytest.mark.parametrize(("name", "variant"), sweep(FORMS, QUICK))
-def test_the_field_of_every_net_is_the_support_of_its_input_gradient(name, variant, x64, rng, compiled):
+def test_the_field_of_every_net_is_the_support_of_its_input_gradient(
+    name, variant, x64, rng, compiled
+):
     net, in_shape = build(name, variant=variant)
     net = sliding(without_taps(net), in_shape)
-    across, down = (map_layers(net, lambda _, layer, axis=axis: along(axis, layer)) for axis in (0, 1))
+    across, down = (
+        map_layers(net, lambda _, layer, axis=axis: along(axis, layer)) for axis in (0, 1)
+    )
     for line in (across,) if across == down else (across, down):
         (field,) = net_field(line, (20_000, 1))
-        check(line, (field.size + 3 * field.jump + 2 * abs(field.start), 1), rng, (lambda f: f) if name in DEEP else compiled)
+        check(
+            line,
+            (field.size + 3 * field.jump + 2 * abs(field.start), 1),
+            rng,
+            (lambda f: f) if name in DEEP else compiled,
+        )
 
 
 @pytest.mark.parametrize(
     "layer",
-    [LocalResponseNorm(3, 0.1, within=True), LocalResponseNorm(4, 0.1, within=True), ContrastNorm(3, 0.1), ContrastNorm(5, 0.1)],
+    [
+        LocalResponseNorm(3, 0.1, within=True),
+        LocalResponseNorm(4, 0.1, within=True),
+        ContrastNorm(3, 0.1),
+        ContrastNorm(5, 0.1),
+    ],
     ids=["lrn3", "lrn4", "contrast3", "contrast5"],
 )
 def test_norms_within_a_channel_count_as_windows(layer, x64, rng, compiled):
@@ -133,47 +172,75 @@ def test_norms_within_a_channel_count_as_windows(layer, x64, rng, compiled):
 
 
 def test_stacks_of_three_wide_windows():
-    size = lambda *rates: net_field(Sequential(*(Conv(1, 3, dilation=r) for r in rates)), (64, 64, 1))[0].size
+    size = lambda *rates: (
+        net_field(Sequential(*(Conv(1, 3, dilation=r) for r in rates)), (64, 64, 1))[0].size
+    )
     assert [size(1), size(1, 1), size(1, 1, 1)] == [3, 5, 7]
     assert [size(2, 2), size(1, 2, 4)] == [9, 15]
 
 
 def test_the_context_module_and_the_front_end():
     net, in_shape = build("context_basic")
-    assert [f.axes[0].size for f in receptive_fields(net, in_shape) if "conv" in f.path or "ctx" in f.path][:7] == [3, 5, 9, 17, 33, 65, 67]
+    assert [
+        f.axes[0].size
+        for f in receptive_fields(net, in_shape)
+        if "conv" in f.path or "ctx" in f.path
+    ][:7] == [3, 5, 9, 17, 33, 65, 67]
     assert net_field(*build("dilated_frontend"))[0][:2] == (380, 8)
 
 
 def test_vgg16():
     net, in_shape = build("vgg16")
     fields = {f.path: f.axes[0] for f in receptive_fields(net, in_shape)}
-    assert (fields["conv5_3"].size, fields["pool5"].size, fields["pool5"].jump, fields["fc6"].size) == (196, 212, 32, 404)
+    assert (
+        fields["conv5_3"].size,
+        fields["pool5"].size,
+        fields["pool5"].jump,
+        fields["fc6"].size,
+    ) == (196, 212, 32, 404)
 
 
 def test_every_net_has_a_row_for_every_layer():
     for name in MODELS:
         net, in_shape = build(name)
-        assert [f.path for f in receptive_fields(net, in_shape)] == [v.path for v in walk(net, in_shape)]
+        assert [f.path for f in receptive_fields(net, in_shape)] == [
+            v.path for v in walk(net, in_shape)
+        ]
 
 
 def test_branches_that_meet_see_the_union():
-    net = Concat(a=Conv(1, 3, padding=1), b=Conv(1, 7, padding=3), c=Conv(1, 2, padding=((0, 1), (0, 1))))
+    net = Concat(
+        a=Conv(1, 3, padding=1), b=Conv(1, 7, padding=3), c=Conv(1, 2, padding=((0, 1), (0, 1)))
+    )
     assert net_field(net, (9, 9, 1)) == (ReceptiveField(7, 1, -3),) * 2
     block = Residual(Sequential(Conv(2, 3, padding=1), Relu(), Conv(2, 3, padding=1)))
     assert net_field(block, (9, 9, 2))[0] == ReceptiveField(5, 1, -2)
 
 
 def test_a_flatten_and_a_global_pool_see_all_there_is():
-    assert net_field(Sequential(Conv(2, 3), Flatten(), Dense(3)), (9, 8, 1)) == (ReceptiveField(9, 1, 0), ReceptiveField(8, 1, 0))
+    assert net_field(Sequential(Conv(2, 3), Flatten(), Dense(3)), (9, 8, 1)) == (
+        ReceptiveField(9, 1, 0),
+        ReceptiveField(8, 1, 0),
+    )
     assert net_field(Sequential(Conv(2, 3), GlobalMaxPool()), (9, 8, 1))[1].size == 8
 
 
 def test_there_is_no_one_field_for_these():
-    with pytest.raises(LayerError, match="up: what the outputs of ConvTranspose see is not one window"):
+    with pytest.raises(
+        LayerError, match="up: what the outputs of ConvTranspose see is not one window"
+    ):
         net_field(Sequential(up=ConvTranspose(1, 2, stride=2)), (4, 4, 1))
-    with pytest.raises(LayerError, match="pool: what the outputs of AdaptiveAvgPool see is not one window"):
-        net_field(Sequential(pool=AdaptiveAvgPool(4)), (10, 10, 1))  # bins that begin at 0, 2, 5 and 7
-    assert net_field(Sequential(pool=AdaptiveAvgPool(2)), (5, 5, 1))[0] == (3, 2, 0)  # both of 3, and 2 apart
+    with pytest.raises(
+        LayerError, match="pool: what the outputs of AdaptiveAvgPool see is not one window"
+    ):
+        net_field(
+            Sequential(pool=AdaptiveAvgPool(4)), (10, 10, 1)
+        )  # bins that begin at 0, 2, 5 and 7
+    assert net_field(Sequential(pool=AdaptiveAvgPool(2)), (5, 5, 1))[0] == (
+        3,
+        2,
+        0,
+    )  # both of 3, and 2 apart
     uneven = Residual(Sequential(Conv(1, 1, stride=2), Conv(1, 1)), shortcut=AvgPool(1, stride=2))
     assert net_field(uneven, (6, 6, 1))[0].jump == 2
     crossed = Concat(a=Conv(1, 1, stride=2), b=Sequential(Conv(1, 4)))

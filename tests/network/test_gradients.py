@@ -52,24 +52,47 @@ def test_a_right_net_passes(train):
     assert check.forward < 1e-12
     for leaf in check.leaves:
         assert 0 <= leaf.numeric <= check.tolerance
-        assert math.isnan(leaf.twin) if leaf.name.startswith("bn/") else 0 <= leaf.twin <= check.twin_tolerance  # it has no twin
+        assert (
+            math.isnan(leaf.twin)
+            if leaf.name.startswith("bn/")
+            else 0 <= leaf.twin <= check.twin_tolerance
+        )  # it has no twin
     assert max(leaf.numeric for leaf in check.leaves) > 0  # something was measured
 
 
 def test_the_table_names_every_leaf_and_the_verdict():
     check = gradcheck(Dense(2), (3,), directions=1)
     head, rule, *rows, last = str(check).splitlines()
-    assert head.split() == ["gradient", "of", "values", "numeric", "error", "twin", "error", "redrawn"]
+    assert head.split() == [
+        "gradient",
+        "of",
+        "values",
+        "numeric",
+        "error",
+        "twin",
+        "error",
+        "redrawn",
+    ]
     assert set(rule) == {"-"}
-    assert [row.split()[0] for row in rows if set(row) != {"-"}] == ["bias", "kernel", "(input)", "output"]
+    assert [row.split()[0] for row in rows if set(row) != {"-"}] == [
+        "bias",
+        "kernel",
+        "(input)",
+        "output",
+    ]
     assert all(row.endswith("ok") for row in rows[:3])
     assert last == f"passed in float64 at highest precision; worst: {check.worst.name}"
     norm = gradcheck(BatchNorm(), (3,), directions=1)
-    assert ["-" in str(one).splitlines()[2].split() for one in (check, norm)] == [False, True]  # a norm has no twin
+    assert ["-" in str(one).splitlines()[2].split() for one in (check, norm)] == [
+        False,
+        True,
+    ]  # a norm has no twin
 
 
 def test_every_coordinate_on_request():
-    check = gradcheck(Sequential(conv=Conv(2, 2), flatten=Flatten(), fc=Dense(2)), (3, 2, 1), per_coordinate=True)
+    check = gradcheck(
+        Sequential(conv=Conv(2, 2), flatten=Flatten(), fc=Dense(2)), (3, 2, 1), per_coordinate=True
+    )
     assert check.passed, str(check)
 
 
@@ -78,11 +101,15 @@ def test_functions_of_arrays(rng):
     conv = lambda x, kernel, method="auto": ops.conv(x, kernel, stride=2, padding=1, method=method)
     check = gradcheck(conv, x, kernel, twin=lambda x, kernel: conv(x, kernel, "im2col"))
     assert check.passed, str(check)
-    assert [(leaf.name, leaf.size) for leaf in check.leaves] == [("argument 0", 42), ("argument 1", 36)]
+    assert [(leaf.name, leaf.size) for leaf in check.leaves] == [
+        ("argument 0", 42),
+        ("argument 1", 36),
+    ]
     assert math.isnan(gradcheck(jnp.sin, x[0]).forward)  # without a twin there is none to compare
 
 
-# Planted bugs -----------------------------------------------------------------------------------------------------------------------
+# Planted bugs
+# -----------------------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -112,7 +139,9 @@ def test_a_kernel_that_is_not_flipped_is_found(arrays):
     assert "FAILED in float64 at highest precision; worst: argument 0" in str(check)
     flipped = with_gradient(conv, lambda x, kernel, dy: backward(x, kernel, dy, -1))
     assert gradcheck(flipped, *arrays).passed
-    check = gradcheck(conv, *arrays, twin=with_gradient(conv, backward))  # and a twin that is wrong in its gradient alone
+    check = gradcheck(
+        conv, *arrays, twin=with_gradient(conv, backward)
+    )  # and a twin that is wrong in its gradient alone
     assert [leaf.passed for leaf in check.leaves] == [False, True]
     assert check.worst.name == "argument 0"
     assert check.forward <= check.twin_tolerance
@@ -123,7 +152,9 @@ def test_padding_on_the_wrong_side_is_found_by_the_twin(arrays):
     check = gradcheck(conv((1, 0)), *arrays, twin=conv((0, 1)))
     assert not check.passed
     assert check.forward > 0.01
-    assert all(leaf.numeric <= check.tolerance for leaf in check.leaves)  # its own gradient is right
+    assert all(
+        leaf.numeric <= check.tolerance for leaf in check.leaves
+    )  # its own gradient is right
     assert all(leaf.twin > 0.01 for leaf in check.leaves)
     assert gradcheck(conv((1, 0)), *arrays, twin=conv((1, 0))).passed
 
@@ -166,11 +197,14 @@ def test_gradients_that_are_not_finite_fail():
     assert not check.passed
     assert check.worst.numeric == math.inf
     assert gradcheck(lambda x: 0 * x, np.array([1.0, 2.0])).passed  # while nothing at all is right
-    check = gradcheck(jnp.sin, np.array([1.0, 2.0]), twin=lambda x: jnp.sin(x) * jnp.where(x > 1, jnp.nan, 1))
+    check = gradcheck(
+        jnp.sin, np.array([1.0, 2.0]), twin=lambda x: jnp.sin(x) * jnp.where(x > 1, jnp.nan, 1)
+    )
     assert not check.passed
 
 
-# Kinks ------------------------------------------------------------------------------------------------------------------------------
+# Kinks
+# ------------------------------------------------------------------------------------------------------------------------------
 
 
 def test_coordinates_at_a_kink_are_left_out_and_counted():
@@ -180,7 +214,9 @@ def test_coordinates_at_a_kink_are_left_out_and_counted():
 
 
 def test_directions_across_a_kink_are_drawn_again_and_counted():
-    check = gradcheck(lambda x: jax.nn.relu(x).sum() + 3 * x.sum(), np.array([0.3e-6, 1.0]), directions=5)
+    check = gradcheck(
+        lambda x: jax.nn.relu(x).sum() + 3 * x.sum(), np.array([0.3e-6, 1.0]), directions=5
+    )
     assert check.passed, str(check)
     assert 0 < check.leaves[0].redrawn <= 20
 
@@ -195,11 +231,14 @@ def test_what_could_not_be_checked_has_not_passed(per_coordinate):
     assert str(check).splitlines()[2].split()[3] == "-"
 
 
-# Bad input --------------------------------------------------------------------------------------------------------------------------
+# Bad input
+# --------------------------------------------------------------------------------------------------------------------------
 
 
 def test_a_batch_too_small_for_batch_statistics():
-    with pytest.raises(ValueError, match="^gradcheck: batch=2; at least 3 are needed for batch statistics to vary$"):
+    with pytest.raises(
+        ValueError, match="^gradcheck: batch=2; at least 3 are needed for batch statistics to vary$"
+    ):
         gradcheck(NET, SHAPE, batch=2)
 
 
@@ -210,7 +249,9 @@ def test_a_shape_that_does_not_fit_names_the_layer():
 
 
 def test_products_that_name_no_precision_have_the_highest():
-    """A layer of somebody else's, and a function of arrays: jax's own setting is what they compute by."""
+    """A layer of somebody else's, and a function of arrays: jax's own setting is what they compute
+    by.
+    """
     seen = set()
 
     def f(x):
@@ -270,9 +311,15 @@ wrong.defvjp(lambda x: (2 * x, None), lambda _, slope: (slope,))
 @pytest.mark.parametrize(
     "net, suspects",
     [
-        (Sequential(a=Conv(3, 3), b=Lambda(wrong), c=Tanh(), d=Flatten(), e=Dense(2)), "between a and e, in one of: a, b, c, d"),
+        (
+            Sequential(a=Conv(3, 3), b=Lambda(wrong), c=Tanh(), d=Flatten(), e=Dense(2)),
+            "between a and e, in one of: a, b, c, d",
+        ),
         (Sequential(a=Lambda(wrong), b=Conv(3, 3)), "in a"),
-        (Sequential(a=Conv(3, 3), b=Tanh(), c=Lambda(wrong)), "between a and the output, in one of: a, b, c"),
+        (
+            Sequential(a=Conv(3, 3), b=Tanh(), c=Lambda(wrong)),
+            "between a and the output, in one of: a, b, c",
+        ),
         (Sequential(a=Conv(3, 3, bias=False, kernel_init=lecun_normal()), b=Tanh()), ""),
     ],
     ids=["between", "first", "last", "none"],

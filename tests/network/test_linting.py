@@ -88,9 +88,33 @@ BROKEN = [  # rule, net that breaks it, input, path, words, fix; and a net that 
         "use a window of 2 with stride 2, or of 3 with stride 2",
         Sequential(pool1=MaxPool(2)),
     ),
-    ("pool", Sequential(p=AvgPool(3, 1)), (31, 31, 3), "p", "shrinks nothing", "use a", Sequential(p=AvgPool(3, 2))),
-    ("pool", Sequential(p=AvgPool(1, 2)), (31, 31, 3), "p", "sees 1 of every 4 values", "use a", Sequential(p=MaxPool(3, 2))),
-    ("pool", Sequential(p=Subsampling(3)), (30, 30, 3), "p", "neither of the two in use", "use a", Sequential(p=Subsampling(2))),
+    (
+        "pool",
+        Sequential(p=AvgPool(3, 1)),
+        (31, 31, 3),
+        "p",
+        "shrinks nothing",
+        "use a",
+        Sequential(p=AvgPool(3, 2)),
+    ),
+    (
+        "pool",
+        Sequential(p=AvgPool(1, 2)),
+        (31, 31, 3),
+        "p",
+        "sees 1 of every 4 values",
+        "use a",
+        Sequential(p=MaxPool(3, 2)),
+    ),
+    (
+        "pool",
+        Sequential(p=Subsampling(3)),
+        (30, 30, 3),
+        "p",
+        "neither of the two in use",
+        "use a",
+        Sequential(p=Subsampling(2)),
+    ),
     (
         "stride",
         Sequential(same(4), Conv(8, 2, stride=2)),
@@ -105,7 +129,8 @@ BROKEN = [  # rule, net that breaks it, input, path, words, fix; and a net that 
         Sequential(conv1=Conv(96, 11, stride=4)),
         (227, 227, 3),
         "conv1",
-        "stride 4 takes 227x227 to 55x55 at once, 290,400 values where stride 1 has 4,946,784: a compromise for memory",
+        "stride 4 takes 227x227 to 55x55 at once, 290,400 values where stride 1 has 4,946,784: a "
+        "compromise for memory",
         "keep it where memory is short, else use stride=1",
         Sequential(conv1=same(16, 11)),
     ),
@@ -114,7 +139,8 @@ BROKEN = [  # rule, net that breaks it, input, path, words, fix; and a net that 
         pattern("INPUT224x224x3 -> [CONV3-64 -> RELU]*3 -> POOL"),
         (224, 224, 3),
         "conv1",
-        "3 layers before anything shrinks hold 9,633,792 values, with gradients 77,070,336 B = 73.5 MiB an image",
+        "3 layers before anything shrinks hold 9,633,792 values, with gradients 77,070,336 B = "
+        "73.5 MiB an image",
         "use a first convolution of 7x7 with stride 2 or 11x11 with stride 4",
         pattern("INPUT224x224x3 -> [CONV3-64 -> RELU]*2 -> POOL"),
     ),
@@ -123,7 +149,8 @@ BROKEN = [  # rule, net that breaks it, input, path, words, fix; and a net that 
         Sequential(pool1=MaxPool(3, 2)),
         (32, 32, 3),
         "pool1",
-        "(W - F + 2P)/S + 1 = (32 - 3 + 0)/2 + 1 = 15.5 is not an integer: rounded down, no window sees 1 px at the far border",
+        "(W - F + 2P)/S + 1 = (32 - 3 + 0)/2 + 1 = 15.5 is not an integer: rounded down, no window "
+        "sees 1 px at the far border",
         "what fits: window=2; window=4; window=6; inputs of 31 or 33",
         Sequential(pool1=MaxPool(2)),
     ),
@@ -148,16 +175,26 @@ BROKEN = [  # rule, net that breaks it, input, path, words, fix; and a net that 
 ]
 
 
-@pytest.mark.parametrize("rule, net, in_shape, path, words, fix, kept", BROKEN, ids=[f"{b[0][:3]}-{i}" for i, b in enumerate(BROKEN)])
+@pytest.mark.parametrize(
+    "rule, net, in_shape, path, words, fix, kept",
+    BROKEN,
+    ids=[f"{b[0][:3]}-{i}" for i, b in enumerate(BROKEN)],
+)
 def test_a_rule_that_is_broken_and_one_that_is_kept(rule, net, in_shape, path, words, fix, kept):
     found = [f for f in lint(net, in_shape) if f.rule == rule]
-    assert [f.path for f in found] == [path] and words in found[0].message and found[0].fix.startswith(fix)
-    assert rule not in [f.rule for f in (lint(net, kept) if isinstance(kept, tuple) else lint(kept, in_shape))]
+    assert (
+        [f.path for f in found] == [path]
+        and words in found[0].message
+        and found[0].fix.startswith(fix)
+    )
+    assert rule not in [
+        f.rule for f in (lint(net, kept) if isinstance(kept, tuple) else lint(kept, in_shape))
+    ]
 
 
 def test_a_finding_reads_as_a_line():
     finding = Finding("conv1", "padding", "32x32 becomes 28x28", "use padding=2")
-    assert str(finding) == "conv1: 32x32 becomes 28x28; use padding=2 (padding)"
+    assert str(finding) == "conv1: 32x32 becomes 28x28; use padding=2 (CS231n notes: padding)"
 
 
 @pytest.mark.parametrize("name", ["vgg16", "vgg19", "tiny_vgg", "convnetjs"])
@@ -165,7 +202,7 @@ def test_nets_that_keep_every_rule(name):
     assert lint(*build(name)) == ()
 
 
-def test_AlexNet():
+def test_alexnet():
     assert rules(*build("alexnet")) == [("input", "input size"), ("conv1", "memory")]
 
 
@@ -188,11 +225,17 @@ def test_findings_come_in_the_order_of_the_layers():
 
 def test_windows_over_the_whole_input_pass():
     net = Sequential(Conv(4, 8), AvgPool(1, 1), Flatten(), Dense(10))
-    assert lint(Sequential(Conv(4, 8)), (8, 8, 3)) == () and lint(Sequential(AvgPool(8)), (8, 8, 3)) == () and lint(net, (8, 8, 3)) == ()
+    assert (
+        lint(Sequential(Conv(4, 8)), (8, 8, 3)) == ()
+        and lint(Sequential(AvgPool(8)), (8, 8, 3)) == ()
+        and lint(net, (8, 8, 3)) == ()
+    )
 
 
 def test_strides_count_along_the_main_path_alone():
-    """A shortcut's stride is its body's over again, as are the branches' of a Concat; a Tap leads away."""
+    """A shortcut's stride is its body's over again, as are the branches' of a Concat; a Tap leads
+    away.
+    """
     body = Sequential(same(4), MaxPool(2))
     net = Sequential(
         block=Residual(body, shortcut=Sequential(same(4), MaxPool(2))),
@@ -204,12 +247,20 @@ def test_strides_count_along_the_main_path_alone():
 
 
 def test_windows_of_norms_are_no_pools():
-    assert lint(Sequential(same(4), BatchNorm(), LocalResponseNorm(3, within=True), Identity(), Relu()), (8, 8, 3)) == ()
+    assert (
+        lint(
+            Sequential(same(4), BatchNorm(), LocalResponseNorm(3, within=True), Identity(), Relu()),
+            (8, 8, 3),
+        )
+        == ()
+    )
 
 
 def test_signals_and_volumes():
     assert rules(Sequential(same(4), same(4, 7)), (32, 3)) == [("conv2", "window")]
-    assert rules(Sequential(same(4), Local(4, (7, 7, 7), padding=3)), (8, 8, 8, 3)) == [("local1", "window")]
+    assert rules(Sequential(same(4), Local(4, (7, 7, 7), padding=3)), (8, 8, 8, 3)) == [
+        ("local1", "window")
+    ]
     assert lint(Sequential(Dense(10), Relu()), (7,)) == ()
 
 

@@ -12,7 +12,12 @@ def test_the_notes_demo():
     conv = Conv(2, 3, stride=2, padding=1)
     params, _ = conv.init(jax.random.key(0), (5, 5, 3))
     matrix = conv_as_dense(conv, params, (5, 5, 3))
-    assert (matrix.shape, matrix.nnz, connections(conv, (5, 5, 3)), len(np.unique(matrix.data))) == ((18, 75), 294, 294, 54)
+    assert (
+        matrix.shape,
+        matrix.nnz,
+        connections(conv, (5, 5, 3)),
+        len(np.unique(matrix.data)),
+    ) == ((18, 75), 294, 294, 54)
 
 
 def test_alexnets_first_layer_by_arithmetic():
@@ -22,7 +27,10 @@ def test_alexnets_first_layer_by_arithmetic():
 @pytest.mark.parametrize(
     ("conv", "in_shape"),
     [
-        (Conv(5, (3, 2), stride=(2, 1), padding=((1, 2), (0, 1)), dilation=(1, 2), bias=False), (7, 5, 3)),
+        (
+            Conv(5, (3, 2), stride=(2, 1), padding=((1, 2), (0, 1)), dilation=(1, 2), bias=False),
+            (7, 5, 3),
+        ),
         (Conv(6, 3, groups=2, padding=1, bias=False), (5, 7, 4)),
         (Conv(4, 3, bias=False), (11, 2)),
         (Conv(3, 2, stride=2, bias=False), (4, 5, 6, 2)),

@@ -1,4 +1,6 @@
-"""What layers do not declare, as it is measured: against what they declare, against arithmetic, and unknown where it cannot be."""
+"""What layers do not declare, as it is measured: against what they declare, against arithmetic, and
+unknown where it cannot be.
+"""
 
 from dataclasses import dataclass
 
@@ -57,12 +59,18 @@ DECLARED = [
     (LocalResponseNorm(3, alpha=0.5, within=True), IMAGE),
     (AdaptiveAvgPool(3), (12, 9, 4)),
 ]
-declared = pytest.mark.parametrize(("layer", "in_shape"), DECLARED, ids=lambda v: type(v).__name__ if isinstance(v, Layer) else str(len(v)))
+declared = pytest.mark.parametrize(
+    ("layer", "in_shape"),
+    DECLARED,
+    ids=lambda v: type(v).__name__ if isinstance(v, Layer) else str(len(v)),
+)
 
 
 @declared
 def test_products_and_windows_measured_are_those_declared(layer, in_shape):
-    if not isinstance(layer, AdaptiveAvgPool):  # whose means are products with a constant, and count as none
+    if not isinstance(
+        layer, AdaptiveAvgPool
+    ):  # whose means are products with a constant, and count as none
         assert _traced_macs(layer, in_shape) == layer.macs(in_shape)
     w, found = layer.over(in_shape), _measured_window(layer, in_shape)
     low = tuple(lo for lo, _ in w.padding)
@@ -72,7 +80,17 @@ def test_products_and_windows_measured_are_those_declared(layer, in_shape):
 
 
 @pytest.mark.parametrize(
-    "layer", [Conv(5, 3), Conv(6, 3, mask=((0, 1),) * 6), Relu(), MaxPool(3, 2), AvgPool(2), Flatten(), GlobalAvgPool(), Identity()]
+    "layer",
+    [
+        Conv(5, 3),
+        Conv(6, 3, mask=((0, 1),) * 6),
+        Relu(),
+        MaxPool(3, 2),
+        AvgPool(2),
+        Flatten(),
+        GlobalAvgPool(),
+        Identity(),
+    ],
 )
 def test_saved_arrays_measured_are_those_declared(layer):
     found, said = _traced_kept(layer, IMAGE, "float32"), kept_by(layer, IMAGE, "float32")
@@ -80,7 +98,9 @@ def test_saved_arrays_measured_are_those_declared(layer):
 
 
 def test_the_windows_of_one_layer_are_measured_where_no_one_is_declared():
-    assert net_field(Sequential(up=ConvTranspose(2, 3)), IMAGE)[0].size == 3  # at stride 1 all outputs see alike
+    assert (
+        net_field(Sequential(up=ConvTranspose(2, 3)), IMAGE)[0].size == 3
+    )  # at stride 1 all outputs see alike
     assert window_of(ConvTranspose(2, 4, stride=2), IMAGE) is None
     assert window_of(AdaptiveAvgPool(5), IMAGE) is None
 
@@ -108,13 +128,24 @@ CONV = jnp.ones((3, 3, 6, 6))
         (lambda x: ops.conv(x, CONV, padding=1), 143 * 9 * 36),
         (lambda x: ops.conv(x, CONV, padding=1, method="lax"), 143 * 9 * 36),
         (lambda x: ops.conv(x, CONV, padding=1, method="im2col"), 143 * 9 * 36),
-        (lambda x: ops.conv(x, jnp.ones((3, 3, 2, 6)), padding=1, groups=3, method="lax"), 143 * 9 * 12),
+        (
+            lambda x: ops.conv(x, jnp.ones((3, 3, 2, 6)), padding=1, groups=3, method="lax"),
+            143 * 9 * 12,
+        ),
         (lambda x: ops.conv_transpose(x, CONV, padding=1), 143 * 9 * 36),
         (lambda x: lax.conv_transpose(x, CONV, (1, 1), "SAME"), 143 * 9 * 36),
-        (lambda x: lax.scan(lambda x, _: (x @ jnp.ones((6, 6)), None), x, None, 5)[0], 5 * 143 * 36),
+        (
+            lambda x: lax.scan(lambda x, _: (x @ jnp.ones((6, 6)), None), x, None, 5)[0],
+            5 * 143 * 36,
+        ),
         (lambda x: lax.fori_loop(0, 3, lambda i, x: x @ jnp.ones((6, 6)), x), 3 * 143 * 36),
         (jax.checkpoint(lambda x: x @ jnp.ones((6, 6))), 143 * 36),
-        (lambda x: lax.cond(True, lambda x: x @ jnp.ones((6, 6)), lambda x: x @ jnp.zeros((6, 6)), x), 143 * 36),
+        (
+            lambda x: lax.cond(
+                True, lambda x: x @ jnp.ones((6, 6)), lambda x: x @ jnp.zeros((6, 6)), x
+            ),
+            143 * 36,
+        ),
         (lambda x: lax.cond(x.sum() > 0, lambda x: x @ jnp.ones((6, 6)), lambda x: x, x), None),
         (lambda x: lax.while_loop(lambda x: x.sum() < 9, lambda x: x @ jnp.ones((6, 6)), x), None),
         (lambda x: lax.while_loop(lambda x: x.sum() < 9, lambda x: x + 1, x), 0),
@@ -126,12 +157,22 @@ def test_multiply_adds_are_counted_in_the_trace(function, expected):
 
 def test_unknown_multiply_adds_are_unknown_in_the_totals_too():
     table = summary(
-        Sequential(conv=Conv(6, 1), own=written(lambda x: lax.while_loop(lambda x: x.sum() < 9, lambda x: x @ CONV[0, 0], x))), IMAGE
+        Sequential(
+            conv=Conv(6, 1),
+            own=written(
+                lambda x: lax.while_loop(lambda x: x.sum() < 9, lambda x: x @ CONV[0, 0], x)
+            ),
+        ),
+        IMAGE,
     )
     assert [row.macs for row in table.rows] == [143 * 36, None]
     assert table.totals.macs is None
     assert str(table).count("unknown") == 2
-    assert "unknown" in table.markdown() and "unknown" in table.csv() and '"macs": null' in table.json()
+    assert (
+        "unknown" in table.markdown()
+        and "unknown" in table.csv()
+        and '"macs": null' in table.json()
+    )
 
 
 @jax.custom_vjp
@@ -146,16 +187,23 @@ def _raises(x, y):
 one_way.defvjp(lambda x: (x + 1, x), _raises)
 
 
-@pytest.mark.parametrize("function", [one_way, lambda x: lax.while_loop(lambda x: x.sum() < 9, lambda x: x + 1, x)])
+@pytest.mark.parametrize(
+    "function", [one_way, lambda x: lax.while_loop(lambda x: x.sum() < 9, lambda x: x + 1, x)]
+)
 def test_saved_arrays_are_unknown_where_the_gradient_cannot_be_traced(function):
     net = Sequential(conv=Conv(6, 1), own=written(function), flatten=Flatten(), fc=Dense(2))
     assert saved_bytes(net, IMAGE) is None
     assert budget(net, IMAGE, 3).saved is None
     assert budget(net, IMAGE, 3).total is None
     assert budget(net, IMAGE, 3).fixed > 0
-    with pytest.raises(InputError, match="what training keeps is unknown: the gradient of own cannot be traced"):
+    with pytest.raises(
+        InputError, match="what training keeps is unknown: the gradient of own cannot be traced"
+    ):
         largest_batch(net, IMAGE, 2**30)
-    with pytest.raises(LayerError, match="own: what the outputs of Own see is not one window of its input, or cannot be measured"):
+    with pytest.raises(
+        LayerError,
+        match="own: what the outputs of Own see is not one window of its input, or cannot be measured",
+    ):
         net_field(Sequential(conv=Conv(6, 1), own=written(function)), IMAGE)
     assert [row.no_field[:4] for row in summary(net, IMAGE).rows] == ["", "what", "what", "what"]
 
@@ -180,7 +228,13 @@ def test_windows_that_are_none_are_unknown(function, expected):
     if expected is None:
         assert found is None
     else:
-        assert tuple((f, s, lo) for f, s, (lo, _) in zip(found.size, found.stride, found.padding, strict=True)) == expected
+        assert (
+            tuple(
+                (f, s, lo)
+                for f, s, (lo, _) in zip(found.size, found.stride, found.padding, strict=True)
+            )
+            == expected
+        )
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5])
@@ -202,7 +256,9 @@ def test_a_subclass_that_computes_anew_does_not_inherit_what_was_declared():
             return jnp.tanh(x)
 
     assert window_of(Far(6, 3, padding=1), IMAGE).stride == (0, 0)
-    assert kept_by(Far(6, 3, padding=1), IMAGE, "float32") != kept_by(Conv(6, 3, padding=1), IMAGE, "float32")
+    assert kept_by(Far(6, 3, padding=1), IMAGE, "float32") != kept_by(
+        Conv(6, 3, padding=1), IMAGE, "float32"
+    )
     assert kept_by(Smooth(), IMAGE, "float32") != kept_by(Relu(), IMAGE, "float32")
     assert macs_of(Far(6, 3, padding=1), IMAGE) == Conv(6, 3, padding=1).macs(IMAGE)
 
@@ -253,4 +309,7 @@ def test_the_field_of_a_join_is_measured_where_it_is_not_said_to_be_pointwise():
             moved = lambda a, b: a[:, self.by :] + b[:, : b.shape[1] - self.by]
             return call.join(moved, x, call.child("layer", self.layer, x))
 
-    assert net_field(Moved(Conv(6, 3, padding=1), 4), IMAGE) == (ReceptiveField(6, 1, -1), ReceptiveField(3, 1, -1))
+    assert net_field(Moved(Conv(6, 3, padding=1), 4), IMAGE) == (
+        ReceptiveField(6, 1, -1),
+        ReceptiveField(3, 1, -1),
+    )

@@ -91,11 +91,25 @@ def test_every_layer_says_what_jax_keeps_of_an_example(layer):
 
 def test_locals_columns_are_kept():
     net = Sequential(Conv(6, 1), Local(2, 3))
-    assert residuals(net, (8, 9, 4), 5) - residuals(net, (8, 9, 4), 3) == 2 * saved_bytes(net, (8, 9, 4))
+    assert residuals(net, (8, 9, 4), 5) - residuals(net, (8, 9, 4), 3) == 2 * saved_bytes(
+        net, (8, 9, 4)
+    )
 
 
 @pytest.mark.parametrize(
-    "name", ["lenet5", "caffe_lenet", "cifar_resnet20", "nin", "all_cnn_c", "vgg16", "alexnet", "googlenet", "resnet18", "preact_resnet18"]
+    "name",
+    [
+        "lenet5",
+        "caffe_lenet",
+        "cifar_resnet20",
+        "nin",
+        "all_cnn_c",
+        "vgg16",
+        "alexnet",
+        "googlenet",
+        "resnet18",
+        "preact_resnet18",
+    ],
 )
 def test_predicted_training_memory_of_the_zoo_is_within_two_percent(name):
     net, in_shape = build(name)
@@ -133,7 +147,13 @@ def test_vgg16_in_bytes():
 def test_caches_by_optimizer():
     net, in_shape = build("lenet5")
     factor = lambda name: budget(net, in_shape, 1, optimizer=name).fixed / (4 * 61_706)
-    assert [factor(name) for name in ("sgd", "momentum", "adagrad", "rmsprop", "adam")] == [2, 3, 3, 3, 4]
+    assert [factor(name) for name in ("sgd", "momentum", "adagrad", "rmsprop", "adam")] == [
+        2,
+        3,
+        3,
+        3,
+        4,
+    ]
 
 
 def test_the_streaming_peak_of_vgg16():
@@ -160,13 +180,18 @@ def test_the_largest_batch_is_the_largest():
     net, in_shape = build("lenet5")
     size = 64 * MIB
     batch = largest_batch(net, in_shape, size, optimizer="adam")
-    assert budget(net, in_shape, batch, optimizer="adam").total <= size < budget(net, in_shape, batch + 1, optimizer="adam").total
+    assert (
+        budget(net, in_shape, batch, optimizer="adam").total
+        <= size
+        < budget(net, in_shape, batch + 1, optimizer="adam").total
+    )
 
 
 def test_a_budget_below_the_parameters_says_so():
     net, in_shape = build("vgg16")
     with pytest.raises(
-        InputError, match=r"512.0 MiB hold no training: parameters, gradients and momentum's cache take 1,583.4 MiB .* at least"
+        InputError,
+        match=r"512.0 MiB hold no training: parameters, gradients and momentum's cache take 1,583.4 MiB .* at least",
     ):
         largest_batch(net, in_shape, 512 * MIB)
 

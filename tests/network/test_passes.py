@@ -1,4 +1,6 @@
-"""Which operations a network's convolutions come to, against the operations of its traced training step."""
+"""Which operations a network's convolutions come to, against the operations of its traced training
+step.
+"""
 
 from collections import Counter
 
@@ -6,19 +8,49 @@ import jax
 import pytest
 from own_layers import Twice
 
-from jconv import BatchNorm, Conv, ConvTranspose, Dense, Flatten, Normalize, Relu, Repeat, Residual, Sequential, Subsampling
+from jconv import (
+    BatchNorm,
+    Conv,
+    ConvTranspose,
+    Dense,
+    Flatten,
+    Normalize,
+    Relu,
+    Repeat,
+    Residual,
+    Sequential,
+    Subsampling,
+)
 from jconv.network.passes import passes
 from jconv.ops.direct import k_shape, x_shape, y_shape
 
 SAME = Conv(4, 3, padding=1)
 NETS = {
-    "plain": Sequential(conv1=Conv(4, 3), relu1=Relu(), conv2=Conv(5, 2, stride=2), fl=Flatten(), fc=Dense(3)),
-    "equal": Sequential(stem=SAME, block1=Residual(SAME), block2=Residual(SAME), fl=Flatten(), fc=Dense(3)),
-    "transposed": Sequential(conv1=Conv(4, 3, groups=1), up=ConvTranspose(6, 3, stride=2, groups=2, extra=1), fl=Flatten(), fc=Dense(3)),
-    "untrained first": Sequential(norm=Normalize((0.5,) * 3, (0.2,) * 3), conv1=Conv(4, 3), fl=Flatten(), fc=Dense(3)),
+    "plain": Sequential(
+        conv1=Conv(4, 3), relu1=Relu(), conv2=Conv(5, 2, stride=2), fl=Flatten(), fc=Dense(3)
+    ),
+    "equal": Sequential(
+        stem=SAME, block1=Residual(SAME), block2=Residual(SAME), fl=Flatten(), fc=Dense(3)
+    ),
+    "transposed": Sequential(
+        conv1=Conv(4, 3, groups=1),
+        up=ConvTranspose(6, 3, stride=2, groups=2, extra=1),
+        fl=Flatten(),
+        fc=Dense(3),
+    ),
+    "untrained first": Sequential(
+        norm=Normalize((0.5,) * 3, (0.2,) * 3), conv1=Conv(4, 3), fl=Flatten(), fc=Dense(3)
+    ),
     "trained first": Sequential(sub=Subsampling(2), conv1=Conv(4, 3), fl=Flatten(), fc=Dense(3)),
-    "masked": Sequential(conv1=SAME, conv2=Conv(2, 3, mask=((0, 3), (1, 2, 3))), fl=Flatten(), fc=Dense(3)),
-    "branches": Sequential(a=SAME, res=Residual(Sequential(c=Conv(4, 1), bn=BatchNorm()), Conv(4, 1)), fl=Flatten(), fc=Dense(3)),
+    "masked": Sequential(
+        conv1=SAME, conv2=Conv(2, 3, mask=((0, 3), (1, 2, 3))), fl=Flatten(), fc=Dense(3)
+    ),
+    "branches": Sequential(
+        a=SAME,
+        res=Residual(Sequential(c=Conv(4, 1), bn=BatchNorm()), Conv(4, 1)),
+        fl=Flatten(),
+        fc=Dense(3),
+    ),
 }
 
 
@@ -53,7 +85,9 @@ def test_they_are_those_of_a_training_step(name):
     counted = Counter()
     for one in passes(net, in_shape, 2):
         counted[one.job.operation, one.job.x, one.job.k, one.job.geometry] += len(one.paths)
-    of_axes = Counter({job: n for job, n in traced(net, in_shape, 2).items() if job[3].window.rank})  # without the dense layers' products
+    of_axes = Counter(
+        {job: n for job, n in traced(net, in_shape, 2).items() if job[3].window.rank}
+    )  # without the dense layers' products
     assert counted == of_axes
 
 
@@ -73,8 +107,16 @@ def test_a_precision_of_its_own_is_a_pass_of_its_own():
 
 
 def test_a_transposed_convolution_names_its_passes_as_a_layer_does():
-    found = {one.name: one.job.operation for one in passes(NETS["transposed"], (8, 6, 3), 2) if one.paths == ("up",)}
-    assert found == {"forward": "input_gradient", "input gradient": "forward", "kernel gradient": "kernel_gradient"}
+    found = {
+        one.name: one.job.operation
+        for one in passes(NETS["transposed"], (8, 6, 3), 2)
+        if one.paths == ("up",)
+    }
+    assert found == {
+        "forward": "input_gradient",
+        "input gradient": "forward",
+        "kernel gradient": "kernel_gradient",
+    }
 
 
 def test_a_net_of_one_layer_has_a_name():
@@ -83,7 +125,9 @@ def test_a_net_of_one_layer_has_a_name():
 
 def test_a_layer_gone_through_again_stands_as_often():
     again = sorted((one.name, one.paths) for one in passes(Repeat(SAME, 3), (8, 6, 4), 2))
-    assert again == [(name, ("layer",) * 3) for name in ("forward", "input gradient", "kernel gradient")]
+    assert again == [
+        (name, ("layer",) * 3) for name in ("forward", "input gradient", "kernel gradient")
+    ]
     twice = {one.name: len(one.paths) for one in passes(Twice(SAME), (8, 6, 4), 2)}
     assert twice == {"forward": 2, "input gradient": 1, "kernel gradient": 2}
 
@@ -91,4 +135,6 @@ def test_a_layer_gone_through_again_stands_as_often():
 def test_an_image_that_is_padded_with_pixels_comes_padded():
     net, in_shape = Sequential(Conv(4, 3, padding=2, padding_mode="reflect")), (7, 5, 3)
     jobs = [one.job for one in passes(net, in_shape, 2)]
-    assert jobs and all(job.x == (2, 11, 9, 3) and not any(map(any, job.geometry.window.padding)) for job in jobs)
+    assert jobs and all(
+        job.x == (2, 11, 9, 3) and not any(map(any, job.geometry.window.padding)) for job in jobs
+    )

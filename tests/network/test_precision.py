@@ -7,11 +7,23 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jconv import BatchNorm, Conv, Dense, Dropout, Flatten, Lambda, Layer, Sequential, precision_errors
+from jconv import (
+    BatchNorm,
+    Conv,
+    Dense,
+    Dropout,
+    Flatten,
+    Lambda,
+    Layer,
+    Sequential,
+    precision_errors,
+)
 from jconv.network import precision
 from jconv.network.precision import POLICIES, TRUTH, Policy, numbers
 
-NET = Sequential(conv1=Conv(4, 3), bn1=BatchNorm(), drop=Dropout(0.5), flatten=Flatten(), fc=Dense(5))
+NET = Sequential(
+    conv1=Conv(4, 3), bn1=BatchNorm(), drop=Dropout(0.5), flatten=Flatten(), fc=Dense(5)
+)
 FLOAT32, DEFAULT, BFLOAT16 = POLICIES
 
 
@@ -29,8 +41,14 @@ def test_errors_are_of_the_size_of_the_dtypes_rounding(train):
     highest, default, half = found.rows
     assert (highest.policy, default.policy, half.policy) == (FLOAT32, DEFAULT, BFLOAT16)
     for row, rounding in ((highest, 2.0**-24), (default, 2.0**-24), (half, 2.0**-9)):
-        assert rounding / 4 < row.logits < 30 * rounding and rounding / 4 < row.gradient < 100 * rounding, row
-    assert highest.logits <= default.logits < half.logits / 100 and highest.gradient <= default.gradient < half.gradient / 100
+        assert (
+            rounding / 4 < row.logits < 30 * rounding
+            and rounding / 4 < row.gradient < 100 * rounding
+        ), row
+    assert (
+        highest.logits <= default.logits < half.logits / 100
+        and highest.gradient <= default.gradient < half.gradient / 100
+    )
 
 
 def test_a_layer_that_rounds_is_found_out():
@@ -58,7 +76,11 @@ def test_the_truth_is_float64_and_every_gradient_is_named(filled, rng):
 def test_the_table_says_what_it_is_against():
     lines = str(precision_errors(NET, (7, 5, 3), batch=3)).splitlines()
     assert lines[0] == "max|a - b| / max|b| on cpu, batch 3"
-    assert [line.split("  ")[0] for line in lines[3:6]] == ["float32, highest", "float32, default", "bfloat16, default"]
+    assert [line.split("  ")[0] for line in lines[3:6]] == [
+        "float32, highest",
+        "float32, default",
+        "bfloat16, default",
+    ]
     assert lines[-1].split() == ["float64,", "highest", "the", "truth"]
     assert str(Policy("float32", "high")) == "float32, high"
 
@@ -73,11 +95,16 @@ def test_what_the_compiler_refuses_is_asked_of_the_very_batch_and_dtype(monkeypa
 
     monkeypatch.setattr(precision, "build_servable", build)
     precision_errors(NET, (7, 5, 3), batch=2, policies=(BFLOAT16,))
-    assert asked == [("highest", (7, 5, 3), [2], "float64"), ("default", (7, 5, 3), [2], "bfloat16")]
+    assert asked == [
+        ("highest", (7, 5, 3), [2], "float64"),
+        ("default", (7, 5, 3), [2], "bfloat16"),
+    ]
 
 
 def test_products_that_name_no_precision_have_the_policys():
     seen = []
-    net = Sequential(own=Lambda(lambda x: seen.append(jax.config.jax_default_matmul_precision) or x), fc=Dense(2))
+    net = Sequential(
+        own=Lambda(lambda x: seen.append(jax.config.jax_default_matmul_precision) or x), fc=Dense(2)
+    )
     precision_errors(net, (3,), batch=2)
     assert set(seen) == {None, "highest", "default"}  # None for the shapes alone

@@ -4,7 +4,20 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from jconv import BatchNorm, Concat, Conv, Dense, Flatten, LayerError, Relu, Residual, Sequential, activations, features, walk
+from jconv import (
+    BatchNorm,
+    Concat,
+    Conv,
+    Dense,
+    Flatten,
+    LayerError,
+    Relu,
+    Residual,
+    Sequential,
+    activations,
+    features,
+    walk,
+)
 
 NET = Sequential(
     stem=Conv(4, 3),
@@ -26,7 +39,9 @@ def test_every_layer_by_path_in_execution_order(run, close):
     params, state, x = run
     found = activations(NET, params, state, x)
     assert list(found) == [visit.path for visit in walk(NET, IN)]
-    assert {path: y.shape[1:] for path, y in found.items()} == {visit.path: visit.out_shape for visit in walk(NET, IN)}
+    assert {path: y.shape[1:] for path, y in found.items()} == {
+        visit.path: visit.out_shape for visit in walk(NET, IN)
+    }
     close(found["fc"], NET.apply(params, state, x)[0], 0)
 
 
@@ -44,12 +59,18 @@ def test_a_net_cut_at_a_path_gives_what_passes_there(upto, run, close):
     y = cut.apply(params, state, x)[0]
     inside = {"block": "block/then", "stage": "stage/b"}.get(upto, upto)
     found = activations(NET, params, state, x)
-    expected = found[inside] if inside in found else jnp.concatenate([found["stage/fork/one"], found["stage/fork/two"]], axis=-1)
+    expected = (
+        found[inside]
+        if inside in found
+        else jnp.concatenate([found["stage/fork/one"], found["stage/fork/two"]], axis=-1)
+    )
     close(y, expected, 0)
 
 
 def test_a_cut_that_cannot_be():
-    with pytest.raises(LayerError, match="there is no layer 'conv9' here; there are stem, block, stage, flat, fc"):
+    with pytest.raises(
+        LayerError, match="there is no layer 'conv9' here; there are stem, block, stage, flat, fc"
+    ):
         features(NET, "conv9")
     with pytest.raises(LayerError, match="stage: there is no layer 'z' here; there are a, fork, b"):
         features(NET, "stage/z")

@@ -5,12 +5,30 @@ from dataclasses import dataclass
 import jax
 import pytest
 
-from jconv import Concat, Conv, Dense, Initializer, Lambda, Layer, LayerError, Relu, Residual, Sequential, Tap, from_json, to_json
+from jconv import (
+    Concat,
+    Conv,
+    Dense,
+    Initializer,
+    Lambda,
+    Layer,
+    LayerError,
+    Relu,
+    Residual,
+    Sequential,
+    Tap,
+    from_json,
+    to_json,
+)
 from jconv.layers import gaussian
 
 NET = Sequential(
-    conv1=Conv(4, (3, 2), padding=((1, 0), 2), mask=((0, 1), (2,), (0,), (1,)), kernel_init=gaussian(0.01)),
-    block=Residual(Sequential(conv=Conv(4, 1), tap=Tap("seen", Dense(3), train_only=True)), then=Relu()),
+    conv1=Conv(
+        4, (3, 2), padding=((1, 0), 2), mask=((0, 1), (2,), (0,), (1,)), kernel_init=gaussian(0.01)
+    ),
+    block=Residual(
+        Sequential(conv=Conv(4, 1), tap=Tap("seen", Dense(3), train_only=True)), then=Relu()
+    ),
     mix=Concat(a=Conv(2, 1), b=Relu()),
 )
 
@@ -32,7 +50,12 @@ def test_the_text_is_class_names_and_settings():
     fc = data["layers"]["fc"]
     assert (fc["class"], fc["features"], fc["bias"], fc["precision"]) == ("Dense", 3, False, None)
     kernel_init = fc["kernel_init"]
-    assert (kernel_init["class"], kernel_init["distribution"], kernel_init["scale"], kernel_init["fan"]) == (
+    assert (
+        kernel_init["class"],
+        kernel_init["distribution"],
+        kernel_init["scale"],
+        kernel_init["fan"],
+    ) == (
         "Initializer",
         "normal",
         2,
@@ -56,7 +79,9 @@ class Own(Layer):
 def test_layers_of_ones_own_are_given_by_class():
     net = Sequential(a=Own(3, kernel_size=(2, 3)))
     assert from_json(to_json(net), own=[Own]) == net
-    with pytest.raises(ValueError, match=r"^a: unknown layer 'Own'; if it is yours, give its class: own=\[Own\]$"):
+    with pytest.raises(
+        ValueError, match=r"^a: unknown layer 'Own'; if it is yours, give its class: own=\[Own\]$"
+    ):
         from_json(to_json(net))
 
 
@@ -68,14 +93,27 @@ class Odd(Layer):
 @pytest.mark.parametrize(
     ("net", "words"),
     [
-        (Sequential(a=Sequential(f=Lambda(abs))), "a/f: a Lambda holds a function and cannot be saved; write a Layer of your own instead"),
+        (
+            Sequential(a=Sequential(f=Lambda(abs))),
+            "a/f: a Lambda holds a function and cannot be saved; write a Layer of your own instead",
+        ),
         (
             Sequential(a=Sequential(conv1=Conv(4, 3, kernel_init=jax.nn.initializers.normal()))),
             "a/conv1/kernel_init: a setting of type function",
         ),
-        (Sequential(fc=Dense(4, bias_init=jax.nn.initializers.ones)), "fc/bias_init: a setting of type function cannot be saved"),
-        (Sequential(a=Odd({1: 2}.keys)), "a/setting: a setting of type builtin_function_or_method cannot be saved; settings are numbers"),
-        (Sequential(a=Odd((1, frozenset()))), "a/setting: a setting of type frozenset cannot be saved"),
+        (
+            Sequential(fc=Dense(4, bias_init=jax.nn.initializers.ones)),
+            "fc/bias_init: a setting of type function cannot be saved",
+        ),
+        (
+            Sequential(a=Odd({1: 2}.keys)),
+            "a/setting: a setting of type builtin_function_or_method cannot be saved; settings are "
+            "numbers",
+        ),
+        (
+            Sequential(a=Odd((1, frozenset()))),
+            "a/setting: a setting of type frozenset cannot be saved",
+        ),
         (Residual(Odd(1j)), "body/setting: a setting of type complex cannot be saved"),
     ],
 )
@@ -91,13 +129,28 @@ def test_what_cannot_be_saved_names_its_path(net, words):
         ('{"class": ', "not the JSON of a net: Expecting value: line 1"),
         ("[]", 'the JSON of a net is an object with a "class", got tuple'),
         ("3", 'the JSON of a net is an object with a "class", got int'),
-        ('{"class": "Initializer", "distribution": "normal"}', 'the JSON of a net is an object with a "class", got Initializer'),
+        (
+            '{"class": "Initializer", "distribution": "normal"}',
+            'the JSON of a net is an object with a "class", got Initializer',
+        ),
         ("{}", "the net: unknown layer None; if it is yours, give its class"),
         ('{"class": "Konv"}', "the net: unknown layer 'Konv'; if it is yours, give its class"),
-        ('{"class": "Sequential"}', 'the net: Sequential needs "layers", an object with a layer under each name'),
-        ('{"class": "Sequential", "layers": []}', 'the net: Sequential needs "layers", an object with a layer under each name'),
-        ('{"class": "Sequential", "layers": {}}', "the net: Sequential does not take these settings: Sequential: no layers given"),
-        ('{"class": "Concat", "layers": {"a": 3}}', "the net: Concat does not take these settings: Concat: a is 3, a layer was expected"),
+        (
+            '{"class": "Sequential"}',
+            'the net: Sequential needs "layers", an object with a layer under each name',
+        ),
+        (
+            '{"class": "Sequential", "layers": []}',
+            'the net: Sequential needs "layers", an object with a layer under each name',
+        ),
+        (
+            '{"class": "Sequential", "layers": {}}',
+            "the net: Sequential does not take these settings: Sequential: no layers given",
+        ),
+        (
+            '{"class": "Concat", "layers": {"a": 3}}',
+            "the net: Concat does not take these settings: Concat: a is 3, a layer was expected",
+        ),
         ('{"class": "Sequential", "layers": {"a": {"class": "Konv"}}}', "a: unknown layer 'Konv'"),
         (
             '{"class": "Sequential", "layers": {"a": {"class": "Dense"}}}',
@@ -108,8 +161,10 @@ def test_what_cannot_be_saved_names_its_path(net, words):
             "body: Relu does not take these settings: Relu has no setting 'slope'",
         ),
         (
-            '{"class": "Sequential", "layers": {"a": {"class": "Conv", "features": 0, "kernel": 3}}}',
-            "a: Conv does not take these settings: Conv: features=0, whole numbers of at least 1 were expected",
+            '{"class": "Sequential", "layers": {"a": {"class": "Conv", "features": 0, "kernel": '
+            "3}}}",
+            "a: Conv does not take these settings: Conv: features=0, whole numbers of at least 1 "
+            "were expected",
         ),
     ],
 )

@@ -1,4 +1,6 @@
-"""Layers whose convolutions a compiler refuses are left to im2col; the compiler is played by a function here."""
+"""Layers whose convolutions a compiler refuses are left to im2col; the compiler is played by a
+function here.
+"""
 
 from dataclasses import dataclass
 
@@ -32,7 +34,9 @@ from jconv.network.serving import build_servable
 NET = Sequential(
     conv1=Conv(4, 3),
     bn1=BatchNorm(),
-    block1=Residual(Sequential(conv1=Conv(4, 3, padding=1), relu1=Relu(), conv2=Conv(4, 3, padding=1))),
+    block1=Residual(
+        Sequential(conv1=Conv(4, 3, padding=1), relu1=Relu(), conv2=Conv(4, 3, padding=1))
+    ),
     up=ConvTranspose(5, 3, stride=2, method="direct"),
     pool1=MaxPool(2),
     flatten=Flatten(),
@@ -46,14 +50,21 @@ def only(operation, size, kernel=None):
 
     def compiles(equation):
         shapes = [v.aval.shape for v in (*equation.invars, *equation.outvars)]
-        here = equation.primitive.name == f"jconv_{operation}" and equation.params["geometry"].window.size == size
+        here = (
+            equation.primitive.name == f"jconv_{operation}"
+            and equation.params["geometry"].window.size == size
+        )
         return not (here and (kernel is None or kernel in shapes))
 
     return compiles
 
 
 def methods(net):
-    return {visit.path: visit.layer.method for visit in walk(net, SHAPE) if hasattr(visit.layer, "method")}
+    return {
+        visit.path: visit.layer.method
+        for visit in walk(net, SHAPE)
+        if hasattr(visit.layer, "method")
+    }
 
 
 def test_a_net_that_compiles_stays_as_it_is():
@@ -77,9 +88,15 @@ def test_a_transposed_convolution_is_an_input_gradient():
 
 def test_each_distinct_layer_is_tried_once_and_at_the_batch_and_dtype_given():
     tried = []
-    servable(NET, SHAPE, 6, dtype="bfloat16", compiles=lambda equation: tried.append(equation) or True)
-    operands = [(e.primitive.name, e.params["method"], *(v.aval.shape for v in e.invars)) for e in tried]
-    assert len(operands) == len(set(operands)) == 3 * 3 + 3  # conv1, the block's two as one, up; and the dense layer
+    servable(
+        NET, SHAPE, 6, dtype="bfloat16", compiles=lambda equation: tried.append(equation) or True
+    )
+    operands = [
+        (e.primitive.name, e.params["method"], *(v.aval.shape for v in e.invars)) for e in tried
+    ]
+    assert (
+        len(operands) == len(set(operands)) == 3 * 3 + 3
+    )  # conv1, the block's two as one, up; and the dense layer
     assert {v.aval.dtype.name for e in tried for v in e.invars} == {"bfloat16"}
     assert ("jconv_forward", ("auto",) * 3, (6, 8, 7, 2), (3, 3, 2, 4)) in operands
 
@@ -104,10 +121,14 @@ class Bare(Layer):
     parameters, apply = Own.parameters, Own.apply
 
 
-@pytest.mark.parametrize(("layer", "why"), [(Bare(), "no method to change"), (Own(), "im2col makes of it")])
+@pytest.mark.parametrize(
+    ("layer", "why"), [(Bare(), "no method to change"), (Own(), "im2col makes of it")]
+)
 def test_a_layer_that_cannot_be_helped_is_named(layer, why):
     net = Sequential(block1=Residual(Sequential(mine=layer)))
-    with pytest.raises(LayerError, match=rf"^block1/body/mine: .*the forward of 3x8x7x2 by 1x1x2x2.*{why}"):
+    with pytest.raises(
+        LayerError, match=rf"^block1/body/mine: .*the forward of 3x8x7x2 by 1x1x2x2.*{why}"
+    ):
         servable(net, SHAPE, 3, compiles=only("forward", (1, 1)))
 
 
@@ -145,7 +166,9 @@ def test_what_no_layer_is_to_blame_for_is_raised():
     with pytest.raises(JaxRuntimeError, match="Failed to determine"):
         build_servable(refusing(CUDNN), NET, SHAPE, [3], compiles=lambda _: True)
     with pytest.raises(JaxRuntimeError, match="out of memory"):
-        build_servable(refusing("RESOURCE_EXHAUSTED: out of memory"), NET, SHAPE, [3], compiles=lambda _: False)
+        build_servable(
+            refusing("RESOURCE_EXHAUSTED: out of memory"), NET, SHAPE, [3], compiles=lambda _: False
+        )
 
 
 def test_it_is_a_public_name_and_needs_no_array():

@@ -22,7 +22,11 @@ from jconv.layers import gaussian
 from jconv.network.table import Row
 
 OVERVIEW = lambda kernel: Sequential(  # the notes' [INPUT - CONV - RELU - POOL - FC]
-    conv=Conv(12, kernel, padding=kernel // 2), relu=Relu(), pool=MaxPool(2), flatten=Flatten(), fc=Dense(10)
+    conv=Conv(12, kernel, padding=kernel // 2),
+    relu=Relu(),
+    pool=MaxPool(2),
+    flatten=Flatten(),
+    fc=Dense(10),
 )
 
 
@@ -44,7 +48,10 @@ def test_the_notes_overview_net():
 def test_which_layers_have_parameters():
     rows = summary(OVERVIEW(3), (32, 32, 3)).rows
     assert [row.kind for row in rows if row.params] == ["Conv", "Dense"]
-    assert [row.kind for row in rows if not row.settings] == ["Relu", "Flatten"]  # the others have hyper-parameters
+    assert [row.kind for row in rows if not row.settings] == [
+        "Relu",
+        "Flatten",
+    ]  # the others have hyper-parameters
 
 
 def test_three_layers_of_activations():
@@ -53,7 +60,9 @@ def test_three_layers_of_activations():
 
 
 def test_a_row_says_all_about_a_layer():
-    net = Sequential(conv=Conv(4, (3, 2), stride=2, bias=False, kernel_init=gaussian(0.1), padding=((1, 0), 0)))
+    net = Sequential(
+        conv=Conv(4, (3, 2), stride=2, bias=False, kernel_init=gaussian(0.1), padding=((1, 0), 0))
+    )
     (row,) = summary(net, (7, 5, 3)).rows
     assert row == Row(
         path="conv",
@@ -91,9 +100,24 @@ def test_rows_come_in_execution_order_and_totals_add_up():
         "v",
     ]
     assert [row.params for row in table.rows] == [112, 8, 20, 20, 0, 0, 10, 0, 633, 0]
-    assert [row.macs for row in table.rows] == [35 * 108, 0, 35 * 16, 35 * 16, 0, 0, 35 * 8, 0, 630, 0]
+    assert [row.macs for row in table.rows] == [
+        35 * 108,
+        0,
+        35 * 16,
+        35 * 16,
+        0,
+        0,
+        35 * 8,
+        0,
+        630,
+        0,
+    ]
     assert [row.values for row in table.rows] == [140, 140, 140, 140, 0, 140, 70, 0, 3, 210]
-    assert table.totals == (112 + 8 + 40 + 10 + 633, 35 * (108 + 40) + 630, 105 + 140 * 5 + 70 + 3 + 210)
+    assert table.totals == (
+        112 + 8 + 40 + 10 + 633,
+        35 * (108 + 40) + 630,
+        105 + 140 * 5 + 70 + 3 + 210,
+    )
     params = summary(Sequential(bn=BatchNorm()), (7, 5, 3)).totals.params
     assert params == 6  # trained values, not running statistics
 
@@ -117,14 +141,17 @@ def test_what_a_window_leaves_out_at_the_border(layer, in_shape, note):
 
 
 def test_the_text():
-    net = Sequential(conv=Conv(4, 3, padding=1), relu=Relu(), pool=MaxPool(2), flatten=Flatten(), fc=Dense(1000))
+    net = Sequential(
+        conv=Conv(4, 3, padding=1), relu=Relu(), pool=MaxPool(2), flatten=Flatten(), fc=Dense(1000)
+    )
     assert str(summary(net, (7, 5, 3))).splitlines() == [
         "layer    kind     settings         output  params  multiply-adds  values",
         "-" * 100,
         "input                              7x5x3        0              0     105",
         "conv     Conv     4, 3, padding=1  7x5x4      112          3,780     140",
         "relu     Relu                      7x5x4        0              0       0",
-        "pool     MaxPool  2                3x2x4        0              0      24  drops 1x1 px at the border",
+        "pool     MaxPool  2                3x2x4        0              0      24  drops 1x1 px at "
+        "the border",
         "flatten  Flatten                   24           0              0       0",
         "fc       Dense    1000             1000    25,000         24,000   1,000",
         "-" * 100,
@@ -133,14 +160,18 @@ def test_the_text():
 
 
 def test_long_settings_are_cut():
-    (row,) = summary(Sequential(conv=Conv(6, 1, mask=tuple((i,) for i in range(6)))), (3, 3, 6)).rows
+    (row,) = summary(
+        Sequential(conv=Conv(6, 1, mask=tuple((i,) for i in range(6)))), (3, 3, 6)
+    ).rows
     assert row.settings == "6, 1, mask=((0,),(1,),(2,),(3,),..."[: len(row.settings)]
     assert row.settings.endswith("...")
 
 
 def test_a_shape_that_cannot_be_names_the_layer():
     net = Sequential(stage=Sequential(conv=Conv(4, 9)))
-    with pytest.raises(ShapeError, match="^stage/conv: a 9-wide window does not fit 7 pixels padded by"):
+    with pytest.raises(
+        ShapeError, match="^stage/conv: a 9-wide window does not fit 7 pixels padded by"
+    ):
         summary(net, (7, 5, 3))
 
 

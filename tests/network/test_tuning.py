@@ -5,17 +5,34 @@ import re
 import numpy as np
 import pytest
 
-from jconv import AvgPool, BatchNorm, Conv, ConvTranspose, Dense, Flatten, Relu, Sequential, from_json, to_json, tune, with_method
+from jconv import (
+    AvgPool,
+    BatchNorm,
+    Conv,
+    ConvTranspose,
+    Dense,
+    Flatten,
+    Relu,
+    Sequential,
+    from_json,
+    to_json,
+    tune,
+    with_method,
+)
 from jconv.errors import InputError, ShapeError
 from jconv.timing import Timing
 
-NET = Sequential(conv1=Conv(4, 3), relu1=Relu(), conv2=Conv(5, 1), bn2=BatchNorm(), fl=Flatten(), fc=Dense(3))
+NET = Sequential(
+    conv1=Conv(4, 3), relu1=Relu(), conv2=Conv(5, 1), bn2=BatchNorm(), fl=Flatten(), fc=Dense(3)
+)
 SHAPE = (6, 5, 3)
 STEADY = np.array([0.99, 1.0, 1.01, 1.0, 0.98, 1.02, 1.0])
 
 
 class Clock:
-    """Like `timing.measure`, but every sample takes what the table says for its method: a number, or a list of one a measurement."""
+    """Like `timing.measure`, but every sample takes what the table says for its method: a number,
+    or a list of one a measurement.
+    """
 
     def __init__(self, seconds, fails=(), spread=STEADY):
         self.seconds, self.fails, self.spread, self.asked = seconds, fails, spread, []
@@ -30,7 +47,9 @@ class Clock:
             value = self.seconds.get(word, 9.0)
             second = settings.get("seed") == 1
             median = value if isinstance(value, float) else value[second]
-            times[word] = Timing(median + 3.0, median * (self.spread if word == "auto" else self.spread[::-1]))
+            times[word] = Timing(
+                median + 3.0, median * (self.spread if word == "auto" else self.spread[::-1])
+            )
         return times
 
 
@@ -40,12 +59,25 @@ def methods(tuning):
 
 
 def test_a_clearly_faster_method_is_taken_with_the_second_ratio():
-    tuning = tune(NET, SHAPE, 2, measure=Clock({"auto": 1e-3, "im2col": [0.25e-3, 0.5e-3], "matmul": 0.9e-3}))
+    tuning = tune(
+        NET, SHAPE, 2, measure=Clock({"auto": 1e-3, "im2col": [0.25e-3, 0.5e-3], "matmul": 0.9e-3})
+    )
     every = ("im2col", "im2col", "im2col")
-    assert methods(tuning) == (("im2col", "auto", "im2col"), every)  # conv1 reads the image, of which no gradient is taken
+    assert methods(tuning) == (
+        ("im2col", "auto", "im2col"),
+        every,
+    )  # conv1 reads the image, of which no gradient is taken
     first = tuning.measurements[0]
-    assert first.paths == ("conv1",) and first.plan == "columns" and first.gain[0] == pytest.approx(2.0)
-    assert first.gain[1] > 1.9 and first.seconds["im2col"] == pytest.approx(0.25e-3) and first.compile_seconds["auto"] == pytest.approx(3.0)
+    assert (
+        first.paths == ("conv1",)
+        and first.plan == "columns"
+        and first.gain[0] == pytest.approx(2.0)
+    )
+    assert (
+        first.gain[1] > 1.9
+        and first.seconds["im2col"] == pytest.approx(0.25e-3)
+        and first.compile_seconds["auto"] == pytest.approx(3.0)
+    )
     assert str(first) == "conv1 forward: im2col, 2x (auto runs columns, 1 ms)"
     assert str(tuning) == "a step's convolutions, one by one: 5 ms by auto, 2.5 ms as tuned, 2x"
 
@@ -53,21 +85,28 @@ def test_a_clearly_faster_method_is_taken_with_the_second_ratio():
 @pytest.mark.parametrize(
     "seconds, spread, line",
     [
-        ({"auto": 1e-3}, STEADY, "conv1 forward: left as it is (auto runs columns, 1 ms; next is direct, 9,000 ms)"),
+        (
+            {"auto": 1e-3},
+            STEADY,
+            "conv1 forward: left as it is (auto runs columns, 1 ms; next is direct, 9,000 ms)",
+        ),
         (
             {"auto": 1e-3, "im2col": 0.96e-3},
             STEADY,
-            "conv1 forward: left as it is (auto runs columns, 1 ms; next is im2col, 0.96 ms, not clearly faster)",
+            "conv1 forward: left as it is (auto runs columns, 1 ms; next is im2col, 0.96 ms, not "
+            "clearly faster)",
         ),
         (
             {"auto": 1e-3, "im2col": [0.5e-3, 1e-3]},
             STEADY,
-            "conv1 forward: left as it is (auto runs columns, 1 ms; next is im2col, 0.5 ms, not clearly faster)",
+            "conv1 forward: left as it is (auto runs columns, 1 ms; next is im2col, 0.5 ms, not "
+            "clearly faster)",
         ),
         (
             {"auto": 1e-3, "im2col": 0.8e-3},
             np.array([0.3, 1.0, 3.0]),
-            "conv1 forward: left as it is (auto runs columns, 1 ms; next is im2col, 0.8 ms, not clearly faster)",
+            "conv1 forward: left as it is (auto runs columns, 1 ms; next is im2col, 0.8 ms, not "
+            "clearly faster)",
         ),
     ],
     ids=["slower", "within 5%", "not confirmed", "too noisy"],
@@ -82,18 +121,31 @@ def test_auto_stays_unless_it_is_clear(seconds, spread, line):
 def test_the_operations_choose_independently():
     class One(Clock):
         def __call__(self, runs, **settings):
-            self.seconds = {"auto": 1.0, "im2col": 0.5 if len(self.asked) in (4, 5) else 2.0, "matmul": 2.0, "direct": 2.0, "derived": 2.0}
+            self.seconds = {
+                "auto": 1.0,
+                "im2col": 0.5 if len(self.asked) in (4, 5) else 2.0,
+                "matmul": 2.0,
+                "direct": 2.0,
+                "derived": 2.0,
+            }
             return super().__call__(runs, **settings)
 
     clock = One({})
     assert methods(tune(NET, SHAPE, 2, measure=clock)) == ("auto", ("auto", "auto", "im2col"))
-    assert [words for words, _ in clock.asked][4:] == [("auto", "direct", "derived", "im2col"), ("auto", "im2col")]
+    assert [words for words, _ in clock.asked][4:] == [
+        ("auto", "direct", "derived", "im2col"),
+        ("auto", "im2col"),
+    ]
 
 
 def test_a_transposed_convolution_takes_the_word_of_its_operation():
     class Forward(Clock):
         def __call__(self, runs, **settings):
-            self.seconds = {"auto": 1.0, "im2col": 0.5 if len(self.asked) < 2 else 2.0, "direct": 2.0}
+            self.seconds = {
+                "auto": 1.0,
+                "im2col": 0.5 if len(self.asked) < 2 else 2.0,
+                "direct": 2.0,
+            }
             return super().__call__(runs, **settings)
 
     tuning = tune(Sequential(up=ConvTranspose(3, 3)), (4, 4, 2), 2, measure=Forward({}))
@@ -104,26 +156,49 @@ def test_a_transposed_convolution_takes_the_word_of_its_operation():
 def test_equal_layers_count_as_often_as_they_are():
     net = Sequential(a=Conv(4, 3, padding=1), b=Conv(4, 3, padding=1), c=Conv(4, 3, padding=1))
     tuning = tune(net, (5, 5, 4), 2, measure=Clock({"auto": 1.0, "im2col": 0.5}))
-    assert [len(m.paths) for m in tuning.measurements] == [3, 3, 2] and tuning.seconds == pytest.approx((8.0, 4.0))
-    assert {layer.method for _, layer in tuning.net.layers} == {("im2col", "auto", "im2col"), ("im2col",) * 3}
+    assert [len(m.paths) for m in tuning.measurements] == [
+        3,
+        3,
+        2,
+    ] and tuning.seconds == pytest.approx((8.0, 4.0))
+    assert {layer.method for _, layer in tuning.net.layers} == {
+        ("im2col", "auto", "im2col"),
+        ("im2col",) * 3,
+    }
     assert str(tuning.measurements[0]).startswith("a and 2 more, forward: im2col, 2x")
 
 
 def test_where_auto_fails_the_fastest_is_taken():
     tuning = tune(NET, SHAPE, 2, measure=Clock({"im2col": 0.5, "matmul": 0.7}, fails=("auto",)))
-    assert methods(tuning)[1] == ("im2col",) * 3 and tuning.measurements[0].skipped == {"auto": "out of memory"}
-    assert str(tuning.measurements[0]) == "conv1 forward: im2col (auto runs columns, which failed: out of memory)"
+    assert methods(tuning)[1] == ("im2col",) * 3 and tuning.measurements[0].skipped == {
+        "auto": "out of memory"
+    }
+    assert (
+        str(tuning.measurements[0])
+        == "conv1 forward: im2col (auto runs columns, which failed: out of memory)"
+    )
     assert str(tuning) == "no convolution was measured"
-    everything = tune(NET, SHAPE, 2, measure=Clock({}, fails=("auto", "direct", "derived", "im2col", "matmul", "winograd")))
+    everything = tune(
+        NET,
+        SHAPE,
+        2,
+        measure=Clock({}, fails=("auto", "direct", "derived", "im2col", "matmul", "winograd")),
+    )
     assert everything.net == NET
     assert str(everything.measurements[0]).endswith(
-        "left as it is (auto runs columns, which failed: out of memory; direct is out: out of memory; winograd is out: out of memory; "
+        "left as it is (auto runs columns, which failed: out of memory; direct is out: out of "
+        "memory; winograd is out: out of memory; "
         "im2col is out: out of memory)"
     )
 
 
 def test_methods_set_before_are_replaced_and_other_layers_left():
-    pooled = Sequential(conv1=Conv(4, 3, method="im2col"), pool=AvgPool(2, method="im2col"), fl=Flatten(), fc=Dense(3))
+    pooled = Sequential(
+        conv1=Conv(4, 3, method="im2col"),
+        pool=AvgPool(2, method="im2col"),
+        fl=Flatten(),
+        fc=Dense(3),
+    )
     tuning = tune(pooled, SHAPE, 2, measure=Clock({"auto": 1.0}))
     layers = dict(tuning.net.layers)
     assert layers["conv1"].method == "auto" and layers["pool"].method == "im2col"
@@ -131,15 +206,38 @@ def test_methods_set_before_are_replaced_and_other_layers_left():
 
 def test_measuring_is_asked_for_as_the_caller_wants_and_watched():
     clock, lines, seen = Clock({"auto": 1.0}), [], []
-    tuning = tune(NET, SHAPE, 2, pairs=7, limit=3.5, measure=clock, report=lines.append, watch=lambda *args: seen.append(args))
+    tuning = tune(
+        NET,
+        SHAPE,
+        2,
+        pairs=7,
+        limit=3.5,
+        measure=clock,
+        report=lines.append,
+        watch=lambda *args: seen.append(args),
+    )
     assert {(s["rounds"], s["limit"]) for _, s in clock.asked} == {(7, 3.5)}
-    assert lines == list(tuning.measurements) and seen[0] == (1, 5, "conv1 forward") and seen[-1] == (5, 5, "conv2 kernel gradient")
+    assert (
+        lines == list(tuning.measurements)
+        and seen[0] == (1, 5, "conv1 forward")
+        and seen[-1] == (5, 5, "conv2 kernel gradient")
+    )
 
 
 def test_a_method_that_is_out_is_said_with_its_reason():
-    tuning = tune(Sequential(conv1=Conv(40, 3)), SHAPE, 2, measure=Clock({"auto": 1.0}, fails=("columns", "im2col", "winograd")))
-    reasons = "; ".join(f"{word} is out: out of memory" for word in ("columns", "winograd", "im2col"))
-    assert str(tuning.measurements[0]) == f"conv1 forward: left as it is (auto runs direct, 1,000 ms; {reasons})"
+    tuning = tune(
+        Sequential(conv1=Conv(40, 3)),
+        SHAPE,
+        2,
+        measure=Clock({"auto": 1.0}, fails=("columns", "im2col", "winograd")),
+    )
+    reasons = "; ".join(
+        f"{word} is out: out of memory" for word in ("columns", "winograd", "im2col")
+    )
+    assert (
+        str(tuning.measurements[0])
+        == f"conv1 forward: left as it is (auto runs direct, 1,000 ms; {reasons})"
+    )
 
 
 def test_nothing_to_measure():
@@ -149,18 +247,32 @@ def test_nothing_to_measure():
 
 
 def test_a_tuned_net_computes_the_same_and_goes_to_json(filled, rng, compiled, close):
-    net = Sequential(conv1=Conv(4, 3, groups=1), up=ConvTranspose(4, 2, stride=2), conv2=Conv(6, 1), fl=Flatten(), fc=Dense(3))
+    net = Sequential(
+        conv1=Conv(4, 3, groups=1),
+        up=ConvTranspose(4, 2, stride=2),
+        conv2=Conv(6, 1),
+        fl=Flatten(),
+        fc=Dense(3),
+    )
     tuned = tune(net, SHAPE, 2, measure=Clock({"auto": 1.0, "im2col": 0.5, "matmul": 0.4})).net
     params, state = filled(net, SHAPE)
     x = rng.standard_normal((2, *SHAPE), np.float32)
-    results = [compiled(lambda x, net=net: net.apply(params, state, x)[0])(x) for net in (tuned, net)]
+    results = [
+        compiled(lambda x, net=net: net.apply(params, state, x)[0])(x) for net in (tuned, net)
+    ]
     close(*results, 1e-5)
     assert from_json(to_json(tuned)) == tuned != net and with_method(tuned, "auto") == net
 
 
 def test_the_real_clock():
     tuning = tune(Sequential(conv1=Conv(3, 2)), (5, 5, 2), 1, pairs=2, limit=0.1)
-    assert {word for m in tuning.measurements for word in (*m.seconds, *m.skipped)} == {"auto", "direct", "derived", "im2col", "winograd"}
+    assert {word for m in tuning.measurements for word in (*m.seconds, *m.skipped)} == {
+        "auto",
+        "direct",
+        "derived",
+        "im2col",
+        "winograd",
+    }
 
 
 @pytest.mark.parametrize(

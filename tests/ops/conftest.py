@@ -17,7 +17,9 @@ from jconv.ops.methods import METHODS, OPERATIONS
 
 @pytest.fixture(scope="session")
 def loops():
-    """loops.py, the third opinion, as a fixture: tests are collected by importlib and cannot import one another."""
+    """loops.py, the third opinion, as a fixture: tests are collected by importlib and cannot import
+    one another.
+    """
     return SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("loops.py"))))
 
 
@@ -51,25 +53,40 @@ def close_to_loops(close):
 
 @pytest.fixture
 def convolution():
-    """convolution(x, k, groups=1, **window): the geometry of a convolution of arrays of these shapes."""
+    """convolution(x, k, groups=1, **window): the geometry of a convolution of arrays of these
+    shapes.
+    """
     return lambda x, k, groups=1, **settings: Geometry(window(x[1:-1], k[:-2], **settings), groups)
 
 
 @pytest.fixture
 def like_im2col(convolution, rng, compiled, x64, close):
-    """like_im2col(method, cases): the three operations of every case (x, k, settings) against the reference's, in float64."""
+    """like_im2col(method, cases): the three operations of every case (x, k, settings) against the
+    reference's, in float64.
+    """
 
     def check(method, cases):
         geometries = [convolution(x, k, **settings) for x, k, settings in cases]
-        shapes = [(x, k, y_shape(x, k, geometry)) for (x, k, _), geometry in zip(cases, geometries, strict=True)]
+        shapes = [
+            (x, k, y_shape(x, k, geometry))
+            for (x, k, _), geometry in zip(cases, geometries, strict=True)
+        ]
         draws = [[rng.standard_normal(shape) for shape in three] for three in shapes]
 
         def by(name, draws):
-            run = [partial(getattr(METHODS[name], operation), precision=None) for operation in OPERATIONS]
+            run = [
+                partial(getattr(METHODS[name], operation), precision=None)
+                for operation in OPERATIONS
+            ]
             for geometry, (x, k, y) in zip(geometries, draws, strict=True):
-                yield [f(*pair, geometry=geometry) for f, pair in zip(run, ((x, k), (y, k), (x, y)), strict=True)]
+                yield [
+                    f(*pair, geometry=geometry)
+                    for f, pair in zip(run, ((x, k), (y, k), (x, y)), strict=True)
+                ]
 
-        results = compiled(lambda draws: [list(by(name, draws)) for name in (method, "im2col")])(draws)
+        results = compiled(lambda draws: [list(by(name, draws)) for name in (method, "im2col")])(
+            draws
+        )
         for case, actual, expected in zip(cases, *results, strict=True):
             for operation, a, b in zip(OPERATIONS, actual, expected, strict=True):
                 try:
@@ -83,29 +100,46 @@ def like_im2col(convolution, rng, compiled, x64, close):
 
 @pytest.fixture
 def lowered(convolution):
-    """lowered(method, operation, x, k, **settings): the text of one operation, as jax hands it to the compiler."""
+    """lowered(method, operation, x, k, **settings): the text of one operation, as jax hands it to
+    the compiler.
+    """
 
     def text(method, operation, x, k, **settings):
         geometry = convolution(x, k, **settings)
         shapes = {"x": x, "k": k, "y": y_shape(x, k, geometry)}
         operands = {"forward": "xk", "input_gradient": "yk", "kernel_gradient": "xy"}[operation]
         run = partial(getattr(METHODS[method], operation), geometry=geometry, precision=None)
-        return jax.jit(run).lower(*(jax.ShapeDtypeStruct(shapes[kind], jnp.float32) for kind in operands)).as_text()
+        return (
+            jax.jit(run)
+            .lower(*(jax.ShapeDtypeStruct(shapes[kind], jnp.float32) for kind in operands))
+            .as_text()
+        )
 
     return text
 
 
 @pytest.fixture
 def wide_inside(convolution, rng, compiled, close):
-    """wide_inside(method, operation, x, k, settings): in bfloat16 an operation is as exact as in float32, but for the last digit."""
+    """wide_inside(method, operation, x, k, settings): in bfloat16 an operation is as exact as in
+    float32, but for the last digit.
+    """
 
     def check(method, operation, x, k, **settings):
         geometry = convolution(x, k, **settings)
         shapes = {"x": x, "k": k, "y": y_shape(x, k, geometry)}
-        a = {kind: jnp.asarray(rng.uniform(0.5, 1.5, shape), jnp.bfloat16) for kind, shape in shapes.items()}
-        pair = [a[kind] for kind in dict(zip(OPERATIONS, ("xk", "yk", "xy"), strict=True))[operation]]
-        run = lambda *pair: getattr(METHODS[method], operation)(*pair, geometry=geometry, precision=None)
-        half, exact = compiled(lambda *pair: (run(*pair), run(*(b.astype(jnp.float32) for b in pair))))(*pair)
+        a = {
+            kind: jnp.asarray(rng.uniform(0.5, 1.5, shape), jnp.bfloat16)
+            for kind, shape in shapes.items()
+        }
+        pair = [
+            a[kind] for kind in dict(zip(OPERATIONS, ("xk", "yk", "xy"), strict=True))[operation]
+        ]
+        run = lambda *pair: getattr(METHODS[method], operation)(
+            *pair, geometry=geometry, precision=None
+        )
+        half, exact = compiled(
+            lambda *pair: (run(*pair), run(*(b.astype(jnp.float32) for b in pair)))
+        )(*pair)
         assert half.dtype == jnp.bfloat16
         close(half, exact, 2**-8)
 

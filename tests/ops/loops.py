@@ -1,6 +1,8 @@
-"""The third opinion: the textbook's loops in plain NumPy, written from the formulas and sharing nothing with jconv.
+"""The third opinion: the textbook's loops in plain NumPy, written from the formulas and sharing
+nothing with jconv.
 
-Arrays are channels last with a batch. size, stride, dilation: one int an axis; padding: one pair (lo, hi) an axis.
+Arrays are channels last with a batch. size, stride, dilation: one int an axis; padding: one pair
+(lo, hi) an axis.
 """
 
 import itertools
@@ -9,9 +11,13 @@ import numpy as np
 
 
 def visits(sizes, size, stride, padding, dilation=None, rounding="floor"):
-    """(window, offset in it, position) for every pixel of every window, row-major; positions outside the image included."""
+    """(window, offset in it, position) for every pixel of every window, row-major; positions
+    outside the image included.
+    """
     axes = []
-    for n, f, s, (lo, hi), d in zip(sizes, size, stride, padding, dilation or (1,) * len(sizes), strict=True):
+    for n, f, s, (lo, hi), d in zip(
+        sizes, size, stride, padding, dilation or (1,) * len(sizes), strict=True
+    ):
         last = d * (f - 1)
         starts = [p for p in range(-lo, n + hi, s) if p + last < n + hi]
         if rounding == "ceil" and starts[-1] + last < n + hi - 1 and starts[-1] + s < n:
@@ -81,7 +87,9 @@ def max_pool(x, dy, *, size, stride, padding, rounding="floor"):
 
 
 def window_sum(x, *, size, stride, padding, rounding="floor", count="all"):
-    """The sum over every window, and how many positions count: "all" but the overhang of ceil, or those "inside" the image."""
+    """The sum over every window, and how many positions count: "all" but the overhang of ceil, or
+    those "inside" the image.
+    """
     sizes = x.shape[1:-1]
     shape = out_sizes(sizes, size, stride, padding, rounding=rounding)
     total, counts = np.zeros((len(x), *shape, x.shape[-1])), np.zeros((1, *shape, 1))
@@ -94,16 +102,24 @@ def window_sum(x, *, size, stride, padding, rounding="floor", count="all"):
 
 
 def around(sizes, size):
-    """The settings of a window of `size` around every position; an even one reaches one further back."""
+    """The settings of a window of `size` around every position; an even one reaches one further
+    back.
+    """
     rank = len(sizes)
-    return dict(size=(size,) * rank, stride=(1,) * rank, padding=((size // 2, (size - 1) // 2),) * rank)
+    return dict(
+        size=(size,) * rank, stride=(1,) * rank, padding=((size // 2, (size - 1) // 2),) * rank
+    )
 
 
 def response_norm(x, before, after, scale, beta, k):
-    """x_i (k + scale * the sum of x_j^2 over j from i - before to i + after)^-beta, along the channels."""
+    """x_i (k + scale * the sum of x_j^2 over j from i - before to i + after)^-beta, along the
+    channels.
+    """
     y = np.zeros(x.shape)
     for i in range(x.shape[-1]):
-        total = sum(x[..., j] ** 2 for j in range(max(0, i - before), min(x.shape[-1], i + after + 1)))
+        total = sum(
+            x[..., j] ** 2 for j in range(max(0, i - before), min(x.shape[-1], i + after + 1))
+        )
         y[..., i] = x[..., i] * (k + scale * total) ** -beta
     return y
 

@@ -25,8 +25,15 @@ def test_an_empty_batch(like_im2col):
 
 
 def test_products_out_and_back_and_the_convolution_of_direct(lowered):
-    count = lambda operation: [lowered("columns", operation, *CASES[0][:2]).count(word) for word in ("convolution", "dot_general")]
-    assert [count(operation) for operation in ("forward", "input_gradient", "kernel_gradient")] == [[0, 1], [0, 1], [1, 0]]
+    count = lambda operation: [
+        lowered("columns", operation, *CASES[0][:2]).count(word)
+        for word in ("convolution", "dot_general")
+    ]
+    assert [count(operation) for operation in ("forward", "input_gradient", "kernel_gradient")] == [
+        [0, 1],
+        [0, 1],
+        [1, 0],
+    ]
 
 
 @pytest.mark.parametrize("method", ["columns", "shift", "chunked"])
@@ -36,13 +43,19 @@ def test_half_precision_sums_in_float32(method, convolution, rng, compiled, clos
     geometry = convolution(x, k, padding=((511, 511),))
     a = [jnp.asarray(rng.uniform(0.5, 1.5, shape), jnp.bfloat16) for shape in (x, k, y)]
     by = METHODS[method]
-    run = lambda x, k, y: [f(b, k, geometry=geometry, precision=None) for f, b in ((by.forward, x), (by.input_gradient, y))]
+    run = lambda x, k, y: [
+        f(b, k, geometry=geometry, precision=None)
+        for f, b in ((by.forward, x), (by.input_gradient, y))
+    ]
     half, exact = compiled(lambda *a: (run(*a), run(*(b.astype(jnp.float32) for b in a))))(*a)
     assert {a.dtype for a in half} == {jnp.dtype(jnp.bfloat16)}
     close(half, exact, 2**-7)
 
 
-@pytest.mark.parametrize("k, groups, serves", [((3, 1, 3, 5), 1, True), ((1, 1, 3, 5), 1, False), ((3, 3, 3, 6), 2, False)])
+@pytest.mark.parametrize(
+    "k, groups, serves",
+    [((3, 1, 3, 5), 1, True), ((1, 1, 3, 5), 1, False), ((3, 3, 3, 6), 2, False)],
+)
 def test_serves(k, groups, serves, convolution):
     needs = columns.serves(k, convolution((2, 7, 5, 3 * groups), k, groups=groups))
     assert needs == ("" if serves else "a window of several positions and one group")

@@ -30,11 +30,18 @@ def test_is_the_very_program_that_autodiff_makes(x, k, settings, convolution, no
     lax_input = lambda y, k: jax.vjp(lambda x: forward(x, k), x)[1](y)[0]
     lax_kernel = lambda x, y: jax.vjp(lambda k: forward(x, k), k)[1](y)[0]
     settings = dict(geometry=geometry, precision=None)
-    for ours, theirs, a, b in ((derived.input_gradient, lax_input, y, k), (derived.kernel_gradient, lax_kernel, x, y)):
+    for ours, theirs, a, b in (
+        (derived.input_gradient, lax_input, y, k),
+        (derived.kernel_gradient, lax_kernel, x, y),
+    ):
         assert convolutions(partial(ours, **settings), a, b) == convolutions(theirs, a, b)
 
 
 def convolutions(f, *operands):
-    """The gradient's convolution with all its settings; the forward one that autodiff leaves behind comes before it."""
-    found = [e for e in jax.make_jaxpr(f)(*operands).eqns if e.primitive.name == "conv_general_dilated"]
+    """The gradient's convolution with all its settings; the forward one that autodiff leaves behind
+    comes before it.
+    """
+    found = [
+        e for e in jax.make_jaxpr(f)(*operands).eqns if e.primitive.name == "conv_general_dilated"
+    ]
     return found[-1].params, [v.aval for v in found[-1].invars]

@@ -7,7 +7,11 @@ from jconv.ops import fourier
 CASES = [
     ((2, 11, 13, 3), (5, 6, 3, 4), dict(padding=((2, 1), (0, 5)))),
     ((3, 9, 40, 2), (1, 5, 2, 3), {}),  # tiles along one axis, a row at a time
-    ((2, 31, 29, 2), (7, 2, 2, 3), dict(padding=((9, 8), (3, 4)))),  # tiles both ways, windows in the padding alone
+    (
+        (2, 31, 29, 2),
+        (7, 2, 2, 3),
+        dict(padding=((9, 8), (3, 4))),
+    ),  # tiles both ways, windows in the padding alone
     ((1, 5, 7, 3), (5, 7, 3, 2), {}),  # one window
     ((2, 4, 3, 2), (6, 3, 2, 3), dict(padding=((5, 3), (1, 1)))),  # larger than the image
     ((2, 23, 3), (5, 3, 4), dict(padding=2)),
@@ -23,9 +27,13 @@ def test_an_empty_batch(like_im2col):
     like_im2col("fft", [((0, 7, 9, 3), (3, 5, 3, 4), {})])
 
 
-@pytest.mark.parametrize("operation, products", [("forward", 10), ("input_gradient", 10), ("kernel_gradient", 10)])
+@pytest.mark.parametrize(
+    "operation, products", [("forward", 10), ("input_gradient", 10), ("kernel_gradient", 10)]
+)
 def test_is_products_alone(operation, products, lowered):
-    """Two to transform each operand, two to come back, and of parts four at each frequency: no convolution."""
+    """Two to transform each operand, two to come back, and of parts four at each frequency: no
+    convolution.
+    """
     text = lowered("fft", operation, (2, 31, 40, 2), (7, 5, 2, 3))
     assert (text.count("dot_general"), text.count("stablehlo.convolution")) == (products, 0)
 
@@ -59,4 +67,8 @@ def test_half_precision_is_transformed_in_float32(operation, wide_inside):
 )
 def test_serves(x, k, settings, serves, convolution):
     needs = fourier.serves(k, convolution(x, k, **settings))
-    assert needs == ("" if serves else "one or two spatial axes, 5 positions or more along one, stride and dilation 1, and one group")
+    assert needs == (
+        ""
+        if serves
+        else "one or two spatial axes, 5 positions or more along one, stride and dilation 1, and one group"
+    )

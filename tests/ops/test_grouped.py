@@ -10,12 +10,28 @@ import pytest
 from jconv.ops import conv, grouped
 
 CASES = [
-    ((2, 7, 5, 6), (3, 2, 3, 10), dict(groups=2, stride=(2, 1), padding=((1, 0), (0, 2)), dilation=(1, 2))),
-    ((3, 11, 13, 9), (2, 3, 3, 6), dict(groups=3, stride=3, padding=((0, 1), (2, 0)), rounding="ceil")),
-    ((1, 5, 7, 4), (2, 2, 2, 2), dict(groups=2, padding=((3, 0), (0, 4)))),  # windows in the padding alone
+    (
+        (2, 7, 5, 6),
+        (3, 2, 3, 10),
+        dict(groups=2, stride=(2, 1), padding=((1, 0), (0, 2)), dilation=(1, 2)),
+    ),
+    (
+        (3, 11, 13, 9),
+        (2, 3, 3, 6),
+        dict(groups=3, stride=3, padding=((0, 1), (2, 0)), rounding="ceil"),
+    ),
+    (
+        (1, 5, 7, 4),
+        (2, 2, 2, 2),
+        dict(groups=2, padding=((3, 0), (0, 4))),
+    ),  # windows in the padding alone
     ((2, 7, 5, 5), (3, 3, 1, 5), dict(groups=5, padding=1)),
     ((5, 13, 14), (3, 2, 21), dict(groups=7, stride=2, dilation=3, padding=((4, 1),))),
-    ((1, 5, 3, 7, 4), (2, 3, 2, 2, 6), dict(groups=2, stride=(2, 1, 3), padding=((1, 0), (0, 2), (1, 1)))),
+    (
+        (1, 5, 3, 7, 4),
+        (2, 3, 2, 2, 6),
+        dict(groups=2, stride=(2, 1, 3), padding=((1, 0), (0, 2), (1, 1))),
+    ),
     ((2, 3, 34), (2, 17, 32), dict(groups=2)),  # wide enough to stay apart
     ((2, 3, 20), (2, 5, 20), dict(groups=4)),  # one block of four
     ((3, 5, 32), (2, 4, 64), dict(groups=8, stride=2, padding=((0, 1),))),  # two blocks of four
@@ -29,7 +45,13 @@ def test_equals_im2col(method, like_im2col):
 
 
 def test_a_loop_through_many_groups_equals_im2col(like_im2col):
-    like_im2col("loop", [((2, 3, 74), (2, 2, 37), dict(groups=37)), ((1, 3, 2, 41), (2, 1, 1, 82), dict(groups=41))])
+    like_im2col(
+        "loop",
+        [
+            ((2, 3, 74), (2, 2, 37), dict(groups=37)),
+            ((1, 3, 2, 41), (2, 1, 1, 82), dict(groups=41)),
+        ],
+    )
 
 
 @pytest.mark.parametrize(
@@ -57,20 +79,31 @@ def test_blocks_have_sixteen_channels_where_they_can(c, k, groups, together, low
 @pytest.mark.parametrize("channels, convolutions", [(24, (12, 12, 12)), (22, (2, 2, 12))])
 def test_groups_wide_enough_are_convolved_with_fewer_products(channels, convolutions, lowered):
     """Six shorter ones for each of the two groups (winograd.py)."""
-    for operation, count in zip(("forward", "input_gradient", "kernel_gradient"), convolutions, strict=True):
-        text = lowered("split", operation, (2, 14, 14, 2 * channels), (3, 3, channels, 2 * channels), groups=2)
+    for operation, count in zip(
+        ("forward", "input_gradient", "kernel_gradient"), convolutions, strict=True
+    ):
+        text = lowered(
+            "split", operation, (2, 14, 14, 2 * channels), (3, 3, channels, 2 * channels), groups=2
+        )
         assert text.count("stablehlo.convolution") == count
 
 
 def test_groups_of_integers_are_exact(rng, compiled):
     """The sums of rows that leave products out have fractions."""
-    x, k = rng.integers(-9, 10, (2, 14, 14, 48)).astype(np.int32), rng.integers(-9, 10, (3, 3, 24, 48)).astype(np.int32)
+    x, k = (
+        rng.integers(-9, 10, (2, 14, 14, 48)).astype(np.int32),
+        rng.integers(-9, 10, (3, 3, 24, 48)).astype(np.int32),
+    )
     y = compiled(lambda x, k: conv(x, k, groups=2, method="split"))(x, k)
-    np.testing.assert_array_equal(y, compiled(lambda x, k: conv(x, k, groups=2, method="im2col"))(x, k))
+    np.testing.assert_array_equal(
+        y, compiled(lambda x, k: conv(x, k, groups=2, method="im2col"))(x, k)
+    )
 
 
 def test_per_example_gradients_are_not_regrouped(normal):
-    """Kernel gradients of one image a group come and go with the examples first: no array is laid out with its examples last."""
+    """Kernel gradients of one image a group come and go with the examples first: no array is laid
+    out with its examples last.
+    """
     x, k = normal(16, 1, 9, 8, 3), normal(3, 2, 3, 5)
     gradients = jax.jit(jax.vmap(jax.grad(lambda k, x: jnp.sum(conv(x, k) ** 2)), (None, 0)))
     text = gradients.lower(k, x).compile().as_text()
@@ -90,25 +123,48 @@ def test_a_loop_holds_one_convolution_whatever_the_groups(groups, lowered):
 @pytest.mark.parametrize("operation", ["forward", "input_gradient"])
 def test_groups_over_three_axes_are_folded_to_two(operation, method, lowered):
     text = lowered(method, operation, (2, 5, 7, 3, 4), (3, 2, 2, 2, 6), groups=2)
-    assert re.findall(r"dim_numbers = (\[.*?\]x\[.*?\]->\[.*?\])", text) == ["[b, 0, 1, f]x[0, 1, i, o]->[b, 0, 1, f]"]
+    assert re.findall(r"dim_numbers = (\[.*?\]x\[.*?\]->\[.*?\])", text) == [
+        "[b, 0, 1, f]x[0, 1, i, o]->[b, 0, 1, f]"
+    ]
 
 
-GROUP = 2 * 5 * 3 * 3 * 4  # bytes of one group's columns: images, outputs, window, channels, float32
+GROUP = (
+    2 * 5 * 3 * 3 * 4
+)  # bytes of one group's columns: images, outputs, window, channels, float32
 
 
-@pytest.mark.parametrize("columns, at_once", [(100 * GROUP, 12), (6 * GROUP, 6), (6 * GROUP - 1, 4), (2 * GROUP, 2), (GROUP, 1), (1, 1)])
-def test_a_loops_kernel_gradient_takes_as_many_groups_at_once_as_its_columns_fit(columns, at_once, lowered, monkeypatch):
+@pytest.mark.parametrize(
+    "columns, at_once",
+    [(100 * GROUP, 12), (6 * GROUP, 6), (6 * GROUP - 1, 4), (2 * GROUP, 2), (GROUP, 1), (1, 1)],
+)
+def test_a_loops_kernel_gradient_takes_as_many_groups_at_once_as_its_columns_fit(
+    columns, at_once, lowered, monkeypatch
+):
     monkeypatch.setattr(grouped, "COLUMNS", columns)
     text = lowered("loop", "kernel_gradient", (2, 7, 36), (3, 3, 60), groups=12)
-    assert re.search(r"dot_general .* : \(tensor<(\d+)x10x9xf32>, tensor<(\d+)x10x5xf32>\)", text).groups() == (str(at_once),) * 2
+    assert (
+        re.search(
+            r"dot_general .* : \(tensor<(\d+)x10x9xf32>, tensor<(\d+)x10x5xf32>\)", text
+        ).groups()
+        == (str(at_once),) * 2
+    )
 
 
 @pytest.mark.parametrize("columns", [2**20, 2000, 1])
 def test_a_loops_chunks_add_no_error(columns, like_im2col, monkeypatch):
     monkeypatch.setattr(grouped, "COLUMNS", columns)
-    like_im2col("loop", [((2, 7, 12), (3, 2, 18), dict(groups=6, stride=2, padding=1)), ((1, 5, 4, 6), (2, 3, 1, 12), dict(groups=6))])
+    like_im2col(
+        "loop",
+        [
+            ((2, 7, 12), (3, 2, 18), dict(groups=6, stride=2, padding=1)),
+            ((1, 5, 4, 6), (2, 3, 1, 12), dict(groups=6)),
+        ],
+    )
 
 
 def test_serves(convolution):
     assert grouped.serves((3, 3, 3, 6), convolution((2, 7, 5, 6), (3, 3, 3, 6), groups=2)) == ""
-    assert grouped.serves((3, 3, 6, 6), convolution((2, 7, 5, 6), (3, 3, 6, 6))) == "more than one group"
+    assert (
+        grouped.serves((3, 3, 6, 6), convolution((2, 7, 5, 6), (3, 3, 6, 6)))
+        == "more than one group"
+    )

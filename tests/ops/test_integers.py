@@ -1,4 +1,6 @@
-"""Integers: the exact answer of the im2col twin, whatever the shape, or a mean as a fraction. Booleans are refused."""
+"""Integers: the exact answer of the im2col twin, whatever the shape, or a mean as a fraction.
+Booleans are refused.
+"""
 
 import jax.numpy as jnp
 import numpy as np
@@ -25,9 +27,21 @@ DTYPES = ("int32", "int8", "uint8", "int16")
 def methods_for(x_shape, k_shape, settings):
     """Words for a layer as a whole, and every method that serves this shape."""
     settings = {"groups": 1, **settings}
-    w = window(x_shape[1:-1], k_shape[:-2], **{name: value for name, value in settings.items() if name != "groups"})
+    w = window(
+        x_shape[1:-1],
+        k_shape[:-2],
+        **{name: value for name, value in settings.items() if name != "groups"},
+    )
     geometry = Geometry(w, settings["groups"])
-    return ["auto", "lax", *(word for word, method in METHODS.items() if word != "im2col" and not method.serves(k_shape, geometry))]
+    return [
+        "auto",
+        "lax",
+        *(
+            word
+            for word, method in METHODS.items()
+            if word != "im2col" and not method.serves(k_shape, geometry)
+        ),
+    ]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -35,7 +49,9 @@ def methods_for(x_shape, k_shape, settings):
 def test_convolutions(dtype, x_shape, k_shape, settings, rng):
     x, k = (jnp.asarray(rng.integers(0, 7, shape), dtype) for shape in (x_shape, k_shape))
     expected = ops.conv(x, k, method="im2col", **settings)
-    back = lambda word: ops.conv_transpose(expected, k, method=word, out_sizes=x_shape[1:-1], **settings)
+    back = lambda word: ops.conv_transpose(
+        expected, k, method=word, out_sizes=x_shape[1:-1], **settings
+    )
     for method in methods_for(x_shape, k_shape, settings):
         y = ops.conv(x, k, method=method, **settings)
         assert y.dtype == expected.dtype == dtype
@@ -89,5 +105,8 @@ def test_means_are_fractions_and_maxima_integers(dtype, method):
     ],
 )
 def test_booleans_are_refused(run):
-    with pytest.raises(TypeError, match=r"is bool, numbers were expected; .*\.astype\(jnp\.float32\) has ones and zeros"):
+    with pytest.raises(
+        TypeError,
+        match=r"is bool, numbers were expected; .*\.astype\(jnp\.float32\) has ones and zeros",
+    ):
         run(jnp.ones((2, 2, 2, 2), bool))

@@ -11,7 +11,9 @@ from jconv.ops import plan
 from jconv.ops.methods import METHODS, OPERATIONS
 from jconv.ops.plan import ROWS, Job, Row, choose
 
-DIRECT, DERIVED, SHIFT, SPLIT, LOOP, FOLD = ((word,) * 3 for word in ("direct", "derived", "shift", "split", "loop", "fold"))
+DIRECT, DERIVED, SHIFT, SPLIT, LOOP, FOLD = (
+    (word,) * 3 for word in ("direct", "derived", "shift", "split", "loop", "fold")
+)
 SPECTRA = ("fft",) * 3
 FEWER, FEWER_BACK = ("winograd",) * 3, ("direct", "direct", "winograd")
 THIN, BACK = ("columns", "columns", "direct"), ("direct", "columns", "direct")
@@ -21,10 +23,22 @@ TABLE = [  # x, k, groups, devices, what each operation runs by on a CPU
     ((2, 7, 5, 3), (3, 3, 3, 32), 1, 1, THIN),
     ((2, 7, 5, 3), (3, 3, 3, 32), 1, 4, THIN),
     ((2, 7, 5, 3), (3, 3, 3, 33), 1, 1, BACK),
-    ((2, 7, 5, 8), (2, 2, 8, 4), 1, 1, ("columns", "direct", "direct")),  # so many values in a window, but too many channels
+    (
+        (2, 7, 5, 8),
+        (2, 2, 8, 4),
+        1,
+        1,
+        ("columns", "direct", "direct"),
+    ),  # so many values in a window, but too many channels
     ((2, 7, 3), (3, 3, 4), 1, 1, THIN),
     ((2, 9, 9, 3), (7, 7, 3, 64), 1, 1, BACK),
-    ((2, 9, 9, 3), (7, 7, 3, 36), 1, 1, DIRECT),  # columns would take over four times the memory of the output
+    (
+        (2, 9, 9, 3),
+        (7, 7, 3, 36),
+        1,
+        1,
+        DIRECT,
+    ),  # columns would take over four times the memory of the output
     ((2, 7, 5, 4), (4, 4, 4, 4), 1, 1, BACK),  # but few are few
     ((2, 7, 5, 3), (1, 1, 3, 4), 1, 1, ("direct", "direct", "matmul")),
     ((2, 7, 5, 3), (1, 1, 3, 4), 1, 4, ("direct", "direct", "matmul")),
@@ -33,7 +47,13 @@ TABLE = [  # x, k, groups, devices, what each operation runs by on a CPU
     ((2, 7, 5, 3), (3, 3, 1, 15), 3, 1, SPLIT),  # five outputs a channel
     ((2, 7, 5, 3), (3, 3, 1, 3), 3, 4, SHIFT),
     ((2, 7, 5, 3, 4), (3, 3, 1, 1, 4), 4, 1, ("chunked",) * 3),
-    ((2, 7, 5, 1), (3, 3, 1, 4), 1, 1, ("shift", "columns", "direct")),  # one group is not depthwise
+    (
+        (2, 7, 5, 1),
+        (3, 3, 1, 4),
+        1,
+        1,
+        ("shift", "columns", "direct"),
+    ),  # one group is not depthwise
     ((2, 7, 7, 1), (5, 5, 1, 99), 1, 1, ("shift", "columns", "direct")),
     ((2, 7, 7, 1), (6, 6, 1, 4), 1, 1, BACK),
     ((2, 7, 7, 1), (1, 1, 1, 4), 1, 1, ("shift", "direct", "matmul")),
@@ -80,12 +100,23 @@ TABLE = [  # x, k, groups, devices, what each operation runs by on a CPU
 ]
 
 
-@pytest.mark.parametrize("row, example", [(row, example) for row in ROWS for example in row.examples])
+@pytest.mark.parametrize(
+    "row, example", [(row, example) for row in ROWS for example in row.examples]
+)
 def test_what_a_row_was_measured_at_is_its_own(row, example, convolution):
-    geometry = convolution(example.x, example.k, **{name: getattr(example, name) for name in example._fields[2:]})
+    geometry = convolution(
+        example.x, example.k, **{name: getattr(example, name) for name in example._fields[2:]}
+    )
     for operation in row.operations:
         job = Job(operation, example.x, example.k, geometry)
-        fitting = (r for r in ROWS if r.platform == row.platform and operation in r.operations and job.may_run(r.method) and r.fits(job))
+        fitting = (
+            r
+            for r in ROWS
+            if r.platform == row.platform
+            and operation in r.operations
+            and job.may_run(r.method)
+            and r.fits(job)
+        )
         assert next(fitting) is row
         assert choose(job, row.platform) == row.method
 
@@ -95,7 +126,9 @@ def test_every_row_of_a_cpu_is_measured_that_one_device_can():
 
 
 def words(x, k, geometry, devices=1, platform="cpu"):
-    return tuple(choose(Job(operation, x, k, geometry, devices), platform) for operation in OPERATIONS)
+    return tuple(
+        choose(Job(operation, x, k, geometry, devices), platform) for operation in OPERATIONS
+    )
 
 
 @pytest.mark.parametrize("x, k, groups, devices, expected", TABLE)
@@ -115,12 +148,24 @@ GPU = [  # x, k, settings, devices, what each operation runs by on an NVIDIA GPU
     ((2, 7, 5, 4), (3, 3, 4, 4), dict(dilation=2, stride=2), 1, DERIVED),
     ((2, 7, 5, 6), (3, 3, 3, 8), dict(dilation=2, groups=2), 1, DERIVED),
     ((2, 7, 5, 4), (3, 3, 4, 4), {}, 4, DERIVED),
-    ((2, 7, 5, 3), (3, 3, 1, 3), dict(groups=3), 4, ("derived", "derived", "shift")),  # no device waits for another's images
+    (
+        (2, 7, 5, 3),
+        (3, 3, 1, 3),
+        dict(groups=3),
+        4,
+        ("derived", "derived", "shift"),
+    ),  # no device waits for another's images
     ((2, 7, 5, 6), (3, 3, 3, 8), dict(groups=2), 4, ("derived", "derived", "split")),
     ((2, 7, 5, 528), (3, 3, 16, 528), dict(groups=33), 4, ("derived", "derived", "loop")),
     ((2, 7, 5, 3, 6), (3, 3, 2, 6, 8), {}, 1, FOLD),
     ((2, 7, 5, 3, 6), (3, 3, 2, 6, 8), dict(dilation=(2, 1, 1)), 1, ("fold", "fold", "phases")),
-    ((2, 7, 5, 3, 6), (3, 3, 2, 6, 8), dict(stride=(1, 1, 2)), 1, DERIVED),  # strided input gradients are its weakness
+    (
+        (2, 7, 5, 3, 6),
+        (3, 3, 2, 6, 8),
+        dict(stride=(1, 1, 2)),
+        1,
+        DERIVED,
+    ),  # strided input gradients are its weakness
 ]
 
 
@@ -133,13 +178,21 @@ def test_integers_are_products_on_a_gpu():
     program = jax.jit(lambda x, k: ops.conv(x, k, method="auto"))
     for dtype, convolutions in ((jnp.int32, 0), (jnp.float32, 1)):
         traced = program.trace(jnp.zeros((2, 7, 5, 3), dtype), jnp.zeros((3, 3, 3, 4), dtype))
-        counted = {p: traced.lower(lowering_platforms=(p,)).as_text().count("stablehlo.convolution") for p in ("cuda", "tpu")}
+        counted = {
+            p: traced.lower(lowering_platforms=(p,)).as_text().count("stablehlo.convolution")
+            for p in ("cuda", "tpu")
+        }
         assert counted == {"cuda": convolutions, "tpu": 1}
 
 
-@pytest.mark.parametrize("x, k, groups", [((2, 14, 14, 24), (3, 3, 24, 24), 1), ((37, 20, 20, 16), (7, 7, 16, 16), 1)])
+@pytest.mark.parametrize(
+    "x, k, groups", [((2, 14, 14, 24), (3, 3, 24, 24), 1), ((37, 20, 20, 16), (7, 7, 16, 16), 1)]
+)
 def test_integers_are_not_rounded_on_a_cpu(x, k, groups, convolution):
-    jobs = [Job(operation, x, k, convolution(x, k, groups=groups), integers=True) for operation in OPERATIONS]
+    jobs = [
+        Job(operation, x, k, convolution(x, k, groups=groups), integers=True)
+        for operation in OPERATIONS
+    ]
     assert [choose(job, "cpu") for job in jobs] == ["direct"] * 3
     assert "direct" not in [choose(job._replace(integers=False), "cpu") for job in jobs]
 
@@ -151,11 +204,20 @@ def test_every_row_is_reached(platform, convolution):
         "cuda": [(x, k, settings, devices) for x, k, settings, devices, _ in GPU],
     }
     rows = [row for row in ROWS if row.platform == platform]
-    jobs = [Job(o, x, k, convolution(x, k, **settings), devices) for x, k, settings, devices in tables[platform] for o in OPERATIONS]
+    jobs = [
+        Job(o, x, k, convolution(x, k, **settings), devices)
+        for x, k, settings, devices in tables[platform]
+        for o in OPERATIONS
+    ]
     jobs += [job._replace(integers=True) for job in jobs]
     serves = lambda row, job: not METHODS[row.method].serves(job.k, job.geometry)
     first = lambda job: next(
-        (i for i, row in enumerate(rows) if job.operation in row.operations and serves(row, job) and row.fits(job)), None
+        (
+            i
+            for i, row in enumerate(rows)
+            if job.operation in row.operations and serves(row, job) and row.fits(job)
+        ),
+        None,
     )
     assert {first(job) for job in jobs} == {None, *range(len(rows))}
 
@@ -175,7 +237,13 @@ def test_the_first_row_that_fits_decides(convolution, monkeypatch):
         Row("cpu", OPERATIONS, "matmul", always, "cannot serve it"),
         Row("cpu", OPERATIONS, "im2col", lambda job: job.k[0] == 5, "does not fit"),
         Row("cpu", ("forward", "kernel_gradient"), "loop", always, "not for the input gradient"),
-        Row("cpu", ("input_gradient", "kernel_gradient"), "split", always, "is second for the kernel gradient"),
+        Row(
+            "cpu",
+            ("input_gradient", "kernel_gradient"),
+            "split",
+            always,
+            "is second for the kernel gradient",
+        ),
     )
     monkeypatch.setattr(plan, "ROWS", rows)
     assert words(x, k, convolution(x, k, groups=2)) == ("loop", "split", "loop")
@@ -183,7 +251,8 @@ def test_the_first_row_that_fits_decides(convolution, monkeypatch):
     assert words(x, k, convolution(x, k, groups=2)) == DIRECT
 
 
-# When it is decided ------------------------------------------------------------------------------------------------------------------
+# When it is decided
+# ------------------------------------------------------------------------------------------------------------------
 
 
 def program(x, k):
@@ -198,9 +267,18 @@ WORDS = ("stablehlo.convolution", "stablehlo.while")
 
 def test_each_platform_gets_its_own_plan_when_lowered():
     traced = jax.jit(program).trace(*DEPTHWISE)
-    counted = {p: [traced.lower(lowering_platforms=(p,)).as_text().count(word) for word in WORDS] for p in ("tpu", "cpu", "cuda")}
-    assert counted == {"tpu": [3, 0], "cpu": [0, 1], "cuda": [3, 0]}  # grouped convolutions; shifts, and one loop over chunks
-    groups = lambda p: re.findall(r"(\w+)_group_count = 3", traced.lower(lowering_platforms=(p,)).as_text())
+    counted = {
+        p: [traced.lower(lowering_platforms=(p,)).as_text().count(word) for word in WORDS]
+        for p in ("tpu", "cpu", "cuda")
+    }
+    assert counted == {
+        "tpu": [3, 0],
+        "cpu": [0, 1],
+        "cuda": [3, 0],
+    }  # grouped convolutions; shifts, and one loop over chunks
+    groups = lambda p: re.findall(
+        r"(\w+)_group_count = 3", traced.lower(lowering_platforms=(p,)).as_text()
+    )
     assert groups("tpu") == ["feature", "batch", "feature"]
 
 
@@ -235,7 +313,8 @@ def test_no_chunks_of_a_batch_on_several_devices():
         assert [text.count(word) for word in WORDS] == [0, 0]
 
 
-# Where it runs ------------------------------------------------------------------------------------------------------------------------
+# Where it runs
+# ------------------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -247,12 +326,19 @@ def test_no_chunks_of_a_batch_on_several_devices():
         ("split", "tpu", [True] * 3),
     ],
 )
-def test_on_a_cpu_what_lays_its_operands_out_is_compiled_apart(method, platform, inlined, normal, convolution):
+def test_on_a_cpu_what_lays_its_operands_out_is_compiled_apart(
+    method, platform, inlined, normal, convolution
+):
     x, k, y = normal(2, 7, 5, 4), normal(3, 2, 2, 6), normal(2, 5, 4, 6)
     geometry = convolution(x.shape, k.shape, groups=2)
     for operation, a, b, into in zip(OPERATIONS, (x, y, x), (k, k, y), inlined, strict=True):
         f = getattr(METHODS[method], operation)
         run = plan.placed(operation, method, f, platform)
         assert (run is f) == into
-        text = jax.jit(lambda a, b, run=run: run(a, b, geometry=geometry, precision=None)).lower(a, b).compile().as_text()
+        text = (
+            jax.jit(lambda a, b, run=run: run(a, b, geometry=geometry, precision=None))
+            .lower(a, b)
+            .compile()
+            .as_text()
+        )
         assert ('inlineable="false"' in text and " call(" in text) == (not into)

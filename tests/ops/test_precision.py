@@ -1,4 +1,6 @@
-"""What a precision means for algorithms: at the highest no method runs whose outputs see more than their own window."""
+"""What a precision means for algorithms: at the highest no method runs whose outputs see more than
+their own window.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -28,7 +30,11 @@ FORMS = [  # what was asked for, as a pair, and whether that is the highest
     (PRESET.BF16_BF16_F32_X6, PRESET.BF16_BF16_F32_X6, True),
     (PRESET.TF32_TF32_F32, PRESET.TF32_TF32_F32, False),
     (FULL, FULL, True),
-    (FULL._replace(lhs_precision_type=jnp.bfloat16), FULL._replace(lhs_precision_type=jnp.bfloat16), False),
+    (
+        FULL._replace(lhs_precision_type=jnp.bfloat16),
+        FULL._replace(lhs_precision_type=jnp.bfloat16),
+        False,
+    ),
 ]
 
 
@@ -53,7 +59,9 @@ def test_what_lax_does_not_know_is_refused(wrong):
 
 @pytest.fixture
 def chosen(monkeypatch):
-    """chosen(f, *operands): by operation, the methods that a program of f runs by, and "inside" for Winograd's inside of another."""
+    """chosen(f, *operands): by operation, the methods that a program of f runs by, and "inside" for
+    Winograd's inside of another.
+    """
 
     def found(f, *operands):
         calls = {operation: set() for operation in OPERATIONS}
@@ -61,11 +69,21 @@ def chosen(monkeypatch):
         def noted(operation, name, run):
             return lambda *a, **settings: calls[operation].add(name) or run(*a, **settings)
 
-        with monkeypatch.context() as patch:  # functions of their own each time, or what was traced before would serve
+        with (
+            monkeypatch.context() as patch
+        ):  # functions of their own each time, or what was traced before would serve
             for name, method in METHODS.items():
-                patch.setitem(METHODS, name, method._replace(**{o: noted(o, name, getattr(method, o)) for o in OPERATIONS}))
+                patch.setitem(
+                    METHODS,
+                    name,
+                    method._replace(**{o: noted(o, name, getattr(method, o)) for o in OPERATIONS}),
+                )
             for operation in OPERATIONS:
-                patch.setattr(grouped.winograd, operation, noted(operation, "inside", getattr(grouped.winograd, operation)))
+                patch.setattr(
+                    grouped.winograd,
+                    operation,
+                    noted(operation, "inside", getattr(grouped.winograd, operation)),
+                )
             jax.jit(lambda *operands: f(*operands)).lower(*operands)
         return calls
 
@@ -100,7 +118,9 @@ def test_the_highest_precision_runs_no_method_that_is_not_local(name, chosen):
         assert words() == calm
         assert all(usual in methods for methods in words(precision="default").values())
     if usual in METHODS:
-        assert words(precision="highest", method=usual) == calm  # a method named does not outrank it
+        assert (
+            words(precision="highest", method=usual) == calm
+        )  # a method named does not outrank it
         assert all(usual in methods for methods in words(method=usual).values())
 
 
@@ -114,7 +134,12 @@ def test_a_gradient_taken_later_has_the_precision_of_its_operation(chosen):
 def test_at_the_highest_precision_a_pixel_reaches_what_sees_it_alone(rng):
     """A NaN, an infinity and a bright pixel, on random images: elsewhere every bit stays."""
     net = with_precision(Sequential(conv=Conv(64, 3, padding=1)), "highest")
-    params = {"conv": {"kernel": jnp.asarray(rng.standard_normal((3, 3, 64, 64)), jnp.float32), "bias": jnp.zeros(64)}}
+    params = {
+        "conv": {
+            "kernel": jnp.asarray(rng.standard_normal((3, 3, 64, 64)), jnp.float32),
+            "bias": jnp.zeros(64),
+        }
+    }
     run = jax.jit(lambda x: net.apply(params, {}, x)[0])
     x = jnp.asarray(rng.standard_normal((4, 14, 14, 64)), jnp.float32)
     seen = np.zeros((14, 14), bool)
@@ -122,10 +147,15 @@ def test_at_the_highest_precision_a_pixel_reaches_what_sees_it_alone(rng):
     plain = np.asarray(run(x))
     for value in (np.nan, np.inf, 1e6):
         changed = np.asarray(run(x.at[0, 7, 6, 3].set(value)))
-        assert ((changed[0] != plain[0]).any(-1) == seen).all() and (changed[1:] == plain[1:]).all(), value
+        assert ((changed[0] != plain[0]).any(-1) == seen).all() and (
+            changed[1:] == plain[1:]
+        ).all(), value
 
 
 def test_at_the_highest_precision_a_nan_stays_in_its_group(rng):
-    x, k = (jnp.asarray(rng.standard_normal(shape), jnp.float32) for shape in ((2, 6, 6, 32), (3, 3, 4, 32)))
+    x, k = (
+        jnp.asarray(rng.standard_normal(shape), jnp.float32)
+        for shape in ((2, 6, 6, 32), (3, 3, 4, 32))
+    )
     y = ops.conv(x.at[0, 2, 2, 5].set(np.nan), k, groups=8, precision="highest")
     assert (np.isnan(y).any((0, 1, 2)) == (np.arange(32) // 4 == 1)).all()

@@ -5,7 +5,13 @@ import pytest
 
 from jconv import ShapeError, ops
 
-CASES = [((14, 10), "nearest"), ((3, 13), "nearest"), ((14, 10), "bilinear"), ((3, 13), "bilinear"), ((7, 1), "bilinear")]
+CASES = [
+    ((14, 10), "nearest"),
+    ((3, 13), "nearest"),
+    ((14, 10), "bilinear"),
+    ((3, 13), "bilinear"),
+    ((7, 1), "bilinear"),
+]
 
 
 @pytest.mark.parametrize("align_corners", [False, True])
@@ -27,7 +33,14 @@ def test_numbers_by_hand():
     resize = lambda n, **how: np.ravel(ops.resize(x, (n,), **how)).tolist()
     assert resize(6) == [0, 0, 4, 4, 8, 8]
     assert resize(2) == [0, 4]
-    assert resize(6, mode="bilinear") == [0, 1, 3, 5, 7, 8]  # at -1/4, 1/4, 3/4, ... pixels, held at the border
+    assert resize(6, mode="bilinear") == [
+        0,
+        1,
+        3,
+        5,
+        7,
+        8,
+    ]  # at -1/4, 1/4, 3/4, ... pixels, held at the border
     assert resize(5, mode="bilinear", align_corners=True) == [0, 2, 4, 6, 8]
     assert resize(1, mode="bilinear", align_corners=True) == [0]
 
@@ -41,15 +54,24 @@ def test_half_precision_is_interpolated_in_float32():
     x = jnp.asarray([0, 256], jnp.bfloat16).reshape(1, 2, 1)
     y = ops.resize(x, (64,), mode="bilinear")
     assert y.dtype == jnp.bfloat16
-    np.testing.assert_array_equal(np.ravel(y)[16:48], jnp.asarray(np.arange(2, 256, 8) + 2, jnp.bfloat16))
+    np.testing.assert_array_equal(
+        np.ravel(y)[16:48], jnp.asarray(np.arange(2, 256, 8) + 2, jnp.bfloat16)
+    )
 
 
 @pytest.mark.parametrize(
     "run, words",
     [
-        (lambda x: ops.resize(x, (4,)), r"sizes=\(4,\) for x of shape \(1, 3, 4, 2\): one entry per axis was expected, 2 in all"),
+        (
+            lambda x: ops.resize(x, (4,)),
+            r"sizes=\(4,\) for x of shape \(1, 3, 4, 2\): one entry per axis was expected, 2 in "
+            r"all",
+        ),
         (lambda x: ops.pixel_shuffle(x, 2), r"2\^2 does not divide the 2 channels"),
-        (lambda x: ops.resize(x, (4, 4), mode="cubic"), "unknown mode 'cubic'; use 'nearest', 'bilinear'"),
+        (
+            lambda x: ops.resize(x, (4, 4), mode="cubic"),
+            "unknown mode 'cubic'; use 'nearest', 'bilinear'",
+        ),
         (lambda x: ops.resize(x, (4, 0)), "sizes=.*whole numbers of at least 1"),
     ],
 )
@@ -71,4 +93,6 @@ def test_shuffling_pixels_is_a_transposition(sizes, rng):
             inside = 2 * inside + p % 2
         whole = tuple(p // 2 for p in position)
         for c in range(3):
-            np.testing.assert_array_equal(y[(slice(None), *position, c)], x[(slice(None), *whole, c * 2**rank + inside)])
+            np.testing.assert_array_equal(
+                y[(slice(None), *position, c)], x[(slice(None), *whole, c * 2**rank + inside)]
+            )

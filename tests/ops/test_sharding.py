@@ -1,4 +1,6 @@
-"""Operations on arrays whose types say how they are spread over devices: values, gradients, and the types of both."""
+"""Operations on arrays whose types say how they are spread over devices: values, gradients, and the
+types of both.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -14,27 +16,68 @@ X, K, XS, KS = (8, 6, 5, 4), (3, 3, 4, 8), (4, 4, 6, 5, 4), (4, 3, 3, 4, 8)
 conv = lambda x, k: ops.conv(x, k, padding=1)
 squares = lambda f: lambda *a: (f(*a) ** 2).sum()
 gradients = lambda f: jax.grad(squares(f), (0, 1))
-CASES = {  # a function of two arrays, their shapes, and how each is spread: results have the same types but for what is said
+# a function of two arrays, their shapes, and how each is spread: results have the same types but
+# for what is said
+CASES = {
     "batch": (gradients(conv), X, K, P("data"), P()),
     "batch over two axes": (gradients(conv), X, K, P(("data", "model")), P()),
     "batch, and outputs": (gradients(conv), X, K, P("data"), P(None, None, None, "model")),
-    "batch and outputs over the same": (gradients(conv), X, K, P("data"), P(None, None, None, "data")),
+    "batch and outputs over the same": (
+        gradients(conv),
+        X,
+        K,
+        P("data"),
+        P(None, None, None, "data"),
+    ),
     "batch and inputs over the same": (gradients(conv), X, K, P("data"), P(None, None, "data")),
-    "inputs of both": (gradients(conv), X, K, P("data", None, None, "model"), P(None, None, "model")),
+    "inputs of both": (
+        gradients(conv),
+        X,
+        K,
+        P("data", None, None, "model"),
+        P(None, None, "model"),
+    ),
     "positions": (gradients(conv), X, K, P("data", "model"), P()),
-    "transposed": (gradients(lambda k, y: ops.conv_transpose(y, k)), K, (8, 4, 3, 8), P(), P("data", None, None, "model")),
+    "transposed": (
+        gradients(lambda k, y: ops.conv_transpose(y, k)),
+        K,
+        (8, 4, 3, 8),
+        P(),
+        P("data", None, None, "model"),
+    ),
     "transposed in groups": (
         gradients(lambda k, y: ops.conv_transpose(y, k, groups=2)),
         *((3, 3, 4, 8), (8, 4, 3, 8), P(None, None, None, "model"), P("data", None, None, "model")),
     ),
     "dense": (gradients(ops.dense), (8, 6), (6, 4), P("data", "model"), P("model")),
-    "pool of positions": (gradients(lambda x, k: conv(ops.max_pool(x, 2, stride=1), k)), X, K, P("data", "model"), P()),
-    "images one by one": (gradients(jax.vmap(conv, (0, None))), XS, K, P("data"), P(None, None, None, "model")),
+    "pool of positions": (
+        gradients(lambda x, k: conv(ops.max_pool(x, 2, stride=1), k)),
+        X,
+        K,
+        P("data", "model"),
+        P(),
+    ),
+    "images one by one": (
+        gradients(jax.vmap(conv, (0, None))),
+        XS,
+        K,
+        P("data"),
+        P(None, None, None, "model"),
+    ),
     "each batch spread": (gradients(jax.vmap(conv, (0, None))), XS, K, P(None, "data"), P()),
     "kernels one by one": (gradients(jax.vmap(conv, (None, 0))), X, KS, P("data"), P("model")),
-    "both one by one": (gradients(jax.vmap(conv)), XS, KS, P("data"), P("data", None, None, None, "model")),
+    "both one by one": (
+        gradients(jax.vmap(conv)),
+        XS,
+        KS,
+        P("data"),
+        P("data", None, None, None, "model"),
+    ),
     "second order": (
-        lambda x, k: (x, jax.jvp(jax.grad(lambda k: (conv(x, k) ** 3).sum()), (k,), (jnp.cos(k),))[1]),
+        lambda x, k: (
+            x,
+            jax.jvp(jax.grad(lambda k: (conv(x, k) ** 3).sum()), (k,), (jnp.cos(k),))[1],
+        ),
         *(X, K, P("data"), P(None, None, None, "model")),
     ),
     "a scan": (
@@ -53,7 +96,9 @@ def mesh():
 def test_gradients_are_spread_as_what_they_are_of(name, mesh, normal, compiled, close):
     f, first, second, *specs = CASES[name]
     arrays = normal(*first), normal(*second)
-    spread = [jax.device_put(a, NamedSharding(mesh, spec)) for a, spec in zip(arrays, specs, strict=True)]
+    spread = [
+        jax.device_put(a, NamedSharding(mesh, spec)) for a, spec in zip(arrays, specs, strict=True)
+    ]
     result = compiled(f)(*spread)
     close(result, compiled(f)(*arrays), 1e-5)
     assert [jax.typeof(a) for a in result] == [jax.typeof(a) for a in spread]
@@ -90,8 +135,13 @@ def test_inside_shard_map_over_one_of_two_axes(kind, normal, compiled, close):
     def shard(k, x):
         return jax.grad(lambda k: jax.lax.psum(loss(k, x), "data"))(k)
 
-    over = jax.shard_map(shard, mesh=mesh, in_specs=(P(), P("data")), out_specs=P(), axis_names={"data"})
-    spread = [jax.device_put(a, NamedSharding(mesh, spec)) for a, spec in ((k, P(None, None, None, "model")), (x, P("data")))]
+    over = jax.shard_map(
+        shard, mesh=mesh, in_specs=(P(), P("data")), out_specs=P(), axis_names={"data"}
+    )
+    spread = [
+        jax.device_put(a, NamedSharding(mesh, spec))
+        for a, spec in ((k, P(None, None, None, "model")), (x, P("data")))
+    ]
     close(compiled(over)(*spread), compiled(jax.grad(loss))(k, x), 1e-5)
 
 
@@ -100,19 +150,27 @@ def test_inside_shard_map_a_kernel_gradient_is_summed_over_devices(method, norma
     """Of an operand that is the same everywhere; an image that is, likewise."""
     mesh = jax.make_mesh((4,), ("data",))
     x, k, same = normal(*X), normal(*K), normal(1, 6, 5, 4)
-    loss = lambda k, same, x: (ops.conv(x, k, method=method) * ops.conv(same, k, method=method)).sum()
+    loss = lambda k, same, x: (
+        ops.conv(x, k, method=method) * ops.conv(same, k, method=method)
+    ).sum()
 
     def shard(k, same, x):
         return jax.grad(lambda *a: jax.lax.psum(loss(*a, x), "data"), (0, 1))(k, same)
 
     over = jax.shard_map(shard, mesh=mesh, in_specs=(P(), P(), P("data")), out_specs=(P(), P()))
-    spread = [jax.device_put(a, NamedSharding(mesh, spec)) for a, spec in ((k, P()), (same, P()), (x, P("data")))]
+    spread = [
+        jax.device_put(a, NamedSharding(mesh, spec))
+        for a, spec in ((k, P()), (same, P()), (x, P("data")))
+    ]
     close(compiled(over)(*spread), compiled(jax.grad(loss, (0, 1)))(k, same, x), 1e-5)
 
 
 def test_what_is_still_to_be_summed_is_refused(mesh, normal):
     """Each device has a part of the sum."""
-    a, b = (jax.device_put(normal(8, 8), NamedSharding(mesh, spec)) for spec in (P(None, "data"), P("data")))
+    a, b = (
+        jax.device_put(normal(8, 8), NamedSharding(mesh, spec))
+        for spec in (P(None, "data"), P("data"))
+    )
 
     def f(a, b):
         partial_sums = jnp.einsum("ij,jk->ik", a, b, out_sharding=P(None, None, unreduced={"data"}))

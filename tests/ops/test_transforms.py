@@ -17,19 +17,51 @@ CONV = dict(stride=(2, 1), padding=((1, 0), (2, 1)), dilation=(1, 2), groups=2)
 OPERATIONS = {
     "conv": (partial(ops.conv, **CONV), (3, 7, 5, 4), (3, 2, 2, 6)),
     "conv_1d": (partial(ops.conv, stride=3, padding=2, dilation=2), (3, 11, 2), (3, 2, 5)),
-    "conv_matmul": (partial(ops.conv, method="matmul", stride=2, padding=((1, 0), (0, 2))), (3, 7, 5, 2), (1, 1, 2, 3)),
-    "conv_columns": (partial(ops.conv, method="columns", stride=2, padding=((1, 0), (0, 2)), dilation=(1, 2)), (3, 7, 5, 2), (3, 2, 2, 3)),
-    "conv_shift_one": (partial(ops.conv, method="shift", stride=2, padding=((1, 0), (0, 2))), (3, 7, 5, 1), (3, 2, 1, 3)),
-    "conv_split": (partial(ops.conv, method="split", groups=2, stride=2, padding=((1, 0),)), (3, 7, 32), (3, 16, 34)),
+    "conv_matmul": (
+        partial(ops.conv, method="matmul", stride=2, padding=((1, 0), (0, 2))),
+        (3, 7, 5, 2),
+        (1, 1, 2, 3),
+    ),
+    "conv_columns": (
+        partial(ops.conv, method="columns", stride=2, padding=((1, 0), (0, 2)), dilation=(1, 2)),
+        (3, 7, 5, 2),
+        (3, 2, 2, 3),
+    ),
+    "conv_shift_one": (
+        partial(ops.conv, method="shift", stride=2, padding=((1, 0), (0, 2))),
+        (3, 7, 5, 1),
+        (3, 2, 1, 3),
+    ),
+    "conv_split": (
+        partial(ops.conv, method="split", groups=2, stride=2, padding=((1, 0),)),
+        (3, 7, 32),
+        (3, 16, 34),
+    ),
     "conv_loop": (partial(ops.conv, method="loop", **CONV), (3, 7, 5, 4), (3, 2, 2, 6)),
     "conv_shift": (partial(ops.conv, method="shift", **CONV), (3, 7, 5, 2), (3, 2, 1, 4)),
     "conv_chunked": (partial(ops.conv, method="chunked", **CONV), (3, 7, 5, 2), (3, 2, 1, 4)),
-    "conv_fold": (partial(ops.conv, method="fold", stride=(1, 2, 1), padding=((1, 0), (0, 1), (0, 0))), (3, 4, 5, 3, 2), (3, 2, 2, 2, 3)),
+    "conv_fold": (
+        partial(ops.conv, method="fold", stride=(1, 2, 1), padding=((1, 0), (0, 1), (0, 0))),
+        (3, 4, 5, 3, 2),
+        (3, 2, 2, 2, 3),
+    ),
     "conv_derived": (partial(ops.conv, method="derived", **CONV), (3, 7, 5, 4), (3, 2, 2, 6)),
     "conv_im2col": (partial(ops.conv, method=("im2col",) * 3, **CONV), (3, 7, 5, 4), (3, 2, 2, 6)),
-    "conv_phases": (partial(ops.conv, method="phases", padding=((1, 0), (2, 1)), dilation=(1, 2)), (3, 7, 5, 2), (3, 2, 2, 3)),
-    "conv_winograd": (partial(ops.conv, method="winograd", stride=(1, 2), padding=((1, 0), (0, 1))), (3, 7, 5, 2), (3, 2, 2, 3)),
-    "conv_fft": (partial(ops.conv, method="fft", padding=((1, 0), (4, 2))), (3, 7, 5, 2), (3, 5, 2, 3)),
+    "conv_phases": (
+        partial(ops.conv, method="phases", padding=((1, 0), (2, 1)), dilation=(1, 2)),
+        (3, 7, 5, 2),
+        (3, 2, 2, 3),
+    ),
+    "conv_winograd": (
+        partial(ops.conv, method="winograd", stride=(1, 2), padding=((1, 0), (0, 1))),
+        (3, 7, 5, 2),
+        (3, 2, 2, 3),
+    ),
+    "conv_fft": (
+        partial(ops.conv, method="fft", padding=((1, 0), (4, 2))),
+        (3, 7, 5, 2),
+        (3, 5, 2, 3),
+    ),
     "conv_transpose": (partial(ops.conv_transpose, **CONV), (3, 4, 3, 6), (3, 2, 2, 6)),
     "local_conv": (partial(ops.local_conv, size=3, stride=2), (3, 7, 5, 2), (3, 2, 3, 3, 2, 5)),
     "max_pool": (partial(ops.max_pool, **POOL), (3, 7, 5, 2)),
@@ -63,12 +95,17 @@ def reverse_over_reverse(f, a, t, batches):
 
 def vmap(f, a, t, batches):
     """A batch of each operand alone, and of all."""
-    alone = [jax.vmap(f, [0 if i == j else None for j in range(len(a))])(*a[:i], batches[i], *a[i + 1 :]) for i in range(len(a))]
+    alone = [
+        jax.vmap(f, [0 if i == j else None for j in range(len(a))])(*a[:i], batches[i], *a[i + 1 :])
+        for i in range(len(a))
+    ]
     return alone, jax.vmap(f)(*batches)
 
 
 def vmap_of_gradients(f, a, t, batches):
-    return jax.vmap(every_gradient(f))(*batches), jax.vmap(every_gradient(f), (0, *(None,) * (len(a) - 1)))(batches[0], *a[1:])
+    return jax.vmap(every_gradient(f))(*batches), jax.vmap(
+        every_gradient(f), (0, *(None,) * (len(a) - 1))
+    )(batches[0], *a[1:])
 
 
 def per_example_gradients(f, a, t, batches):
@@ -87,16 +124,35 @@ def checkpoint(f, a, t, batches):
     return every_gradient(jax.checkpoint(f))(*a)
 
 
-TRANSFORMS = [jvp, hessian_vector, reverse_over_reverse, vmap, vmap_of_gradients, per_example_gradients, scan, checkpoint]
-CONVOLUTIONS = tuple(name for name in OPERATIONS if name.startswith("conv"))  # by every method that the plan can choose
-OURS = (*CONVOLUTIONS, "max_pool")  # primitives of ours; the others are made of what JAX transforms itself
+TRANSFORMS = [
+    jvp,
+    hessian_vector,
+    reverse_over_reverse,
+    vmap,
+    vmap_of_gradients,
+    per_example_gradients,
+    scan,
+    checkpoint,
+]
+CONVOLUTIONS = tuple(
+    name for name in OPERATIONS if name.startswith("conv")
+)  # by every method that the plan can choose
+OURS = (
+    *CONVOLUTIONS,
+    "max_pool",
+)  # primitives of ours; the others are made of what JAX transforms itself
 
 
-@pytest.mark.parametrize("name, transform", [(n, t) for n in OPERATIONS for t in (TRANSFORMS if n in OURS else TRANSFORMS[:4])])
+@pytest.mark.parametrize(
+    "name, transform",
+    [(n, t) for n in OPERATIONS for t in (TRANSFORMS if n in OURS else TRANSFORMS[:4])],
+)
 def test_equals_the_twin(name, transform, rng, compiled, x64, close):
     f, *shapes = OPERATIONS[name]
     draw = lambda *batch: tuple(rng.standard_normal((*batch, *shape)) for shape in shapes)
-    both = compiled(lambda *given: [transform(f, *given), transform(partial(f, method="im2col"), *given)])
+    both = compiled(
+        lambda *given: [transform(f, *given), transform(partial(f, method="im2col"), *given)]
+    )
     close(*both(draw(), draw(), draw(5)), 1e-10)
 
 
@@ -104,12 +160,17 @@ def test_equals_the_twin(name, transform, rng, compiled, x64, close):
 def test_eager_equals_compiled(name, rng, compiled, close):
     f, *shapes = OPERATIONS[name]
     a = [jnp.asarray(rng.standard_normal(shape), jnp.float32) for shape in shapes]
-    close((f(*a), jax.vjp(f, *a)[1](f(*a))), compiled(lambda *a: (f(*a), jax.vjp(f, *a)[1](f(*a))))(*a), 1e-5)
+    close(
+        (f(*a), jax.vjp(f, *a)[1](f(*a))),
+        compiled(lambda *a: (f(*a), jax.vjp(f, *a)[1](f(*a))))(*a),
+        1e-5,
+    )
 
 
 def spread(name):
-    """An operation as it is over several devices or a batch of unknown size: there the plan takes neither "chunked" nor, of groups,
-    what lax derives."""
+    """An operation as it is over several devices or a batch of unknown size: there the plan takes
+    neither "chunked" nor, of groups, what lax derives.
+    """
     f, *shapes = OPERATIONS[name]
     return partial(f, method="auto") if name in ("conv_chunked", "conv_derived") else f, *shapes
 
@@ -120,18 +181,33 @@ def mesh():
 
 
 def test_each_method_of_the_plan_is_among_them():
-    words = {per_operation(f.keywords.get("method", "auto"))[0] for name, (f, *_) in OPERATIONS.items() if name in CONVOLUTIONS}
+    words = {
+        per_operation(f.keywords.get("method", "auto"))[0]
+        for name, (f, *_) in OPERATIONS.items()
+        if name in CONVOLUTIONS
+    }
     assert words == {"auto", "derived", *(row.method for row in plan.ROWS)}
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_sharded_batch(name, rng, close, compiled, mesh):
-    """Values and gradients over four devices; only a kernel's gradient needs the other devices' share, in one sum."""
+    """Values and gradients over four devices; only a kernel's gradient needs the other devices'
+    share, in one sum.
+    """
     f, *shapes = spread(name)
-    a = [rng.standard_normal((8, *shapes[0][1:])).astype(np.float32), *(rng.standard_normal(s).astype(np.float32) for s in shapes[1:])]
-    specs = [jax.sharding.PartitionSpec("batch"), *(jax.sharding.PartitionSpec() for _ in shapes[1:])]
+    a = [
+        rng.standard_normal((8, *shapes[0][1:])).astype(np.float32),
+        *(rng.standard_normal(s).astype(np.float32) for s in shapes[1:]),
+    ]
+    specs = [
+        jax.sharding.PartitionSpec("batch"),
+        *(jax.sharding.PartitionSpec() for _ in shapes[1:]),
+    ]
     program = compiled(lambda *a: (f(*a), every_gradient(f)(*a)))
-    sharded = [jax.device_put(array, jax.sharding.NamedSharding(mesh, spec)) for array, spec in zip(a, specs, strict=True)]
+    sharded = [
+        jax.device_put(array, jax.sharding.NamedSharding(mesh, spec))
+        for array, spec in zip(a, specs, strict=True)
+    ]
     y, gradients = program(*sharded)
     assert y.sharding.spec[0] == "batch"
     assert gradients[0].sharding.spec[0] == "batch"
@@ -145,7 +221,10 @@ def test_sharded_batch(name, rng, close, compiled, mesh):
 def test_export_with_a_symbolic_batch(name, rng, close, compiled):
     f, *shapes = spread(name)
     (batch,) = jax.export.symbolic_shape("batch")
-    symbols = [jax.ShapeDtypeStruct((batch, *shapes[0][1:]), jnp.float32), *(jax.ShapeDtypeStruct(s, jnp.float32) for s in shapes[1:])]
+    symbols = [
+        jax.ShapeDtypeStruct((batch, *shapes[0][1:]), jnp.float32),
+        *(jax.ShapeDtypeStruct(s, jnp.float32) for s in shapes[1:]),
+    ]
     program = lambda *a: (f(*a), every_gradient(f)(*a))
     exported = jax.export.export(jax.jit(program), platforms=("cpu", "cuda", "tpu"))(*symbols)
     for n in (2, 5):
@@ -162,7 +241,9 @@ def test_bfloat16(name, rng, close, compiled):
     actual = compiled(program)(*half)
     assert {a.dtype for a in jax.tree.leaves(actual)} == {jnp.dtype(jnp.bfloat16)}
     twin = partial(f, method="im2col")
-    expected = compiled(lambda *a: (twin(*a), every_gradient(twin)(*a)))(*(a.astype(jnp.float32) for a in half))
+    expected = compiled(lambda *a: (twin(*a), every_gradient(twin)(*a)))(
+        *(a.astype(jnp.float32) for a in half)
+    )
     close(actual, expected, 3e-2)
 
 
@@ -187,19 +268,27 @@ def layouts_in_a_scan(f, *shapes):
     """The dimension numbers of every convolution in a scan over kernels, and in its gradients."""
 
     def total(x, kernels):
-        return jax.lax.scan(lambda carry, k: (carry + loss(f)(x, k), None), jnp.zeros(()), kernels)[0]
+        return jax.lax.scan(lambda carry, k: (carry + loss(f)(x, k), None), jnp.zeros(()), kernels)[
+            0
+        ]
 
     x, k = (jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes)
-    text = jax.jit(jax.value_and_grad(total, (0, 1))).lower(x, k.update(shape=(4, *k.shape))).as_text()
+    text = (
+        jax.jit(jax.value_and_grad(total, (0, 1))).lower(x, k.update(shape=(4, *k.shape))).as_text()
+    )
     return set(re.findall(r"dim_numbers = (\[.*?\]x\[.*?\]->\[.*?\])", text))
 
 
 CANONICAL = {"[b, 0, f]x[0, i, o]->[b, 0, f]", "[b, 0, 1, f]x[0, 1, i, o]->[b, 0, 1, f]"}
 
 
-@pytest.mark.parametrize("name", [name for name in CONVOLUTIONS if name != "conv_derived"])  # which is for other compilers
+@pytest.mark.parametrize(
+    "name", [name for name in CONVOLUTIONS if name != "conv_derived"]
+)  # which is for other compilers
 def test_in_a_scan_no_convolution_is_permuted(name):
-    """XLA's CPU compiler mends lax's permuted dimension numbers at top level but not in loops, where they cost 40 times as much."""
+    """XLA's CPU compiler mends lax's permuted dimension numbers at top level but not in loops,
+    where they cost 40 times as much.
+    """
     f, *shapes = OPERATIONS[name]
     assert layouts_in_a_scan(f, *shapes) <= CANONICAL
     assert layouts_in_a_scan(partial(f, method="auto"), *shapes) <= CANONICAL

@@ -6,7 +6,13 @@ from jconv.ops.widening import wide, wide_dtype
 
 
 @pytest.mark.parametrize(
-    "dtype, expected", [("bfloat16", "float32"), ("float16", "float32"), ("float32", "float32"), ("float64", "float64")]
+    "dtype, expected",
+    [
+        ("bfloat16", "float32"),
+        ("float16", "float32"),
+        ("float32", "float32"),
+        ("float64", "float64"),
+    ],
 )
 def test_float32_at_least(dtype, expected):
     with jax.enable_x64(True):

@@ -9,7 +9,9 @@ SETTINGS = ["--data", "folder", "--epochs", "3", "--batch-size", "5", "--warmup-
 
 @pytest.fixture(scope="session")
 def images(tmp_path_factory):
-    """A folder of 32x32 gray noise, bright for one class and dark for the other: 5 + 6 to train, 3 + 3 to test."""
+    """A folder of 32x32 gray noise, bright for one class and dark for the other: 5 + 6 to train, 3
+    + 3 to test.
+    """
     folder, rng = tmp_path_factory.mktemp("images"), np.random.default_rng(0)
     for split, name, count, base in (
         ("train", "dark", 5, 0),
@@ -19,7 +21,9 @@ def images(tmp_path_factory):
     ):
         (folder / split / name).mkdir(parents=True)
         for i in range(count):
-            Image.fromarray(rng.integers(base, base + 155, (32, 32), np.uint8)).save(folder / split / name / f"{i}.png")
+            Image.fromarray(rng.integers(base, base + 155, (32, 32), np.uint8)).save(
+                folder / split / name / f"{i}.png"
+            )
     return folder
 
 

@@ -15,7 +15,10 @@ def test_it_measures_what_training_measured(run, capsys):
     last = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
     assert evaluate.main([str(run)]) == 0
     out = capsys.readouterr().out
-    assert f"6 test images: softmax loss {last['test_loss']:.4f}, accuracy {last['test_accuracy']:.2%}" in out
+    assert (
+        f"6 test images: softmax loss {last['test_loss']:.4f}, accuracy {last['test_accuracy']:.2%}"
+        in out
+    )
     assert "dark" in out and "light" in out
 
 
@@ -34,10 +37,16 @@ def test_other_classes_are_refused(copied, images, tmp_path, capsys):
     for split in ("train", "test"):
         (moved / split / "light").rename(moved / split / "bright")
     assert evaluate.main([str(copied), "--data-dir", str(moved)]) == 2
-    assert "knows the classes ('dark', 'light'), the images have ('bright', 'dark')" in capsys.readouterr().err
+    assert (
+        "knows the classes ('dark', 'light'), the images have ('bright', 'dark')"
+        in capsys.readouterr().err
+    )
 
 
-@pytest.mark.parametrize("name, words", [("weights.safetensors", "has no weights.safetensors"), ("config.json", "has no config.json")])
+@pytest.mark.parametrize(
+    "name, words",
+    [("weights.safetensors", "has no weights.safetensors"), ("config.json", "has no config.json")],
+)
 def test_a_missing_file_is_named(copied, name, words, capsys):
     (copied / name).unlink()
     assert evaluate.main([str(copied)]) == 2
@@ -52,4 +61,7 @@ def test_damaged_weights_are_named(copied, capsys):
 
 def test_a_missing_run_is_named(capsys):
     assert evaluate.main(["nowhere"]) == 2
-    assert capsys.readouterr().err == "error: nowhere: there is no such run folder; `jconv train` writes one under runs/\n"
+    assert (
+        capsys.readouterr().err
+        == "error: nowhere: there is no such run folder; `jconv train` writes one under runs/\n"
+    )

@@ -25,21 +25,51 @@ def slim(monkeypatch):
 
 def test_two_runs_of_two_steps(images, tmp_path, capsys):
     out = tmp_path / "runs" / "one"
-    assert reproduce.main([*TWO_STEPS, "--data-dir", str(images), "--runs", "2", "--seed", "7", "--out", str(out)]) == 0
+    assert (
+        reproduce.main(
+            [*TWO_STEPS, "--data-dir", str(images), "--runs", "2", "--seed", "7", "--out", str(out)]
+        )
+        == 0
+    )
     printed = capsys.readouterr().out
     assert sorted(p.name for p in out.iterdir()) == ["config.json", "runs.json"]
-    assert re.search(r"cifar94: [\d,]+ parameters; 11 training and 6 test images; float32; compiled in [\d.]+ s\n", printed)
-    assert [line.split()[0] for line in printed.splitlines()[3:]] == ["seed", "7", "8", "median", "mean", "written:"]
+    assert re.search(
+        r"cifar94: [\d,]+ parameters; 11 training and 6 test images; float32; compiled in [\d.]+ "
+        r"s\n",
+        printed,
+    )
+    assert [line.split()[0] for line in printed.splitlines()[3:]] == [
+        "seed",
+        "7",
+        "8",
+        "median",
+        "mean",
+        "written:",
+    ]
 
     config, found = (json.loads((out / name).read_text()) for name in ("config.json", "runs.json"))
-    assert (config["recipe"], config["batch_size"], config["epochs"], config["dtype"]) == ("cifar94", 5, 1.0, "float32")
-    assert config["command"].startswith("jconv reproduce cifar94 --resize") and config["machine"]["versions"]["jax"]
+    assert (config["recipe"], config["batch_size"], config["epochs"], config["dtype"]) == (
+        "cifar94",
+        5,
+        1.0,
+        "float32",
+    )
+    assert (
+        config["command"].startswith("jconv reproduce cifar94 --resize")
+        and config["machine"]["versions"]["jax"]
+    )
     assert [run["seed"] for run in found["runs"]] == [7, 8]
-    assert [[(row["epoch"], row["step"]) for row in run["epochs"]] for run in found["runs"]] == [[(1, 2)]] * 2
+    assert [[(row["epoch"], row["step"]) for row in run["epochs"]] for run in found["runs"]] == [
+        [(1, 2)]
+    ] * 2
     seconds = [run["seconds"] for run in found["runs"]]
     assert found["median"]["seconds"] == found["mean"]["seconds"] == pytest.approx(sum(seconds) / 2)
     assert found["compile_seconds"] > 0
-    assert all(run[name] * 6 == pytest.approx(round(run[name] * 6)) for run in found["runs"] for name in ("accuracy", "accuracy_of_views"))
+    assert all(
+        run[name] * 6 == pytest.approx(round(run[name] * 6))
+        for run in found["runs"]
+        for name in ("accuracy", "accuracy_of_views")
+    )
 
 
 def test_divergence_is_exit_code_1_and_what_was_done_is_kept(images, tmp_path, monkeypatch, capsys):
@@ -50,13 +80,22 @@ def test_divergence_is_exit_code_1_and_what_was_done_is_kept(images, tmp_path, m
 
     run = reproduce.run
     monkeypatch.setattr(reproduce, "run", second_diverges)
-    assert reproduce.main([*TWO_STEPS, "--data-dir", str(images), "--out", str(tmp_path / "run")]) == 1
-    assert capsys.readouterr().err == "error: the training from seed 1 diverged at step 2: the loss is nan\n"
-    assert [r["seed"] for r in json.loads((tmp_path / "run" / "runs.json").read_text())["runs"]] == [0]
+    assert (
+        reproduce.main([*TWO_STEPS, "--data-dir", str(images), "--out", str(tmp_path / "run")]) == 1
+    )
+    assert (
+        capsys.readouterr().err
+        == "error: the training from seed 1 diverged at step 2: the loss is nan\n"
+    )
+    assert [
+        r["seed"] for r in json.loads((tmp_path / "run" / "runs.json").read_text())["runs"]
+    ] == [0]
 
 
 @pytest.mark.parametrize("done", [0, 1])
-def test_too_little_memory_is_one_line_and_leaves_no_folder_without_a_run(done, images, tmp_path, monkeypatch, capsys):
+def test_too_little_memory_is_one_line_and_leaves_no_folder_without_a_run(
+    done, images, tmp_path, monkeypatch, capsys
+):
     def exhausted(job, seed, watch):
         if seed < done:
             return run(job, seed, watch)
@@ -71,17 +110,38 @@ def test_too_little_memory_is_one_line_and_leaves_no_folder_without_a_run(done, 
     assert reproduce.main([*TWO_STEPS, "--data-dir", str(images), "--out", str(out)]) == 2
     error = capsys.readouterr().err
     assert re.fullmatch(
-        r"error: --batch-size 5: out of memory: a training step of 5 images needs [\d.]+ MiB at least; try 2 images\n", error
+        r"error: --batch-size 5: out of memory: a training step of 5 images needs [\d.]+ MiB at "
+        r"least; try 2 images\n",
+        error,
     )
     assert out.exists() == bool(done)
 
 
 def test_deterministic_runs_agree_and_say_so(images, tmp_path):
     for name in "ab":
-        words = ["--data-dir", str(images), "--runs", "1", "--deterministic", "--backend", "cpu", "--out", str(tmp_path / name)]
+        words = [
+            "--data-dir",
+            str(images),
+            "--runs",
+            "1",
+            "--deterministic",
+            "--backend",
+            "cpu",
+            "--out",
+            str(tmp_path / name),
+        ]
         assert reproduce.main([*TWO_STEPS, *words]) == 0
-    losses = [[row["train_loss"] for row in json.loads((tmp_path / name / "runs.json").read_text())["runs"][0]["epochs"]] for name in "ab"]
-    assert losses[0] == losses[1] and json.loads((tmp_path / "a" / "config.json").read_text())["deterministic"]
+    losses = [
+        [
+            row["train_loss"]
+            for row in json.loads((tmp_path / name / "runs.json").read_text())["runs"][0]["epochs"]
+        ]
+        for name in "ab"
+    ]
+    assert (
+        losses[0] == losses[1]
+        and json.loads((tmp_path / "a" / "config.json").read_text())["deterministic"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -101,7 +161,9 @@ def test_deterministic_runs_agree_and_say_so(images, tmp_path):
         (["cifar94", "--data-dir", "IMAGES", "--epochs", "nan"], "--epochs nan: a number above 0 was expected"),
     ],
 )  # fmt: skip
-def test_wrong_input_is_exit_code_2_and_nothing_is_written(argv, words, images, tmp_path, monkeypatch, capsys):
+def test_wrong_input_is_exit_code_2_and_nothing_is_written(
+    argv, words, images, tmp_path, monkeypatch, capsys
+):
     monkeypatch.chdir(tmp_path)
     assert reproduce.main([str(images) if word == "IMAGES" else word for word in argv]) == 2
     error = capsys.readouterr().err
@@ -111,7 +173,10 @@ def test_wrong_input_is_exit_code_2_and_nothing_is_written(argv, words, images, 
 
 def test_out_must_be_new_or_empty(images, tmp_path, capsys):
     (tmp_path / "kept").write_text("")
-    for out, what in ((tmp_path, "already exists and is not empty"), (tmp_path / "kept", "is a file, a folder was expected")):
+    for out, what in (
+        (tmp_path, "already exists and is not empty"),
+        (tmp_path / "kept", "is a file, a folder was expected"),
+    ):
         assert reproduce.main(["cifar94", "--data-dir", str(images), "--out", str(out)]) == 2
         assert capsys.readouterr().err == f"error: {out}: {what}; choose another --out\n"
 
@@ -120,4 +185,6 @@ def test_the_recipe_is_the_published_one_unless_told_otherwise():
     options = reproduce.Options("cifar94")
     recipe = reproduce.chosen(options, 10)
     assert (recipe.epochs, recipe.batch_size, recipe.dtype) == (9.9, 1024, "bfloat16")
-    assert reproduce.chosen(reproduce.Options("cifar94", batch_size=512), 10) == recipe._replace(batch_size=512)
+    assert reproduce.chosen(reproduce.Options("cifar94", batch_size=512), 10) == recipe._replace(
+        batch_size=512
+    )

@@ -19,8 +19,17 @@ class Tiny(NamedTuple):
 
 @pytest.fixture(scope="session")
 def tiny():
-    """A net with everything that training must carry: statistics, something that draws, kernels and biases."""
-    net = Sequential(conv1=Conv(4, 3, bias=False), bn1=BatchNorm(), relu1=Relu(), drop=Dropout(0.3), flatten=Flatten(), fc=Dense(3))
+    """A net with everything that training must carry: statistics, something that draws, kernels and
+    biases.
+    """
+    net = Sequential(
+        conv1=Conv(4, 3, bias=False),
+        bn1=BatchNorm(),
+        relu1=Relu(),
+        drop=Dropout(0.3),
+        flatten=Flatten(),
+        fc=Dense(3),
+    )
     return Tiny(net, (7, 5, 2), 3)
 
 
@@ -50,12 +59,21 @@ def data():
 
 @pytest.fixture(scope="session")
 def recipe():
-    """For `data`: an epoch of four steps, and three steps of another, in which the first layer rests."""
+    """For `data`: an epoch of four steps, and three steps of another, in which the first layer
+    rests.
+    """
     net = Sequential(
         whiten=Conv(16, 2),
         gelu=Gelu(),
-        block=Sequential(conv=Conv(4, 3, padding=1, bias=False), pool=MaxPool(2), bn=BatchNorm(decay=0.6, scale=False), gelu=Gelu()),
+        block=Sequential(
+            conv=Conv(4, 3, padding=1, bias=False),
+            pool=MaxPool(2),
+            bn=BatchNorm(decay=0.6, scale=False),
+            gelu=Gelu(),
+        ),
         flatten=Flatten(),
         fc=Dense(3, bias=False),
     )
-    return Recipe(net, (7, 5, 2), epochs=1.6, batch_size=5, dtype="float32", rate=2.0, bias_epochs=1)
+    return Recipe(
+        net, (7, 5, 2), epochs=1.6, batch_size=5, dtype="float32", rate=2.0, bias_epochs=1
+    )

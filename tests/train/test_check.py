@@ -24,14 +24,18 @@ def test_what_fits_passes(images, labels, tiny):
 
 def test_a_wrong_shape_says_both_and_the_fix(images, labels):
     with pytest.raises(
-        InputError, match=r"images have the shape \(7, 3, 2\) \(the batch is \(5, 7, 3, 2\)\) but the net takes \(7, 3, 1\); --resize"
+        InputError,
+        match=r"images have the shape \(7, 3, 2\) \(the batch is \(5, 7, 3, 2\)\) but the net takes \(7, 3, 1\); --resize",
     ):
         check_examples(images, labels, (7, 3, 1), 4)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.int32])
 def test_a_wrong_dtype_says_what_came_and_what_was_expected(images, labels, dtype):
-    with pytest.raises(InputError, match=rf"images have dtype {np.dtype(dtype)}, uint8 \(0 to 255\) or float32 was expected"):
+    with pytest.raises(
+        InputError,
+        match=rf"images have dtype {np.dtype(dtype)}, uint8 \(0 to 255\) or float32 was expected",
+    ):
         check_examples(images.astype(dtype), labels, (7, 3, 2), 4)
 
 
@@ -39,18 +43,25 @@ def test_a_wrong_dtype_says_what_came_and_what_was_expected(images, labels, dtyp
 def test_labels_out_of_range(images, labels, wrong):
     labels[3] = wrong
     with pytest.raises(
-        InputError, match=rf"labels out of range: found {wrong}, the net has 10 classes \(0..9\); number the classes from 0"
+        InputError,
+        match=rf"labels out of range: found {wrong}, the net has 10 classes \(0..9\); number the classes from 0",
     ):
         check_examples(images, labels, (7, 3, 2), 10)
 
 
 def test_labels_of_another_kind(images, labels):
-    with pytest.raises(InputError, match=r"labels have shape \(5,\) and dtype float32, \(5,\) integers were expected"):
+    with pytest.raises(
+        InputError,
+        match=r"labels have shape \(5,\) and dtype float32, \(5,\) integers were expected",
+    ):
         check_examples(images, labels.astype(np.float32), (7, 3, 2), 4)
     with pytest.raises(InputError, match=r"labels have shape \(4,\)"):
         check_examples(images, labels[:4], (7, 3, 2), 4)
 
 
 def test_a_net_that_gives_no_row_of_scores(tiny):
-    with pytest.raises(ShapeError, match=r"the net gives \(5, 3, 4\), a row of scores \(classes,\) was expected; end it with Flatten"):
+    with pytest.raises(
+        ShapeError,
+        match=r"the net gives \(5, 3, 4\), a row of scores \(classes,\) was expected; end it with Flatten",
+    ):
         count_classes(Conv(4, 3), tiny.in_shape)

@@ -49,7 +49,10 @@ def test_a_damaged_checkpoint_is_named(tmp_path, state):
     for step in (5, 10):
         save_checkpoint(tmp_path, at(state, step))
     (tmp_path / "10" / "default" / "_METADATA").write_bytes(b"")
-    with pytest.raises(InputError, match="10: cannot be restored: .+; remove that folder to go on from the one before"):
+    with pytest.raises(
+        InputError,
+        match="10: cannot be restored: .+; remove that folder to go on from the one before",
+    ):
         restore_checkpoint(tmp_path, state)
 
 
@@ -57,7 +60,8 @@ def test_another_net_is_refused(tmp_path, state):
     save_checkpoint(tmp_path, state)
     params = {**state.params, "fc": {"kernel": jnp.zeros((5, 7)), "bias": jnp.zeros(3)}}
     words = (
-        r"0: cannot be restored: params/fc/kernel is float32\[60, 3\], expected float32\[5, 7\]; start the training again with a new --out"
+        r"0: cannot be restored: params/fc/kernel is float32\[60, 3\], expected float32\[5, 7\]; "
+        r"start the training again with a new --out"
     )
     with pytest.raises(InputError, match=words):
         restore_checkpoint(tmp_path, state._replace(params=params))

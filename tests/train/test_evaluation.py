@@ -19,7 +19,9 @@ def test_every_example_counts_once_whatever_the_batch(net, data, batch_size, clo
     result = evaluate(predict, params, state, data.test, cross_entropy, batch_size)
     close(result.logits, whole, 1e-5)
     assert result.accuracy == (whole.argmax(axis=1) == data.test.labels).mean()
-    assert result.loss == pytest.approx(float(cross_entropy(whole, data.test.labels).mean()), rel=1e-5)
+    assert result.loss == pytest.approx(
+        float(cross_entropy(whole, data.test.labels).mean()), rel=1e-5
+    )
 
 
 def test_one_program_serves_all_batches(net, data):
@@ -32,7 +34,10 @@ def test_accuracy_of_known_answers(net, data):
     predict, params, state = net
     found = all_logits(predict, params, state, data.test.images, 4).argmax(axis=1).astype(np.int32)
     found[:3] = (found[:3] + 1) % 3
-    assert evaluate(predict, params, state, Split(data.test.images, found), cross_entropy, 4).accuracy == 8 / 11
+    assert (
+        evaluate(predict, params, state, Split(data.test.images, found), cross_entropy, 4).accuracy
+        == 8 / 11
+    )
 
 
 def test_probabilities(rng, close):

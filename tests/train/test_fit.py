@@ -50,14 +50,19 @@ def test_a_stopped_training_ends_where_it_would_have(tiny, data, job, state, run
     epochs = fit(job, stopped, copy)
     next(epochs), next(epochs)
     epochs.close()
-    append_row(stopped, {**read_rows(stopped)[-1], "epoch": 3})  # killed after the row of epoch 3, before its checkpoint
+    append_row(
+        stopped, {**read_rows(stopped)[-1], "epoch": 3}
+    )  # killed after the row of epoch 3, before its checkpoint
 
     job, state = prepare(OPTIONS, tiny.net, tiny.in_shape, data)
     state = restore_checkpoint(stopped.checkpoints, state)
     assert len(keep_rows(stopped, int(state.step) // job.steps)) == 2
     *_, (resumed, _) = fit(job, stopped, state)
     close(resumed, whole, 0)
-    values = [[{k: v for k, v in row.items() if "second" not in k} for row in read_rows(r)] for r in (run, stopped)]
+    values = [
+        [{k: v for k, v in row.items() if "second" not in k} for row in read_rows(r)]
+        for r in (run, stopped)
+    ]
     assert values[0] == values[1]
 
 
@@ -66,7 +71,9 @@ def test_rows_and_checkpoints_are_saved(job, state, run):
     assert rows == read_rows(run)
     assert [(row["epoch"], row["step"]) for row in rows] == [(1, 4), (2, 8), (3, 12), (4, 16)]
     assert saved_steps(run.checkpoints) == [8, 12, 16]
-    assert rows[0]["learning_rate"] == pytest.approx(0.01 * 3 / 4)  # the fourth of the first epoch's warmup steps
+    assert rows[0]["learning_rate"] == pytest.approx(
+        0.01 * 3 / 4
+    )  # the fourth of the first epoch's warmup steps
     assert rows[-1]["train_loss"] < rows[0]["train_loss"]
     seconds = [row["seconds"] for row in rows]
     assert seconds == sorted(seconds)
@@ -96,14 +103,22 @@ def test_a_test_loss_that_is_not_finite_is_divergence(job, state, run):
 
 def test_images_are_checked_before_anything_compiles(tiny, data):
     labels = np.full_like(data.test.labels, 3)
-    with pytest.raises(InputError, match=r"labels out of range: found 3, the net has 3 classes \(0..2\)"):
-        prepare(OPTIONS, tiny.net, tiny.in_shape, data._replace(test=Split(data.test.images, labels)))
-    with pytest.raises(InputError, match=r"images have the shape \(7, 5, 2\) .* but the net takes \(2,\)"):
+    with pytest.raises(
+        InputError, match=r"labels out of range: found 3, the net has 3 classes \(0..2\)"
+    ):
+        prepare(
+            OPTIONS, tiny.net, tiny.in_shape, data._replace(test=Split(data.test.images, labels))
+        )
+    with pytest.raises(
+        InputError, match=r"images have the shape \(7, 5, 2\) .* but the net takes \(2,\)"
+    ):
         prepare(OPTIONS, Dense(3), (2,), data)
 
 
 def test_layers_that_the_compiler_refuses_run_by_im2col(tiny, data, monkeypatch):
-    """The compiler is played: it refuses a step until the first layer runs by im2col, and finds that layer at fault alone."""
+    """The compiler is played: it refuses a step until the first layer runs by im2col, and finds
+    that layer at fault alone.
+    """
     real = fit_module.make_train_step
     first = next(iter(walk(tiny.net, tiny.in_shape))).path
 
@@ -112,7 +127,9 @@ def test_layers_that_the_compiler_refuses_run_by_im2col(tiny, data, monkeypatch)
             return self
 
         def compile(self):
-            raise JaxRuntimeError("UNKNOWN: Failed to determine best cudnn convolution algorithm for: ...")
+            raise JaxRuntimeError(
+                "UNKNOWN: Failed to determine best cudnn convolution algorithm for: ..."
+            )
 
     def make(net, *args, **how):
         return real(net, *args, **how) if dict(net.layers)[first].method == "im2col" else Refusing()

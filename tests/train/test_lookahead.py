@@ -18,7 +18,10 @@ def trees(rng):
 def test_every_fifth_step_both_become_their_average(trees, step, close):
     fast, slow = trees
     d = 0.95**5 * (step / 20) ** 3
-    expected = {name: d * np.asarray(slow[name], np.float64) + (1 - d) * np.asarray(fast[name]) for name in fast}
+    expected = {
+        name: d * np.asarray(slow[name], np.float64) + (1 - d) * np.asarray(fast[name])
+        for name in fast
+    }
     found = look(fast, slow, jnp.int32(step), 20)
     close(found[0], expected, 1e-6)
     close(found[1], expected, 1e-6)

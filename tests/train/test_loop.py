@@ -19,7 +19,9 @@ def scripted(losses, params=1.0):
 
     def step(state, images, labels):
         loss = jnp.float32(losses[int(state.step)])
-        return state._replace(step=state.step + 1, params={"w": jnp.float32(params)}), Metrics(loss, jnp.int32(2))
+        return state._replace(step=state.step + 1, params={"w": jnp.float32(params)}), Metrics(
+            loss, jnp.int32(2)
+        )
 
     return step, TrainState({}, {}, (), jnp.int32(0))
 
@@ -27,7 +29,9 @@ def scripted(losses, params=1.0):
 def test_an_epoch_is_its_steps(tiny, data, start, close):
     step = make_train_step(tiny.net, cross_entropy, optax.sgd(0.1))
     state = start(optax.sgd(0.1))
-    parts = [Split(data.train.images[i : i + 5], data.train.labels[i : i + 5]) for i in (0, 5, 10, 15)]
+    parts = [
+        Split(data.train.images[i : i + 5], data.train.labels[i : i + 5]) for i in (0, 5, 10, 15)
+    ]
     by_hand, metrics = jax.tree.map(jnp.copy, state), []
     for part in parts:
         by_hand, m = step(by_hand, *part)
@@ -60,7 +64,12 @@ def test_watching_counts_steps_and_averages_so_far(monkeypatch):
     monkeypatch.setattr(loop_module, "LOOK_EVERY", 0)
     step, state = scripted([4, 2, 3])
     seen = []
-    train_epoch(step, state, batches(3), lambda step, metrics: seen.append((step, metrics.loss, metrics.accuracy)))
+    train_epoch(
+        step,
+        state,
+        batches(3),
+        lambda step, metrics: seen.append((step, metrics.loss, metrics.accuracy)),
+    )
     assert seen == [(1, 4, 0.4), (2, 3, 0.4), (3, 3, 0.4), (3, 3, 0.4)]
 
 

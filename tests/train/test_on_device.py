@@ -1,4 +1,6 @@
-"""The programs of a training on the device, against the pieces they are made of, one by one and on the host."""
+"""The programs of a training on the device, against the pieces they are made of, one by one and on
+the host.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -32,19 +34,25 @@ def train(data):
 
 
 def equal(a, b):
-    return all(np.array_equal(x, y) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
+    return all(
+        np.array_equal(x, y) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
+    )
 
 
 def test_the_start_is_a_pure_function_of_the_seed_and_the_images(recipe, data, train, start, close):
     carried = start(SEED, train.images)
     assert equal(carried, start(SEED, train.images))
-    assert not equal(carried.train.params["fc"], start(jnp.uint32(4), train.images).train.params["fc"])
+    assert not equal(
+        carried.train.params["fc"], start(jnp.uint32(4), train.images).train.params["fc"]
+    )
     assert equal(carried.slow, (carried.train.params, carried.train.state))
     close(carried.mean, data.train.images.mean((0, 1, 2)), 1e-5)
     close(carried.std, data.train.images.std((0, 1, 2)), 1e-5)
     params, state = recipe.net.init(jax.random.key(SEED), recipe.in_shape)
     white = whitening_kernel(standardized(train.images, carried.mean, carried.std, "float32"))
-    close(abs(carried.train.params["whiten"]["kernel"]), abs(white), 1e-3)  # an eigenvector's sign is anybody's
+    close(
+        abs(carried.train.params["whiten"]["kernel"]), abs(white), 1e-3
+    )  # an eigenvector's sign is anybody's
     params["whiten"]["kernel"] = carried.train.params["whiten"]["kernel"]
     close((carried.train.params, carried.train.state), (params, state), 1e-6)
 
@@ -59,7 +67,9 @@ def test_the_kernel_is_of_images_spread_over_all(recipe, train, start, monkeypat
 def test_two_epochs_are_their_steps_one_by_one(recipe, train, start, epoch, close):
     """Past the fifth step, after which lookahead looks."""
     before = start(SEED, train.images)
-    step = make_train_step(recipe.net, smoothed_softmax_cross_entropy(0.2), make_optimizer(recipe, 8, False))
+    step = make_train_step(
+        recipe.net, smoothed_softmax_cross_entropy(0.2), make_optimizer(recipe, 8, False)
+    )
     after, slow, losses = before.train, before.slow, []
     for i in range(8):
         drawn = draw_epoch(jax.random.key(SEED), jnp.int32(i // 4), 23, 2)
@@ -78,8 +88,12 @@ def test_two_epochs_are_their_steps_one_by_one(recipe, train, start, epoch, clos
 
 
 def test_a_training_goes_on_from_any_step(recipe, train, start, epoch, close):
-    """One step and three more are four, from the middle of an epoch too, past the step at which lookahead looks."""
-    first, rest = (jconv.jit(make_epoch(recipe._replace(epochs=2), 23, Call(steps, False))) for steps in (1, 3))
+    """One step and three more are four, from the middle of an epoch too, past the step at which
+    lookahead looks.
+    """
+    first, rest = (
+        jconv.jit(make_epoch(recipe._replace(epochs=2), 23, Call(steps, False))) for steps in (1, 3)
+    )
     begun, _ = first(start(SEED, train.images), SEED, *train)
     whole, _ = epoch(start(SEED, train.images), SEED, *train)
     found, _ = rest(begun, SEED, *train)
@@ -109,9 +123,13 @@ def test_it_learns_and_the_kernel_that_whitens_stays(recipe, train, start):
 
 
 def test_where_the_first_layer_rests_nothing_leads_to_its_gradient(recipe, train, start):
-    """Five images' input gradient of a 3x3 convolution from 16 to 4 channels on 6x4 positions, two operations a term, is saved."""
+    """Five images' input gradient of a 3x3 convolution from 16 to 4 channels on 6x4 positions, two
+    operations a term, is saved.
+    """
     carried = start(SEED, train.images)
-    program = lambda frozen: jax.jit(make_epoch(recipe, 23, Call(4, frozen))).lower(carried, SEED, *train).compile()
+    program = lambda frozen: (
+        jax.jit(make_epoch(recipe, 23, Call(4, frozen))).lower(carried, SEED, *train).compile()
+    )
     free, frozen = (program(rests).cost_analysis()["flops"] for rests in (False, True))
     assert free - frozen > 5 * (4 * 2) * 9 * 16 * 4 * 2  # its inner positions at least
 
@@ -120,7 +138,9 @@ def test_half_precision_is_of_the_activations_alone(recipe, train, start):
     epoch = make_epoch(recipe._replace(dtype="bfloat16"), 23, Call(4, False))
     before = start(SEED, train.images)
     after, _ = jax.eval_shape(epoch, before, SEED, *train)
-    assert jax.tree.map(lambda a: (a.shape, a.dtype), after) == jax.tree.map(lambda a: (a.shape, a.dtype), before)
+    assert jax.tree.map(lambda a: (a.shape, a.dtype), after) == jax.tree.map(
+        lambda a: (a.shape, a.dtype), before
+    )
     program = str(jax.make_jaxpr(epoch)(before, SEED, *train))
     assert "bf16[5,7,5,2]" in program and "bf16[5,6,4,16]" in program
 
@@ -142,4 +162,6 @@ def test_the_accuracy_with_and_without_views(recipe, data, train, start, tested,
     x = views(standardized(images, carried.mean, carried.std, "float32"))
     scores = np.asarray(recipe.net.apply(*carried.slow, x)[0], np.float64).reshape(6, 11, 3)
     weighted = 0.25 * scores[0] + 0.25 * scores[1] + 0.125 * scores[2:].sum(0)
-    assert found.tolist() == [(s.argmax(1) == data.test.labels).sum() for s in (scores[0], weighted)]
+    assert found.tolist() == [
+        (s.argmax(1) == data.test.labels).sum() for s in (scores[0], weighted)
+    ]

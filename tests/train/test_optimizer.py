@@ -10,7 +10,10 @@ from jconv.train import OPTIMIZERS, make_optimizer
 @pytest.fixture
 def params(rng):
     draw = lambda *shape: jnp.asarray(rng.standard_normal(shape), jnp.float32)
-    return {"conv1": {"kernel": draw(3, 2, 5), "bias": draw(5)}, "bn1": {"scale": draw(5), "bias": draw(5)}}
+    return {
+        "conv1": {"kernel": draw(3, 2, 5), "bias": draw(5)},
+        "bn1": {"scale": draw(5), "bias": draw(5)},
+    }
 
 
 @pytest.fixture
@@ -39,7 +42,8 @@ def test_weight_decay_acts_on_kernels_alone(name, params, standard):
 def test_momentum_and_nesterov_by_hand(params, standard, close):
     gradient = jax.tree.map(lambda p: 0.3 * p + 1, params)
     plain, momentum, nesterov = (
-        list(updates(make_optimizer(name, 0.1, momentum=0.8), params, [gradient] * 2)) for name in ("sgd", "momentum", "nesterov")
+        list(updates(make_optimizer(name, 0.1, momentum=0.8), params, [gradient] * 2))
+        for name in ("sgd", "momentum", "nesterov")
     )
     close(plain[1], jax.tree.map(lambda g: -0.1 * g, gradient), 1e-6)
     close(momentum[1], jax.tree.map(lambda g: -0.1 * 1.8 * g, gradient), 1e-6)
@@ -47,11 +51,18 @@ def test_momentum_and_nesterov_by_hand(params, standard, close):
 
 
 def test_l2_is_part_of_the_gradient_but_adamw_keeps_it_apart(params, standard):
-    """Adam's first step has size 1 whatever the gradient: only decay kept apart can show the size of a weight."""
+    """Adam's first step has size 1 whatever the gradient: only decay kept apart can show the size
+    of a weight.
+    """
     gradient = jax.tree.map(jnp.ones_like, params)
-    (adam,), (adamw,) = (list(updates(make_optimizer(name, 1.0, weight_decay=0.01), params, [gradient])) for name in ("adam", "adamw"))
+    (adam,), (adamw,) = (
+        list(updates(make_optimizer(name, 1.0, weight_decay=0.01), params, [gradient]))
+        for name in ("adam", "adamw")
+    )
     np.testing.assert_allclose(np.abs(adam["conv1"]["kernel"]), 1, rtol=1e-4)
-    np.testing.assert_allclose(adamw["conv1"]["kernel"], -1 - 0.01 * params["conv1"]["kernel"], rtol=1e-4)
+    np.testing.assert_allclose(
+        adamw["conv1"]["kernel"], -1 - 0.01 * params["conv1"]["kernel"], rtol=1e-4
+    )
 
 
 def test_an_unknown_optimizer_is_named():

@@ -9,7 +9,12 @@ from jconv.train.options import LATER, TrainOptions
 
 def test_options_go_to_json_and_back():
     options = TrainOptions(
-        data="folder", data_dir=Path("/some/where"), epochs=3, learning_rate=1, plan=Path("plan.json"), out=Path("runs/one")
+        data="folder",
+        data_dir=Path("/some/where"),
+        epochs=3,
+        learning_rate=1,
+        plan=Path("plan.json"),
+        out=Path("runs/one"),
     )
     assert TrainOptions.from_dict(json.loads(json.dumps(options.to_dict()))) == options
     assert TrainOptions.from_dict(TrainOptions().to_dict()) == TrainOptions()
@@ -37,7 +42,10 @@ def test_the_choices_are_those_of_the_library():
         ({"learning_rate": 0.0}, "--learning-rate: found 0.0, expected more than 0"),
         ({"learning_rate": float("nan")}, "--learning-rate: found nan, expected a finite number"),
         ({"weight_decay": float("nan")}, "--weight-decay: found nan, expected a finite number"),
-        ({"seed": 2**64}, "--seed: found 18446744073709551616, expected 18446744073709551615 or less"),
+        (
+            {"seed": 2**64},
+            "--seed: found 18446744073709551616, expected 18446744073709551615 or less",
+        ),
         ({"momentum": 1.5}, "--momentum: found 1.5, expected 1 or less"),
         ({"learning_rate": float("inf")}, "--learning-rate: found inf, expected a finite number"),
         ({"epochs": "ten"}, "--epochs: found 'ten', expected a whole number"),

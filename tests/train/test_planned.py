@@ -14,7 +14,9 @@ NET, SHAPE = Sequential(conv1=Conv(4, 3), fl=Flatten(), fc=Dense(3)), (5, 4, 3)
 
 @pytest.fixture
 def tuned(tmp_path):
-    timer = lambda runs, **settings: {word: Timing(1.0, np.full(5, 1.0 if word == "auto" else 0.5)) for word in runs}
+    timer = lambda runs, **settings: {
+        word: Timing(1.0, np.full(5, 1.0 if word == "auto" else 0.5)) for word in runs
+    }
     tuning = tune(NET, SHAPE, 2, measure=timer)
     save_plan(tmp_path / "plan.json", tuning)
     return tuning.net
@@ -48,4 +50,8 @@ def test_a_run_that_goes_on_has_its_own(tuned, tmp_path):
 def test_a_plan_of_another_net_is_kept_and_ignored(tuned, tmp_path):
     plan, other = tmp_path / "plan.json", Sequential(conv1=Conv(5, 3), fl=Flatten(), fc=Dense(3))
     net, text, line = by_plan(TrainOptions(plan=plan, batch_size=2), other, SHAPE)
-    assert net is other and json.loads(text)["format"] == 1 and "ignored, it was made for another net" in line
+    assert (
+        net is other
+        and json.loads(text)["format"] == 1
+        and "ignored, it was made for another net" in line
+    )

@@ -23,7 +23,10 @@ def test_cifar94_takes_the_published_number_of_steps():
 
 
 def test_too_few_images_for_a_batch(recipe):
-    with pytest.raises(InputError, match="the batch size is 5 but there are 4 training examples; use a batch size of at most 4"):
+    with pytest.raises(
+        InputError,
+        match="the batch size is 5 but there are 4 training examples; use a batch size of at most 4",
+    ):
         calls(recipe, 4)
 
 
@@ -47,12 +50,20 @@ def trained(optimizer, params, gradients):
 
 
 def test_the_published_rule_by_hand(params, rng, close):
-    """For gradients g of a batch's sum, a rate r and a decay w of 1,024 examples and k = 1024(1 + 1/(1 - m)), Nesterov as PyTorch has it:
-    d = g + w/r·p, v = m·v + d, p -= r/k·(d + m·v); for the biases of norms 64·r for r, and w/(64·r) for w/r."""
+    """For gradients g of a batch's sum, a rate r and a decay w of 1,024 examples and k = 1024(1 +
+    1/(1 - m)), Nesterov as PyTorch has it: d = g + w/r·p, v = m·v + d, p -= r/k·(d + m·v); for the
+    biases of norms 64·r for r, and w/(64·r) for w/r.
+    """
     m, r, w, batch, steps = 0.85, 11.5, 0.0153, 512, 9
     recipe = Recipe(*build("cifar94"), batch_size=batch)
-    gradients = [jax.tree.map(lambda a: jnp.asarray(rng.standard_normal(a.shape), jnp.float32), params) for _ in range(steps)]
-    k, shares = 1024 * (1 + 1 / (1 - m)), [float(triangle(1.0, steps)(step)) for step in range(steps)]
+    gradients = [
+        jax.tree.map(lambda a: jnp.asarray(rng.standard_normal(a.shape), jnp.float32), params)
+        for _ in range(steps)
+    ]
+    k, shares = (
+        1024 * (1 + 1 / (1 - m)),
+        [float(triangle(1.0, steps)(step)) for step in range(steps)],
+    )
 
     def by_hand(path, p):
         keys = [key.key for key in path]
@@ -68,16 +79,25 @@ def test_the_published_rule_by_hand(params, rng, close):
             p = p - share * rate * (d + m * v)
         return p
 
-    close(trained(make_optimizer(recipe, steps, False), params, gradients)[0], jax.tree_util.tree_map_with_path(by_hand, params), 1e-4)
+    close(
+        trained(make_optimizer(recipe, steps, False), params, gradients)[0],
+        jax.tree_util.tree_map_with_path(by_hand, params),
+        1e-4,
+    )
 
 
 def test_what_is_frozen_rests_whatever_its_momentum(params, recipe):
     gradients = [jax.tree.map(jnp.ones_like, params)] * 3
     after, state = trained(make_optimizer(recipe, 9, False), params, gradients)
     optimizer = make_optimizer(recipe, 9, True)
-    assert jax.tree.structure(optimizer.init(params)) == jax.tree.structure(state)  # one program's state goes into the other
+    assert jax.tree.structure(optimizer.init(params)) == jax.tree.structure(
+        state
+    )  # one program's state goes into the other
     with jax.numpy_dtype_promotion("standard"):
         updates, _ = optimizer.update(gradients[0], state, after)
-    assert {name: bool(np.any(leaf)) for name, leaf in updates["whiten"].items()} == {"kernel": False, "bias": False}
+    assert {name: bool(np.any(leaf)) for name, leaf in updates["whiten"].items()} == {
+        "kernel": False,
+        "bias": False,
+    }
     assert np.any(updates["fc"]["kernel"]) and np.any(updates["block"]["bn"]["bias"])
     assert np.any(np.asarray(after["whiten"]["bias"]) != params["whiten"]["bias"])

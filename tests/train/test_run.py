@@ -4,7 +4,15 @@ import pytest
 
 from jconv.errors import InputError
 from jconv.train.options import TrainOptions
-from jconv.train.run import Run, append_row, keep_rows, open_run, read_config, read_rows, write_config
+from jconv.train.run import (
+    Run,
+    append_row,
+    keep_rows,
+    open_run,
+    read_config,
+    read_rows,
+    write_config,
+)
 
 CONFIG = {"options": TrainOptions(epochs=7).to_dict(), "made_with": {"jax": "0"}}
 
@@ -28,7 +36,10 @@ def test_what_is_missing_is_named(tmp_path):
     with pytest.raises(InputError, match="has no config.json"):
         open_run(tmp_path)
     new_run(tmp_path / "run", CONFIG)
-    with pytest.raises(InputError, match="has no weights.safetensors; was the training stopped.*jconv train --resume .*run"):
+    with pytest.raises(
+        InputError,
+        match="has no weights.safetensors; was the training stopped.*jconv train --resume .*run",
+    ):
         open_run(tmp_path / "run", "weights.safetensors")
 
 
@@ -38,7 +49,10 @@ def test_what_is_missing_is_named(tmp_path):
         ("{", "config.json: is not the configuration of a run"),
         ("[]", "config.json: is not the configuration of a run"),
         ("{}", "config.json: is not the configuration of a run"),
-        (json.dumps({"options": {**CONFIG["options"], "epochs": "x"}}), "config.json: --epochs: found 'x', expected a whole number"),
+        (
+            json.dumps({"options": {**CONFIG["options"], "epochs": "x"}}),
+            "config.json: --epochs: found 'x', expected a whole number",
+        ),
     ],
 )
 def test_a_wrong_config_is_named(tmp_path, text, words):

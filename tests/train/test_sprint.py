@@ -31,7 +31,11 @@ def test_a_run_counts_its_epochs_and_its_seconds(job):
 
 
 def test_a_run_is_a_pure_function_of_its_seed(job):
-    figures = lambda result: (result.accuracy, result.accuracy_of_views, [row["train_loss"] for row in result.epochs])
+    figures = lambda result: (
+        result.accuracy,
+        result.accuracy_of_views,
+        [row["train_loss"] for row in result.epochs],
+    )
     assert figures(run(job, 3)) == figures(run(job, 3))
     assert figures(run(job, 3))[2] != figures(run(job, 4))[2]
 
@@ -61,25 +65,37 @@ def test_images_are_checked_before_anything_compiles(recipe, data):
     wrong = data._replace(test=Split(data.test.images, np.full_like(data.test.labels, 3)))
     with pytest.raises(InputError, match="labels out of range: found 3, the net has 3 classes"):
         prepare(recipe, wrong)
-    with pytest.raises(InputError, match=r"images have the shape \(7, 5, 2\) .* but the net takes \(8, 5, 2\); --resize fits"):
+    with pytest.raises(
+        InputError,
+        match=r"images have the shape \(7, 5, 2\) .* but the net takes \(8, 5, 2\); --resize fits",
+    ):
         prepare(recipe._replace(in_shape=(8, 5, 2)), data)
     with pytest.raises(InputError, match="the batch size is 24 but there are 23 training examples"):
         prepare(recipe._replace(batch_size=24), data)
 
 
 def test_layers_that_the_compiler_refuses_run_by_im2col(recipe, data, monkeypatch):
-    """The compiler is played: it refuses the programs until the inner convolution runs by im2col, and finds that one at fault alone."""
+    """The compiler is played: it refuses the programs until the inner convolution runs by im2col,
+    and finds that one at fault alone.
+    """
 
     def refusing(recipe, *counts, **how):
         if dict(recipe.net.layers)["block"]["conv"].method != "im2col":
-            raise JaxRuntimeError("UNKNOWN: Failed to determine best cudnn convolution algorithm for: ...")
+            raise JaxRuntimeError(
+                "UNKNOWN: Failed to determine best cudnn convolution algorithm for: ..."
+            )
         return lower(recipe, *counts, **how)
 
     tried = []
-    compiles = lambda equation: tried.append(equation) or equation.params["geometry"].window.size != (3, 3)
+    compiles = lambda equation: (
+        tried.append(equation) or equation.params["geometry"].window.size != (3, 3)
+    )
     monkeypatch.setattr(sprint, "lower", refusing)
     monkeypatch.setattr(sprint, "build_servable", partial(build_servable, compiles=compiles))
     with pytest.warns(UserWarning, match="refuses convolutions of block/conv: "):
         job = prepare(recipe, data)
     assert np.isfinite(run(job, 3).accuracy)
-    assert {e.invars[0].aval.shape[0] for e in tried} == {5, 6 * 11}  # a training step's images, and the test's in six views
+    assert {e.invars[0].aval.shape[0] for e in tried} == {
+        5,
+        6 * 11,
+    }  # a training step's images, and the test's in six views

@@ -25,10 +25,14 @@ def test_a_step_is_the_gradient_of_the_mean_loss(tiny, data, start, step, close)
     key = jax.random.fold_in(jax.random.key(5), 0)
 
     def objective(params):
-        scores, state = tiny.net.apply(params, before.state, jnp.asarray(images, jnp.float32) / 255, train=True, key=key)
+        scores, state = tiny.net.apply(
+            params, before.state, jnp.asarray(images, jnp.float32) / 255, train=True, key=key
+        )
         return cross_entropy(scores, jnp.asarray(labels)).mean(), (scores, state)
 
-    (loss, (scores, state)), gradient = jax.jit(jax.value_and_grad(objective, has_aux=True))(before.params)
+    (loss, (scores, state)), gradient = jax.jit(jax.value_and_grad(objective, has_aux=True))(
+        before.params
+    )
     expected = jax.tree.map(lambda p, g: p - 0.1 * g, before.params, gradient)
     after, metrics = step(before, images, labels)
     close(after.params, expected, 1e-5)
@@ -45,13 +49,21 @@ def test_images_are_cast_and_parameters_stay(tiny, data, start, close):
     optimizer = optax.sgd(0.1)
     before = start(optimizer)
     before = before._replace(params={"net": before.params}, state={"net": before.state})
-    half, metrics = make_train_step(net, cross_entropy, optimizer, dtype="bfloat16")(copy(before), images, labels)
+    half, metrics = make_train_step(net, cross_entropy, optimizer, dtype="bfloat16")(
+        copy(before), images, labels
+    )
     whole, _ = make_train_step(net, cross_entropy, optimizer)(copy(before), images, labels)
     scores = make_predict(net, dtype="bfloat16")(before.params, before.state, images)
-    assert seen == [jnp.bfloat16, jnp.float32, jnp.bfloat16] and scores.dtype == jnp.bfloat16 and metrics.loss.dtype == jnp.float32
+    assert (
+        seen == [jnp.bfloat16, jnp.float32, jnp.bfloat16]
+        and scores.dtype == jnp.bfloat16
+        and metrics.loss.dtype == jnp.float32
+    )
     assert {leaf.dtype.name for leaf in jax.tree.leaves(half.params)} == {"float32"}
     close(half.params, whole.params, 0.05)
-    assert not np.array_equal(half.params["net"]["fc"]["kernel"], whole.params["net"]["fc"]["kernel"])
+    assert not np.array_equal(
+        half.params["net"]["fc"]["kernel"], whole.params["net"]["fc"]["kernel"]
+    )
 
 
 def test_steps_learn(tiny, data, start):
@@ -69,7 +81,9 @@ def test_what_is_drawn_follows_from_seed_and_step(tiny, data, start, step):
     _, once = step(copy(state), *data.train)
     _, again = step(copy(state), *data.train)
     _, later = step(copy(state)._replace(step=jnp.int32(1)), *data.train)
-    _, other = make_train_step(tiny.net, cross_entropy, optax.sgd(0.1), seed=4)(copy(state), *data.train)
+    _, other = make_train_step(tiny.net, cross_entropy, optax.sgd(0.1), seed=4)(
+        copy(state), *data.train
+    )
     assert once.loss == again.loss
     assert len({float(m.loss) for m in (once, later, other)}) == 3
 
@@ -94,5 +108,7 @@ def test_pixels_are_scaled_and_floats_are_not(tiny, data, start, dtype, close):
     params, state, *_ = start(optax.sgd(0.1))
     scale = 255 if dtype == np.float32 else 1
     scores = make_predict(tiny.net)(params, state, (data.test.images / scale).astype(dtype))
-    expected, _ = jax.jit(tiny.net.apply)(params, state, jnp.asarray(data.test.images, jnp.float32) / 255)
+    expected, _ = jax.jit(tiny.net.apply)(
+        params, state, jnp.asarray(data.test.images, jnp.float32) / 255
+    )
     close(scores, expected, 1e-5)

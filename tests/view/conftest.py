@@ -8,7 +8,12 @@ def row():
 
     def make(epoch: int, **changed):
         loss = 2.0 / epoch
-        numbers = {"train_loss": loss, "test_loss": loss + 0.1, "train_accuracy": 1 - loss / 5, "test_accuracy": 0.9 - loss / 5}
+        numbers = {
+            "train_loss": loss,
+            "test_loss": loss + 0.1,
+            "train_accuracy": 1 - loss / 5,
+            "test_accuracy": 0.9 - loss / 5,
+        }
         return {
             "epoch": epoch,
             "step": 23 * epoch,
@@ -23,7 +28,9 @@ def row():
 
 @pytest.fixture
 def run(rng, row):
-    """What write_report takes: 17 test images of 5 classes; the last class has none; three answers are wrong."""
+    """What write_report takes: 17 test images of 5 classes; the last class has none; three answers
+    are wrong.
+    """
     labels = np.array([0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0])
     probabilities = np.full((17, 5), 0.05)
     probabilities[np.arange(17), labels] = 0.8

@@ -3,7 +3,13 @@ import re
 import numpy as np
 import pytest
 
-from jconv.view.answers import MOST_IMAGES, MOST_IN_TABLE, class_accuracy, confusion_matrix, mistakes
+from jconv.view.answers import (
+    MOST_IMAGES,
+    MOST_IN_TABLE,
+    class_accuracy,
+    confusion_matrix,
+    mistakes,
+)
 from jconv.view.scores import confusion_counts
 
 
@@ -52,7 +58,10 @@ def test_a_thousand_classes_say_what_is_not_shown():
 def test_mistakes_are_shown_surest_first(run):
     text = mistakes(run["images"], run["labels"], run["probabilities"], run["class_names"])
     assert "All 3 wrong answers" in text
-    assert re.findall(r"true <b>(\w+)</b></div><div>said <b class=\"wrong\">(\w+)</b></div><div>([\d.]+%) sure", text) == [
+    assert re.findall(
+        r"true <b>(\w+)</b></div><div>said <b class=\"wrong\">(\w+)</b></div><div>([\d.]+%) sure",
+        text,
+    ) == [
         ("cow", "elk", "90.0%"),
         ("dog", "ant", "70.0%"),
         ("bee", "dog", "60.0%"),
@@ -63,7 +72,9 @@ def test_mistakes_are_shown_surest_first(run):
 def test_one_mistake_is_not_called_all(run):
     probabilities = run["probabilities"].copy()
     probabilities[[2, 5]] = probabilities[[6, 9]]
-    assert "The only wrong answer, with" in mistakes(run["images"], run["labels"], probabilities, run["class_names"])
+    assert "The only wrong answer, with" in mistakes(
+        run["images"], run["labels"], probabilities, run["class_names"]
+    )
 
 
 def test_without_mistakes_the_least_sure_right_answers_are_shown(run):
@@ -72,16 +83,22 @@ def test_without_mistakes_the_least_sure_right_answers_are_shown(run):
     probabilities[13] = [0.1, 0.45, 0.15, 0.15, 0.15]
     text = mistakes(run["images"], run["labels"], probabilities, run["class_names"])
     assert "There is no mistake among the test images" in text and 'class="wrong"' not in text
-    assert re.search(r'said <b class="right">bee</b></div><div>45\.0% sure', text).start() < text.index("80.0% sure")
+    assert re.search(
+        r'said <b class="right">bee</b></div><div>45\.0% sure', text
+    ).start() < text.index("80.0% sure")
 
 
 def test_more_mistakes_than_fit_are_counted(rng):
     labels, probabilities = np.zeros(53, int), np.tile([0.1, 0.9], (53, 1))
     text = mistakes(rng.random((53, 3, 2, 1)), labels, probabilities, names(2))
-    assert f"{MOST_IMAGES} of the 53 wrong answers" in text and text.count("<figure>") == MOST_IMAGES
+    assert (
+        f"{MOST_IMAGES} of the 53 wrong answers" in text and text.count("<figure>") == MOST_IMAGES
+    )
 
 
-@pytest.mark.parametrize("name", ["<script>alert(1)</script>", '" onload="alert(1)', "$x_$", "猫", "a" * 300])
+@pytest.mark.parametrize(
+    "name", ["<script>alert(1)</script>", '" onload="alert(1)', "$x_$", "猫", "a" * 300]
+)
 @pytest.mark.parametrize("classes", [5, MOST_IN_TABLE + 5])
 def test_no_class_name_can_break_the_page(run, name, classes):
     probabilities = np.concatenate([run["probabilities"], np.zeros((17, classes - 5))], 1)

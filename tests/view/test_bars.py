@@ -4,7 +4,13 @@ from jconv.view.bars import Group, speed_chart, write_chart
 from jconv.view.palette import LIGHT
 
 GROUPS = [
-    Group("train", {"LeNet": {"jconv": 2.5, "plain lax": 1.0, "PyTorch": 3.0}, "VGG": {"jconv": 0.5, "plain lax": 1.0}}),
+    Group(
+        "train",
+        {
+            "LeNet": {"jconv": 2.5, "plain lax": 1.0, "PyTorch": 3.0},
+            "VGG": {"jconv": 0.5, "plain lax": 1.0},
+        },
+    ),
     Group("ops", {"pool": {"plain lax": 1.0, "PyTorch": 0.8, "Equinox": 1.1}}),
 ]
 
@@ -42,4 +48,6 @@ def test_a_chart_is_the_same_file_twice(tmp_path):
 @pytest.mark.parametrize("count", [1, 60])
 def test_a_chart_is_as_tall_as_its_cases(count):
     speeds = {f"case {i}": {"jconv": 2.0, "plain lax": 1.0} for i in range(count)}
-    assert speed_chart([Group("ops", speeds)], "jconv", "plain lax").get_size_inches()[1] == pytest.approx(0.24 * (count + 1.5) + 0.9)
+    assert speed_chart([Group("ops", speeds)], "jconv", "plain lax").get_size_inches()[
+        1
+    ] == pytest.approx(0.24 * (count + 1.5) + 0.9)

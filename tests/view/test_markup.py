@@ -3,7 +3,9 @@ from jconv.view.markup import Html, element, join
 
 def test_text_and_attributes_are_escaped_and_elements_are_not():
     made = element("p", "a < b & c", element("b", '"d"'), title='5" <i>', class_="note")
-    assert made == '<p title="5&quot; &lt;i&gt;" class="note">a &lt; b &amp; c<b>&quot;d&quot;</b></p>'
+    assert (
+        made == '<p title="5&quot; &lt;i&gt;" class="note">a &lt; b &amp; c<b>&quot;d&quot;</b></p>'
+    )
 
 
 def test_only_void_elements_lack_an_end_tag():

@@ -23,7 +23,9 @@ def test_a_page_is_one_balanced_document_that_names_nothing_outside():
     parser.open = []
     parser.feed(text)
     assert parser.open == []
-    assert "<title>a &lt;b&gt;</title>" in text and "c &amp; d" in text and "read &lt;it&gt;" in text
+    assert (
+        "<title>a &lt;b&gt;</title>" in text and "c &amp; d" in text and "read &lt;it&gt;" in text
+    )
     assert not [word for word in ("http", "url(", "@import", "<script", "<link") if word in text]
 
 

@@ -12,7 +12,9 @@ def test_light_colours_differ_so_that_a_picture_can_be_recoloured():
 
 
 def test_css_variables():
-    assert css_variables({"ink": "#123456", "line": "#abcdef"}) == "--ink: #123456; --line: #abcdef;"
+    assert (
+        css_variables({"ink": "#123456", "line": "#abcdef"}) == "--ink: #123456; --line: #abcdef;"
+    )
 
 
 @pytest.mark.parametrize("colours", [LIGHT, DARK], ids=["light", "dark"])

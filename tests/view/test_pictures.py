@@ -33,7 +33,10 @@ def test_the_loss_axis_is_logarithmic_beyond_a_factor_of_ten(row, largest, scale
 
 
 def test_a_loss_of_zero_keeps_the_axis_linear(row):
-    assert loss_curve([row(1, train_loss=5.0), row(2, train_loss=0.0)]).axes[0].get_yscale() == "linear"
+    assert (
+        loss_curve([row(1, train_loss=5.0), row(2, train_loss=0.0)]).axes[0].get_yscale()
+        == "linear"
+    )
 
 
 def test_numbers_that_are_missing_or_not_finite_are_left_out(row):
@@ -43,7 +46,10 @@ def test_numbers_that_are_missing_or_not_finite_are_left_out(row):
 
 
 def test_a_curve_without_any_number_is_only_named(row):
-    assert lines(loss_curve([row(1, test_loss=None), row(2, test_loss=None)]))["test"].get_label() == "test"
+    assert (
+        lines(loss_curve([row(1, test_loss=None), row(2, test_loss=None)]))["test"].get_label()
+        == "test"
+    )
 
 
 def test_confusion_pixels_show_true_classes_as_rows():

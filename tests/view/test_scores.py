@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
 
-from jconv.view.scores import confused_pairs, confusion_counts, least_sure, strengths, wilson_interval, worst_mistakes
+from jconv.view.scores import (
+    confused_pairs,
+    confusion_counts,
+    least_sure,
+    strengths,
+    wilson_interval,
+    worst_mistakes,
+)
 
 
 def test_confusion_counts_equal_a_loop(rng):
@@ -33,7 +40,10 @@ def test_worst_mistakes_come_surest_first(run):
 
 
 def test_least_sure_are_right_answers_only():
-    labels, probabilities = np.array([0, 1, 1, 0]), np.array([[0.9, 0.1], [0.4, 0.6], [0.6, 0.4], [0.7, 0.3]])
+    labels, probabilities = (
+        np.array([0, 1, 1, 0]),
+        np.array([[0.9, 0.1], [0.4, 0.6], [0.6, 0.4], [0.7, 0.3]]),
+    )
     assert [v.image for v in least_sure(labels, probabilities, 10)] == [1, 3, 0]
 
 
@@ -44,8 +54,16 @@ def test_strengths_raise_mistakes_and_survive_a_class_without_images():
 
 @pytest.mark.parametrize(
     "right, total, low, high",
-    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0000, 0.1611), (1, 29, 0.0061, 0.1718), (29, 29, 0.8830, 1.0)],
+    [
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0000, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+        (29, 29, 0.8830, 1.0),
+    ],
 )
 def test_wilson_interval_equals_the_published_examples(right, total, low, high):
-    """Newcombe, Statistics in Medicine 17 (1998), table I, method 3 (the last is its mirror of 0/29)."""
+    """Newcombe, Statistics in Medicine 17 (1998), table I, method 3 (the last is its mirror of
+    0/29).
+    """
     assert wilson_interval(right, total) == pytest.approx((low, high), abs=5e-5)

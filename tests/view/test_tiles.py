@@ -28,7 +28,10 @@ def test_other_channel_counts_become_gray(rng):
 
 
 def test_values_out_of_range_are_clipped():
-    assert pixels(image_tile(np.array([-3.0, 0.2, 7.0, np.nan]).reshape(2, 2, 1))).tolist() == [[0, 51], [255, 0]]
+    assert pixels(image_tile(np.array([-3.0, 0.2, 7.0, np.nan]).reshape(2, 2, 1))).tolist() == [
+        [0, 51],
+        [255, 0],
+    ]
 
 
 def test_a_large_image_is_reduced_and_stays_small_in_bytes(rng):

@@ -7,7 +7,9 @@ COUNTS = np.array([[30, 2], [1, 964]])
 
 
 def test_the_headline_counts_the_answers(row):
-    text = headline(COUNTS, [row(1), row(2, images_per_second=1000.0), row(3, images_per_second=9000.0)])
+    text = headline(
+        COUNTS, [row(1), row(2, images_per_second=1000.0), row(3, images_per_second=9000.0)]
+    )
     assert "<b>99.70%</b>" in text  # 994 of 997
     assert "<b>3</b>" in text and "wrong of 997 test images" in text
     assert "<b>99.1–99.9%</b>" in text
@@ -54,5 +56,9 @@ def test_duration(seconds, words):
 
 
 def test_nested_settings_have_dotted_names():
-    text = configuration({"model": "lenet5", "schedule": {"kind": "cosine", "warm up": {"steps": 97}}, "out": None})
-    assert "<dt>schedule.warm up.steps</dt><dd>97</dd>" in text and "<dt>out</dt><dd>None</dd>" in text
+    text = configuration(
+        {"model": "lenet5", "schedule": {"kind": "cosine", "warm up": {"steps": 97}}, "out": None}
+    )
+    assert (
+        "<dt>schedule.warm up.steps</dt><dd>97</dd>" in text and "<dt>out</dt><dd>None</dd>" in text
+    )

@@ -9,7 +9,11 @@ from jconv import BatchNorm, Conv, Dense, Flatten, Lambda, LayerError, Residual,
 from jconv.errors import InputError
 from jconv.weights import Weights, fingerprint, load_weights, save_weights
 
-NET = Sequential(block=Residual(Sequential(conv1=Conv(3, 3, padding=1), bn1=BatchNorm())), flatten=Flatten(), fc=Dense(2))
+NET = Sequential(
+    block=Residual(Sequential(conv1=Conv(3, 3, padding=1), bn1=BatchNorm())),
+    flatten=Flatten(),
+    fc=Dense(2),
+)
 IN_SHAPE = (7, 5, 3)
 
 
@@ -62,13 +66,20 @@ def test_equal_weights_are_equal_files(file, weights, tmp_path):
 def test_a_fingerprint_is_of_every_bit_and_name(file, weights):
     own, back = fingerprint(weights.params, weights.state), load_weights(file)
     assert len(own) == 64 and fingerprint(back.params, back.state) == own
-    assert fingerprint(weights.params, jax.tree.map(lambda a: np.nextafter(a, np.float32(9)), weights.state)) != own
+    assert (
+        fingerprint(
+            weights.params, jax.tree.map(lambda a: np.nextafter(a, np.float32(9)), weights.state)
+        )
+        != own
+    )
     renamed = {"fc1": weights.params["fc"], "block": weights.params["block"]}
     assert fingerprint(renamed, weights.state) != own
 
 
 def test_a_net_with_a_function_cannot_be_saved(tmp_path, weights):
-    net = Sequential(block=NET["block"], flatten=Flatten(), fc=Dense(2), double=Lambda(lambda x: 2 * x))
+    net = Sequential(
+        block=NET["block"], flatten=Flatten(), fc=Dense(2), double=Lambda(lambda x: 2 * x)
+    )
     with pytest.raises(LayerError, match="double: a Lambda holds a function"):
         save_weights(tmp_path / "w.safetensors", weights._replace(net=net))
     assert not list(tmp_path.iterdir())
@@ -76,8 +87,14 @@ def test_a_net_with_a_function_cannot_be_saved(tmp_path, weights):
 
 def test_arrays_that_are_not_the_nets_are_not_saved(file, weights):
     before = file.read_bytes()
-    params = {**weights.params, "fc": {"kernel": np.zeros((104, 2), np.float32), "bias": np.zeros(2, np.float32)}}
-    with pytest.raises(InputError, match=r"params/fc/kernel is float32\[104, 2\], the net has float32\[105, 2\] there"):
+    params = {
+        **weights.params,
+        "fc": {"kernel": np.zeros((104, 2), np.float32), "bias": np.zeros(2, np.float32)},
+    }
+    with pytest.raises(
+        InputError,
+        match=r"params/fc/kernel is float32\[104, 2\], the net has float32\[105, 2\] there",
+    ):
         save_weights(file, weights._replace(params=params))
     assert file.read_bytes() == before
 
@@ -85,7 +102,10 @@ def test_arrays_that_are_not_the_nets_are_not_saved(file, weights):
 @pytest.mark.parametrize(
     "change, words",
     [
-        (lambda a: a.pop("params/fc/bias"), r"w.safetensors: params/fc/bias is missing; the net has it with shape \(2,\)"),
+        (
+            lambda a: a.pop("params/fc/bias"),
+            r"w.safetensors: params/fc/bias is missing; the net has it with shape \(2,\)",
+        ),
         (
             lambda a: a.update({"params/fc/mask": np.zeros(3)}),
             r"params/fc/mask was found, with shape \(3,\), but the net has no such array",
@@ -94,7 +114,10 @@ def test_arrays_that_are_not_the_nets_are_not_saved(file, weights):
             lambda a: a.update({"params/fc/bias": np.zeros(3, np.float32)}),
             r"params/fc/bias is float32\[3\], the net has float32\[2\] there",
         ),
-        (lambda a: a.update({"params/fc/bias": np.zeros(2, np.int8)}), r"params/fc/bias is int8\[2\], the net has float32\[2\] there"),
+        (
+            lambda a: a.update({"params/fc/bias": np.zeros(2, np.int8)}),
+            r"params/fc/bias is int8\[2\], the net has float32\[2\] there",
+        ),
     ],
 )
 def test_a_leaf_that_is_wrong_is_named(file, change, words):
@@ -108,7 +131,11 @@ def test_a_leaf_that_is_wrong_is_named(file, change, words):
 @pytest.mark.parametrize(
     "change, words",
     [
-        ({"version": 2}, r"w.safetensors: what it says of its net cannot be used \(layout version 2, this jconv reads version 1\)"),
+        (
+            {"version": 2},
+            r"w.safetensors: what it says of its net cannot be used \(layout version 2, this jconv "
+            r"reads version 1\)",
+        ),
         ({"net": {"class": "Convolution"}}, "cannot be used .*unknown layer 'Convolution'"),
         ({"in_shape": 7}, "cannot be used"),
         ({"in_shape": [7, 5, 4]}, r"cannot be used \(block: body gives"),
@@ -129,7 +156,10 @@ def test_a_file_of_somebody_else_is_refused(file):
 @pytest.mark.parametrize("kept", [0, 5, 100, -1])
 def test_a_file_cut_short_is_named(file, kept):
     file.write_bytes(file.read_bytes()[:kept])
-    with pytest.raises(InputError, match=r"w.safetensors: not a whole safetensors file \(.+\); it was cut short or damaged"):
+    with pytest.raises(
+        InputError,
+        match=r"w.safetensors: not a whole safetensors file \(.+\); it was cut short or damaged",
+    ):
         load_weights(file)
 
 

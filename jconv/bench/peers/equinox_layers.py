@@ -1,4 +1,6 @@
-"""jconv's layers as Equinox modules with the same numbers in them. Equinox is channels first, one example at a time."""
+"""jconv's layers as Equinox modules with the same numbers in them. Equinox is channels first, one
+example at a time.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,19 @@ from equinox import nn
 from ...compose import Concat, Residual, Sequential
 from ...geometry import Shape
 from ...layer import Layer, Params
-from ...layers import AvgPool, BatchNorm, Conv, Dense, Flatten, GlobalAvgPool, Identity, LocalResponseNorm, MaxPool, PadChannels, Relu
+from ...layers import (
+    AvgPool,
+    BatchNorm,
+    Conv,
+    Dense,
+    Flatten,
+    GlobalAvgPool,
+    Identity,
+    LocalResponseNorm,
+    MaxPool,
+    PadChannels,
+    Relu,
+)
 from ..task import Unable
 
 BATCH = "batch"  # the axis that batch norm averages over
@@ -26,7 +40,10 @@ def build(layer: Layer, in_shape: Shape, params: Params) -> Any:
 
 
 def children(layer: Layer, in_shape: Shape, params: Params) -> dict[str, Any]:
-    return {name: build(child, shape, params.get(name, {})) for name, child, shape, *_ in layer.steps(in_shape)}
+    return {
+        name: build(child, shape, params.get(name, {}))
+        for name, child, shape, *_ in layer.steps(in_shape)
+    }
 
 
 def filled(make: Callable[[], Any], weight: Any, bias: Any) -> Any:
@@ -42,7 +59,9 @@ def _conv(s: Conv, in_shape: Shape, params: Params) -> Any:
 
     def make():
         return nn.Conv(
-            w.rank, in_shape[-1], s.features, w.size, w.stride, w.pads, w.dilation, s.groups, s.bias, key=jax.random.key(0)
+            w.rank, in_shape[-1], s.features, w.size, w.stride, w.pads,
+            w.dilation, s.groups, s.bias,
+            key=jax.random.key(0),
         )  # fmt: skip
 
     weight = kernel.transpose(w.rank + 1, w.rank, *range(w.rank))
@@ -62,24 +81,33 @@ def _batch_norm(s: BatchNorm, in_shape: Shape, params: Params) -> Any:
 
 def _max_pool(s: MaxPool, in_shape: Shape, params: Params) -> Any:
     w = s.over(in_shape)
-    return nn.Pool(-jnp.inf, jax.lax.max, w.rank, w.size, w.stride, w.padding, use_ceil=s.rounding == "ceil")
+    return nn.Pool(
+        -jnp.inf, jax.lax.max, w.rank, w.size, w.stride, w.padding, use_ceil=s.rounding == "ceil"
+    )
 
 
 def _avg_pool(s: AvgPool, in_shape: Shape, params: Params) -> Any:
     w = s.over(in_shape)
     if set(w.size) != {1}:
         raise Unable("average pools of nets are not written out for Equinox")
-    return nn.Lambda(lambda x: x[(slice(None), *(slice(None, None, stride) for stride in w.stride))])
+    return nn.Lambda(
+        lambda x: x[(slice(None), *(slice(None, None, stride) for stride in w.stride))]
+    )
 
 
 def _lrn(s: LocalResponseNorm, in_shape: Shape, params: Params) -> Any:
     """Equinox has no LRN; its users write this."""
     if s.within or s.convention == "paper":
-        raise Unable("only the LRN across channels with alpha divided by the size is written out for Equinox")
+        raise Unable(
+            "only the LRN across channels with alpha divided by the size is written out for Equinox"
+        )
     k, below = 1.0 if s.k is None else s.k, (s.size - 1) // 2
 
     def respond(x):
-        window, pads = (s.size, *(1,) * (x.ndim - 1)), [(below, s.size - 1 - below)] + [(0, 0)] * (x.ndim - 1)
+        window, pads = (
+            (s.size, *(1,) * (x.ndim - 1)),
+            [(below, s.size - 1 - below)] + [(0, 0)] * (x.ndim - 1),
+        )
         total = jax.lax.reduce_window(x * x, 0.0, jax.lax.add, window, (1,) * x.ndim, pads)
         return x * (k + s.alpha / s.size * total) ** -s.beta
 
@@ -123,7 +151,9 @@ BUILD: dict[type, Callable[..., Any]] = {
     MaxPool: _max_pool,
     AvgPool: _avg_pool,
     LocalResponseNorm: _lrn,
-    PadChannels: lambda s, *_: nn.Lambda(lambda x: jnp.pad(x, [(0, s.channels - x.shape[0])] + [(0, 0)] * (x.ndim - 1))),
+    PadChannels: lambda s, *_: nn.Lambda(
+        lambda x: jnp.pad(x, [(0, s.channels - x.shape[0])] + [(0, 0)] * (x.ndim - 1))
+    ),
     Sequential: lambda *a: nn.Sequential(list(children(*a).values())),
     Residual: lambda *a: Added(**children(*a)),
     Concat: lambda *a: Joined(tuple(children(*a).values())),

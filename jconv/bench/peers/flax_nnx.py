@@ -1,4 +1,6 @@
-"""Flax NNX: nnx.jit with model and optimizer donated and their graph cached (nnx.cached_partial), nnx.Optimizer over nnx.Param."""
+"""Flax NNX: nnx.jit with model and optimizer donated and their graph cached (nnx.cached_partial),
+nnx.Optimizer over nnx.Param.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +21,19 @@ def task(case: Case, what: What) -> Task:
     given, dtype = draw(case), jnp.dtype(case.dtype)
     model = build(case.net, case.in_shape, given.params, None if case.dtype == "float32" else dtype)
     x, labels = jnp.asarray(given.images, dtype), jnp.asarray(given.labels)
-    run, shown = {"forward": _forward, "gradient": _gradient, "train": _train, "per-example": _per_example}[what](model, x, labels)
+    run, shown = {
+        "forward": _forward,
+        "gradient": _gradient,
+        "train": _train,
+        "per-example": _per_example,
+    }[what](model, x, labels)
     return Task(run, shown, sum(p.size for p in jax.tree.leaves(nnx.state(model, nnx.Param))))
 
 
 def cross_entropy(scores: jax.Array, labels: jax.Array) -> jax.Array:
-    return optax.softmax_cross_entropy_with_integer_labels(scores.astype(jnp.float32), labels).mean()
+    return optax.softmax_cross_entropy_with_integer_labels(
+        scores.astype(jnp.float32), labels
+    ).mean()
 
 
 def _forward(model, x, labels):
@@ -64,5 +73,7 @@ def _per_example(model, x, labels):
         return cross_entropy(nnx.merge(graph, params, rest)(x[None]), label[None])
 
     f = jax.jit(jax.vmap(jax.grad(loss), (None, 0, 0)))
-    squares = lambda gradient: [np.asarray(sum(jnp.square(g).sum() for g in jax.tree.leaves(gradient)), np.float64)]
+    squares = lambda gradient: [
+        np.asarray(sum(jnp.square(g).sum() for g in jax.tree.leaves(gradient)), np.float64)
+    ]
     return lambda: f(params, x, labels), squares

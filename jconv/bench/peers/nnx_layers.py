@@ -1,4 +1,6 @@
-"""jconv's layers as Flax NNX modules with the same numbers in them. Both are channels last, with kernels HWIO."""
+"""jconv's layers as Flax NNX modules with the same numbers in them. Both are channels last, with
+kernels HWIO.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,19 @@ from flax import nnx
 from ...compose import Concat, Residual, Sequential
 from ...geometry import Shape
 from ...layer import Layer, Params
-from ...layers import AvgPool, BatchNorm, Conv, Dense, Flatten, GlobalAvgPool, Identity, LocalResponseNorm, MaxPool, PadChannels, Relu
+from ...layers import (
+    AvgPool,
+    BatchNorm,
+    Conv,
+    Dense,
+    Flatten,
+    GlobalAvgPool,
+    Identity,
+    LocalResponseNorm,
+    MaxPool,
+    PadChannels,
+    Relu,
+)
 from ..task import Unable
 
 RNGS = nnx.Rngs(0)  # nothing draws: every number is given
@@ -26,28 +40,61 @@ def build(layer: Layer, in_shape: Shape, params: Params, dtype: Any) -> Callable
 
 
 def children(layer: Layer, in_shape: Shape, params: Params, dtype: Any) -> dict[str, Callable]:
-    return {name: build(child, shape, params.get(name, {}), dtype) for name, child, shape, *_ in layer.steps(in_shape)}
+    return {
+        name: build(child, shape, params.get(name, {}), dtype)
+        for name, child, shape, *_ in layer.steps(in_shape)
+    }
 
 
 def given(params: Params, *names: str) -> dict[str, Callable]:
     """Initializers that return what is there."""
-    return {f"{name}_init": partial(lambda value, *_: jnp.asarray(value), params[name]) for name in names if name in params}
+    return {
+        f"{name}_init": partial(lambda value, *_: jnp.asarray(value), params[name])
+        for name in names
+        if name in params
+    }
 
 
 def _conv(s: Conv, in_shape: Shape, params: Params, dtype: Any) -> Callable:
     w = s.over(in_shape)
-    settings = {"strides": w.stride, "padding": w.pads, "kernel_dilation": w.dilation, "feature_group_count": s.groups}
+    settings = {
+        "strides": w.stride,
+        "padding": w.pads,
+        "kernel_dilation": w.dilation,
+        "feature_group_count": s.groups,
+    }
     return nnx.Conv(
-        in_shape[-1], s.features, w.size, **settings, use_bias=s.bias, dtype=dtype, rngs=RNGS, **given(params, "kernel", "bias")
+        in_shape[-1],
+        s.features,
+        w.size,
+        **settings,
+        use_bias=s.bias,
+        dtype=dtype,
+        rngs=RNGS,
+        **given(params, "kernel", "bias"),
     )
 
 
 def _dense(s: Dense, in_shape: Shape, params: Params, dtype: Any) -> Callable:
-    return nnx.Linear(in_shape[-1], s.features, use_bias=s.bias, dtype=dtype, rngs=RNGS, **given(params, "kernel", "bias"))
+    return nnx.Linear(
+        in_shape[-1],
+        s.features,
+        use_bias=s.bias,
+        dtype=dtype,
+        rngs=RNGS,
+        **given(params, "kernel", "bias"),
+    )
 
 
 def _batch_norm(s: BatchNorm, in_shape: Shape, params: Params, dtype: Any) -> Callable:
-    return nnx.BatchNorm(in_shape[-1], momentum=s.decay, epsilon=s.eps, dtype=dtype, rngs=RNGS, **given(params, "scale", "bias"))
+    return nnx.BatchNorm(
+        in_shape[-1],
+        momentum=s.decay,
+        epsilon=s.eps,
+        dtype=dtype,
+        rngs=RNGS,
+        **given(params, "scale", "bias"),
+    )
 
 
 def _max_pool(s: MaxPool, in_shape: Shape, params: Params, dtype: Any) -> Callable:
@@ -59,19 +106,30 @@ def _avg_pool(s: AvgPool, in_shape: Shape, params: Params, dtype: Any) -> Callab
     w = s.over(in_shape)
     if set(w.size) == {1}:
         return partial(_every, strides=w.stride)
-    return partial(nnx.avg_pool, window_shape=w.size, strides=w.stride, padding=w.pads, count_include_pad=s.count_padding)
+    return partial(
+        nnx.avg_pool,
+        window_shape=w.size,
+        strides=w.stride,
+        padding=w.pads,
+        count_include_pad=s.count_padding,
+    )
 
 
 def _lrn(s: LocalResponseNorm, in_shape: Shape, params: Params, dtype: Any) -> Callable:
     if s.within or s.convention == "paper":
-        raise Unable("only the LRN across channels with alpha divided by the size is written out for Flax")
+        raise Unable(
+            "only the LRN across channels with alpha divided by the size is written out for Flax"
+        )
     return partial(_respond, size=s.size, alpha=s.alpha, beta=s.beta, k=1.0 if s.k is None else s.k)
 
 
 def _respond(x: jax.Array, size: int, alpha: float, beta: float, k: float) -> jax.Array:
     """Flax has no LRN; its users write this."""
     below = (size - 1) // 2
-    window, pads = (1,) * (x.ndim - 1) + (size,), [(0, 0)] * (x.ndim - 1) + [(below, size - 1 - below)]
+    window, pads = (
+        (1,) * (x.ndim - 1) + (size,),
+        [(0, 0)] * (x.ndim - 1) + [(below, size - 1 - below)],
+    )
     total = jax.lax.reduce_window(x * x, 0.0, jax.lax.add, window, (1,) * x.ndim, pads)
     return x * (k + alpha / size * total) ** -beta
 

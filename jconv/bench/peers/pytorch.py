@@ -1,6 +1,8 @@
-"""PyTorch, eager and by torch.compile: channels-last tensors, fused SGD, gradients freed between steps, denormals flushed.
+"""PyTorch, eager and by torch.compile: channels-last tensors, fused SGD, gradients freed between
+steps, denormals flushed.
 
-bfloat16 is autocast, as its users train: parameters and losses stay float32. It runs on a CUDA device where there is one.
+bfloat16 is autocast, as its users train: parameters and losses stay float32. It runs on a CUDA
+device where there is one.
 """
 
 from __future__ import annotations
@@ -27,8 +29,12 @@ from .pytorch_layers import Builder, Placed
 
 torch.set_num_threads(cores())
 torch.set_flush_denormal(True)
-torch.set_float32_matmul_precision("high")  # TF32 on a GPU, which is what XLA's default precision is there
-torch.backends.cudnn.benchmark = True  # the fastest of cuDNN's algorithms, tried at the first call, as XLA tries them
+torch.set_float32_matmul_precision(
+    "high"
+)  # TF32 on a GPU, which is what XLA's default precision is there
+torch.backends.cudnn.benchmark = (
+    True  # the fastest of cuDNN's algorithms, tried at the first call, as XLA tries them
+)
 CACHE = os.environ.get("TORCHINDUCTOR_CACHE_DIR")
 LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}
 
@@ -38,7 +44,9 @@ def eager(case: Case, what: What) -> Task:
 
 
 def compiled(case: Case, what: What) -> Task:
-    """What is compiled is compiled now: a cache would be measured instead. Its folder is new, below the one that is set."""
+    """What is compiled is compiled now: a cache would be measured instead. Its folder is new, below
+    the one that is set.
+    """
     torch._dynamo.reset()
     torch._inductor.utils.clear_caches()
     torch._inductor.config.fx_graph_cache = False
@@ -53,11 +61,18 @@ def _task(case: Case, what: What, compiler: Callable[[Callable], Callable]) -> T
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     given, builder = draw(case), Builder()
     net = builder.build(case.net, case.in_shape, given.params).to(device).train()
-    x = torch.from_numpy(given.images).movedim(-1, 1).to(device, getattr(torch, case.dtype))  # channels last in memory already
+    x = (
+        torch.from_numpy(given.images).movedim(-1, 1).to(device, getattr(torch, case.dtype))
+    )  # channels last in memory already
     if x.ndim in LAYOUTS:
         net, x = net.to(memory_format=LAYOUTS[x.ndim]), x.contiguous(memory_format=LAYOUTS[x.ndim])
     labels = torch.from_numpy(given.labels).long().to(device)
-    make = {"forward": _forward, "gradient": _gradient, "train": _train, "per-example": _per_example}[what]
+    make = {
+        "forward": _forward,
+        "gradient": _gradient,
+        "train": _train,
+        "per-example": _per_example,
+    }[what]
     run, shown = make(case, net, x, labels, compiler, builder.placed)
     return Task(_precise(run, case, device), shown, sum(p.numel() for p in net.parameters()))
 
@@ -94,7 +109,11 @@ def _gradient(case: Case, net: nn.Module, x, labels, compiler, placed: Sequence[
 
     def shown(result):
         value, gradients = result
-        return [_last(gradients[0]), *_ours(placed, gradients[1:])] if case.images else [_numbers(value)]
+        return (
+            [_last(gradients[0]), *_ours(placed, gradients[1:])]
+            if case.images
+            else [_numbers(value)]
+        )
 
     return run, shown
 
@@ -122,7 +141,9 @@ def _per_example(case: Case, net: nn.Module, x, labels, compiler, placed):
         return F.cross_entropy(torch.func.functional_call(net, params, (x[None],)), label[None])
 
     f = compiler(torch.func.vmap(torch.func.grad(loss), (None, 0, 0)))
-    return lambda: f(params, x, labels), lambda gradient: [_numbers(sum(g.square().sum() for g in gradient.values()))]
+    return lambda: f(params, x, labels), lambda gradient: [
+        _numbers(sum(g.square().sum() for g in gradient.values()))
+    ]
 
 
 def _ours(placed: Sequence[Placed], gradients: Sequence[torch.Tensor]) -> list[np.ndarray]:
@@ -130,7 +151,9 @@ def _ours(placed: Sequence[Placed], gradients: Sequence[torch.Tensor]) -> list[n
     parts = defaultdict(list)
     for p, gradient in zip(placed, gradients, strict=True):
         parts[p.path].append(_numbers(gradient).transpose(p.axes))
-    whole = {path: np.stack(arrays) if len(arrays) > 1 else arrays[0] for path, arrays in parts.items()}
+    whole = {
+        path: np.stack(arrays) if len(arrays) > 1 else arrays[0] for path, arrays in parts.items()
+    }
     return [whole[path] for path in sorted(whole)]
 
 

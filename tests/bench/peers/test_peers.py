@@ -1,4 +1,6 @@
-"""Every framework that is installed computes what jconv computes: the same parameters, numbers and trainings."""
+"""Every framework that is installed computes what jconv computes: the same parameters, numbers and
+trainings.
+"""
 
 import dataclasses
 
@@ -31,7 +33,9 @@ from jconv.bench.ours import task as ours
 from jconv.bench.task import Unable, largest_error, wait
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # theirs are not ours to mend
-EAGER = [name for name in PEERS if name != "torch-compile"]  # that one is the same modules, and compiles for half a minute
+EAGER = [
+    name for name in PEERS if name != "torch-compile"
+]  # that one is the same modules, and compiles for half a minute
 
 block = Sequential(conv=Conv(6, 3, stride=2, padding=1, bias=False), bn=BatchNorm())
 NET = Sequential(
@@ -39,16 +43,24 @@ NET = Sequential(
     bn1=BatchNorm(),
     relu1=Relu(),
     norm1=LocalResponseNorm(3, alpha=0.5),
-    split=Concat(a=Sequential(conv=Conv(4, 3, padding=1, groups=2), relu=Relu()), b=MaxPool(3, 1, padding=1)),
+    split=Concat(
+        a=Sequential(conv=Conv(4, 3, padding=1, groups=2), relu=Relu()), b=MaxPool(3, 1, padding=1)
+    ),
     pool1=MaxPool(3, 2, rounding="ceil"),
     down=Residual(block, Sequential(conv=Conv(6, 1, stride=2), bn=BatchNorm())),
-    wider=Residual(Conv(8, 3, stride=2, padding=1), Sequential(subsample=AvgPool(1, 2), pad=PadChannels(8))),
+    wider=Residual(
+        Conv(8, 3, stride=2, padding=1), Sequential(subsample=AvgPool(1, 2), pad=PadChannels(8))
+    ),
     keep=Identity(),
     pool=GlobalAvgPool(),
     fc=Dense(5),
 )
-PLAIN = Sequential(conv1=Conv(4, 3, padding=1), relu1=Relu(), pool1=MaxPool(2), flatten=Flatten(), fc=Dense(5))
-CASES = [(NET, what) for what in ("forward", "gradient", "train")] + [(PLAIN, what) for what in ("forward", "train", "per-example")]
+PLAIN = Sequential(
+    conv1=Conv(4, 3, padding=1), relu1=Relu(), pool1=MaxPool(2), flatten=Flatten(), fc=Dense(5)
+)
+CASES = [(NET, what) for what in ("forward", "gradient", "train")] + [
+    (PLAIN, what) for what in ("forward", "train", "per-example")
+]
 
 
 @pytest.fixture(autouse=True)
@@ -59,13 +71,19 @@ def lenient():
 
 
 @pytest.mark.parametrize("name", EAGER)
-@pytest.mark.parametrize("net, what", CASES, ids=lambda value: value if isinstance(value, str) else ("net" if value is NET else "plain"))
+@pytest.mark.parametrize(
+    "net, what",
+    CASES,
+    ids=lambda value: value if isinstance(value, str) else ("net" if value is NET else "plain"),
+)
 def test_the_same_numbers(name, net, what):
     pytest.importorskip(PEERS[name].library)
     case = Case("net", net, (31, 29, 3), 4)
     mine, theirs = ours(case, what, "lax"), maker(name)(case, what)
     assert theirs.parameters == case.parameters
-    for _ in range(3 if what == "train" else 1):  # the third loss tells that two updates were the same
+    for _ in range(
+        3 if what == "train" else 1
+    ):  # the third loss tells that two updates were the same
         shown = theirs.shown(wait(theirs.run())), mine.shown(wait(mine.run()))
         assert largest_error(*shown) < 1e-4
 
@@ -105,7 +123,10 @@ def test_operations_and_their_gradients_are_torchs(name, what):
 def test_bfloat16_is_near(name):
     pytest.importorskip(PEERS[name].library)
     case = Case("net", PLAIN, (12, 10, 3), 4)
-    mine, theirs = ours(case, "train"), maker(name)(dataclasses.replace(case, dtype="bfloat16"), "train")
+    mine, theirs = (
+        ours(case, "train"),
+        maker(name)(dataclasses.replace(case, dtype="bfloat16"), "train"),
+    )
     error = largest_error(theirs.shown(wait(theirs.run())), mine.shown(wait(mine.run())))
     assert 0 < error < 0.03
 
