@@ -127,9 +127,8 @@ from .network import (
 )
 from .tap import Tap, split_taps
 
-if (
-    TYPE_CHECKING
-):  # what __getattr__ imports; models and scripts lie outside this folder in a checkout
+# what __getattr__ imports; models and scripts lie outside this folder in a checkout
+if TYPE_CHECKING:
     from . import bench, data, models, scripts, train, view, weights  # type: ignore
 
 __version__ = "0.1.0"

@@ -34,10 +34,8 @@ def use_backend(name: Backend) -> None:
     """
     if name == "auto":
         return
-    before, wanted = (
-        jax.config.values["jax_platforms"],
-        "cpu" if name == "cpu" else "",
-    )  # by itself jax takes an accelerator first
+    # by itself jax takes an accelerator first
+    before, wanted = (jax.config.values["jax_platforms"], "cpu" if name == "cpu" else "")
     jax.config.update("jax_platforms", wanted)
     if running() != name:
         jax.config.update("jax_platforms", before)
@@ -49,10 +47,8 @@ def running() -> str:
     """The backend that computes; "" when jax cannot start what JAX_PLATFORMS asks for."""
     try:
         return jax.default_backend()
-    except (
-        RuntimeError,
-        AssertionError,
-    ):  # it raises the one for what it does not know, the other for CUDA without a GPU
+    # it raises the one for what it does not know, the other for CUDA without a GPU
+    except (RuntimeError, AssertionError):
         return ""
 
 

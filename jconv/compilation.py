@@ -69,9 +69,8 @@ class Jitted:
     __wrapped__: Callable
 
     def __init__(self, f: Callable, settings: dict[str, Any], deterministic: bool = False):
-        update_wrapper(
-            self, f, updated=()
-        )  # without f's attributes, which would be this object's where f is of this class
+        # without f's attributes, which would be this object's where f is of this class
+        update_wrapper(self, f, updated=())
         self._own, self._deterministic = settings.get("compiler_options") or {}, deterministic
         self._settings = {
             name: value for name, value in settings.items() if name != "compiler_options"

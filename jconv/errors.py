@@ -42,10 +42,8 @@ class FeaturesError(ShapeError):
 
     def __init__(self, message: str, path: str = "", features: int = 0):
         super().__init__(message, path)
-        self.args, self.features = (
-            (message, path, features),
-            features,
-        )  # args: what it is made of again when it comes out of a pickle
+        # args: what it is made of again when it comes out of a pickle
+        self.args, self.features = ((message, path, features), features)
 
     def under(self, name: str) -> FeaturesError:
         return FeaturesError(

@@ -16,9 +16,8 @@ def write_text(path: Path, text: str) -> None:
     """Write a whole file or nothing: under another name first, then renamed."""
     unfinished = path.with_name(path.name + ".unfinished")
     try:
-        unfinished.write_text(
-            text, encoding="utf-8", errors="replace"
-        )  # a name that is no text is no reason to lose the rest
+        # a name that is no text is no reason to lose the rest
+        unfinished.write_text(text, encoding="utf-8", errors="replace")
         os.replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)

@@ -118,9 +118,8 @@ class Saved(NamedTuple):
     fixed: int = 0  # values of the input's dtype, however many examples there are
 
 
-TAKES_IN_SHAPE = frozenset(
-    ("out_shape", "over", "parameters", "statistics", "macs", "saves")
-)  # as their one argument
+# as their one argument
+TAKES_IN_SHAPE = frozenset(("out_shape", "over", "parameters", "statistics", "macs", "saves"))
 
 
 def shaped(method: Callable) -> Callable:
@@ -155,15 +154,13 @@ class Layer:
         for name in TAKES_IN_SHAPE & vars(cls).keys():
             setattr(cls, name, shaped(vars(cls)[name]))
         if "__repr__" not in vars(cls):
-            cls.__repr__ = (
-                cls.__repr__
-            )  # or the decorator would write one of its own, with every default
+            # or the decorator would write one of its own, with every default
+            cls.__repr__ = cls.__repr__
 
     def __new__(cls, *args, **settings):
         if settings and (wrong := settings.keys() - {field.name for field in fields(cls)}):
-            taken = signature(
-                cls.__init__
-            ).parameters.values()  # by a class with an __init__ of its own, maybe whatever comes
+            # by a class with an __init__ of its own, maybe whatever comes
+            taken = signature(cls.__init__).parameters.values()
             known = [parameter.name for parameter in taken][1:]
             if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken) and (
                 wrong := wrong - set(known)
@@ -183,15 +180,13 @@ class Layer:
             for cls in type(self).__mro__
             if cls.__module__.startswith("jconv.")
         ]
-        for field in fields(
-            self
-        ):  # a list or a NumPy number given as a setting would not hash or go to JSON
+        # a list or a NumPy number given as a setting would not hash or go to JSON
+        for field in fields(self):
             value = _plain(getattr(self, field.name))
             _check_setting(kind, field.name, value)
             annotation = said.get(field.name, Any)
-            if annotation is not Layer and any(
-                field.name in names for names in ours
-            ):  # a stranger's mean what the stranger means
+            # a stranger's mean what the stranger means
+            if annotation is not Layer and any(field.name in names for names in ours):
                 check_kind(kind, field.name, value, annotation)
             object.__setattr__(self, field.name, value)
         check_composed(self)
@@ -245,9 +240,8 @@ class Layer:
         """
         in_shape = as_shape(in_shape)
         check_key(self, key)
-        if (
-            type(self).out_shape is not Layer.out_shape
-        ):  # or else it would be asked what init is to draw
+        # or else it would be asked what init is to draw
+        if type(self).out_shape is not Layer.out_shape:
             self.out_shape(in_shape)
         draw = lambda name, p: p.drawn(child_key(key, name))
         params = {name: draw(name, p) for name, p in self.parameters(in_shape).items()}
@@ -322,9 +316,8 @@ def checked(apply: Callable) -> Callable:
 
     @wraps(apply)
     def outermost(self, params, state, x, *, train=False, key=None):
-        if (
-            type(self).apply is not outermost
-        ):  # a subclass's own apply calls this one, and was checked
+        # a subclass's own apply calls this one, and was checked
+        if type(self).apply is not outermost:
             return apply(self, params, state, x, train=train, key=key)
         x = _as_array(self, x)
         _check_train(self, train)
@@ -674,10 +667,8 @@ def _our_word(name: str, known: list[str]) -> str:
     return f"{near(name, known)} (its settings are {', '.join(known)})" if known else "it has none"
 
 
-WIDTH, LONGER = (
-    100,
-    140,
-)  # letters of a composite that is written in one line, and of a layer that holds no other
+# letters of a composite that is written in one line, and of a layer that holds no other
+WIDTH, LONGER = (100, 140)
 
 
 def written(layer: Layer) -> str:

@@ -15,11 +15,8 @@ from jax.errors import JaxRuntimeError
 
 from .ops.bilinear import PRIMITIVES
 
-SIGNS = (
-    "cudnn",
-    "convolution algorithm",
-    "dnn_",
-)  # in the error of such a compilation, in small letters
+# in the error of such a compilation, in small letters
+SIGNS = ("cudnn", "convolution algorithm", "dnn_")
 OPERANDS = {"forward": "xk", "input_gradient": "yk", "kernel_gradient": "xy"}
 
 
@@ -68,9 +65,8 @@ def _described(equation: Any) -> str:
     operation = next(
         name for name, primitive in PRIMITIVES.items() if primitive is equation.primitive
     )
-    kinds = OPERANDS[operation] + "xyk".translate(
-        str.maketrans("", "", OPERANDS[operation])
-    )  # the one that is missing is the result
+    # the one that is missing is the result
+    kinds = OPERANDS[operation] + "xyk".translate(str.maketrans("", "", OPERANDS[operation]))
     shapes = {
         kind: v.aval.shape
         for kind, v in zip(kinds, (*equation.invars, *equation.outvars), strict=True)

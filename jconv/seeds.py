@@ -29,8 +29,6 @@ def random_key(seed: int, impl: str | None = None) -> jax.Array:
     seed = check_seed(seed)
     if seed < 2**32:
         return jax.random.key(np.uint32(seed), impl=impl)
-    with (
-        jax.ensure_compile_time_eval(),
-        jax.enable_x64(True),
-    ):  # at once, also inside a trace, whose numbers have 32 bits
+    # at once, also inside a trace, whose numbers have 32 bits
+    with jax.ensure_compile_time_eval(), jax.enable_x64(True):
         return jax.random.key(np.uint64(seed), impl=impl)

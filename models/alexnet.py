@@ -26,10 +26,8 @@ def alexnet(classes: int = 1000, variant: Variant = "bvlc") -> Layer:
     if variant == "owt":
         return alexnet_owt.alexnet_owt(classes, "torchvision")
     groups = 1 if variant == "ungrouped" else 2
-    init, lifted = (
-        gaussian(0.01),
-        constant(1.0 if variant == "caffenet" else 0.1),
-    )  # lifted: these ReLUs start alive
+    # lifted: these ReLUs start alive
+    init, lifted = (gaussian(0.01), constant(1.0 if variant == "caffenet" else 0.1))
 
     def shrink(i: int) -> dict[str, Layer]:
         pair = {
@@ -42,20 +40,17 @@ def alexnet(classes: int = 1000, variant: Variant = "bvlc") -> Layer:
         conv1=Conv(96, 11, stride=4, kernel_init=init),  # 55x55x96
         relu1=Relu(),
         **shrink(1),  # 27x27x96
-        conv2=Conv(
-            256, 5, padding=2, groups=groups, kernel_init=init, bias_init=lifted
-        ),  # 27x27x256
+        # 27x27x256
+        conv2=Conv(256, 5, padding=2, groups=groups, kernel_init=init, bias_init=lifted),
         relu2=Relu(),
         **shrink(2),  # 13x13x256
         conv3=Conv(384, 3, padding=1, kernel_init=init),  # 13x13x384
         relu3=Relu(),
-        conv4=Conv(
-            384, 3, padding=1, groups=groups, kernel_init=init, bias_init=lifted
-        ),  # 13x13x384
+        # 13x13x384
+        conv4=Conv(384, 3, padding=1, groups=groups, kernel_init=init, bias_init=lifted),
         relu4=Relu(),
-        conv5=Conv(
-            256, 3, padding=1, groups=groups, kernel_init=init, bias_init=lifted
-        ),  # 13x13x256
+        # 13x13x256
+        conv5=Conv(256, 3, padding=1, groups=groups, kernel_init=init, bias_init=lifted),
         relu5=Relu(),
         pool5=MaxPool(3, 2, rounding="ceil"),  # 6x6x256
         flatten=Flatten(),

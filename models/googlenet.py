@@ -80,11 +80,12 @@ def googlenet(classes: int = 1000, variant: Variant = "caffe") -> Layer:
         )
 
     def head(name: str) -> Layer:  # on 14x14
+        # 4x4x128
         layers = {
             "pool": AvgPool(5, 3) if caffe else AdaptiveAvgPool(4),
             "conv": conv(128, 1),
             "flatten": Flatten(),
-        }  # 4x4x128
+        }
         layers |= {
             "fc": Dense(1024, kernel_init=init, bias_init=lifted),
             "relu": Relu(),
@@ -95,12 +96,8 @@ def googlenet(classes: int = 1000, variant: Variant = "caffe") -> Layer:
         )
 
     layers = {"conv1": conv(64, 7, stride=2), "pool1": pool, **norm("norm1")}  # 56x56x64
-    layers |= {
-        "conv2_reduce": conv(64, 1),
-        "conv2": conv(192, 3),
-        **norm("norm2"),
-        "pool2": pool,
-    }  # 28x28x192
+    # 28x28x192
+    layers |= {"conv2_reduce": conv(64, 1), "conv2": conv(192, 3), **norm("norm2"), "pool2": pool}
     after = {"3b": {"pool3": pool}, "4a": {"aux1": head("loss1")}, "4d": {"aux2": head("loss2")}}
     after["4e"] = {"pool4": pool if caffe else MaxPool(2)}
     for name, widths in INCEPTION.items():

@@ -57,16 +57,14 @@ split = lambda *layers: Sequential(
 
 TALL, WIDE = (7, 1), (1, 7)
 STEM = {
-    **{
-        "conv1": conv(32, 3, 2),
-        "conv2": conv(32, 3),
-        "conv3": same(64, 3),
-    },  # 149x149x32, 147x147x32, 147x147x64
+    # 149x149x32, 147x147x32, 147x147x64
+    **{"conv1": conv(32, 3, 2), "conv2": conv(32, 3), "conv3": same(64, 3)},
     "mixed1": branches(MaxPool(3, 2), conv(96, 3, 2)),  # 73x73x160
+    # 71x71x192
     "mixed2": branches(
         chain(same(64, 1), conv(96, 3)),
         chain(same(64, 1), same(64, WIDE), same(64, TALL), conv(96, 3)),
-    ),  # 71x71x192
+    ),
     "mixed3": branches(conv(192, 3, 2), MaxPool(3, 2)),  # 35x35x384
 }
 INCEPTION_A = branches(
@@ -75,9 +73,10 @@ INCEPTION_A = branches(
     chain(same(64, 1), same(96, 3), same(96, 3)),
     average(96),
 )
+# 17x17x1024
 REDUCTION_A = branches(
     conv(384, 3, 2), chain(same(192, 1), same(224, 3), conv(256, 3, 2)), MaxPool(3, 2)
-)  # 17x17x1024
+)
 INCEPTION_B = branches(
     same(384, 1),
     chain(same(192, 1), same(224, WIDE), same(256, TALL)),

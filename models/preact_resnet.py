@@ -108,12 +108,13 @@ def preact_resnet(depth: int, classes: int = 1000) -> Layer:
     kind, outs = (
         (basic, (64, 128, 256, 512)) if depth < 50 else (bottleneck, (256, 512, 1024, 2048))
     )
+    # 56x56x64
     stem = {
         "conv1": conv(64, 7, 2),
         "bn1": BatchNorm(),
         "relu1": Relu(),
         "pool1": MaxPool(3, 2, padding=1),
-    }  # 56x56x64
+    }
     return Sequential(
         **stem, **stages(kind, project, 64, outs, UNITS[depth], activated=True), **head(classes)
     )

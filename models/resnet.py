@@ -85,11 +85,12 @@ def resnet(depth: int, classes: int = 1000, variant: Variant = "torch") -> Layer
     check_known("depth", depth, BLOCKS)
     check_variant(variant, Variant)
     msra = variant == "msra"
+    # 112x112x64
     layers = {
         "conv1": conv(64, 7, 2, bias=msra and depth == 50),
         "bn1": BatchNorm(),
         "relu1": Relu(),
-    }  # 112x112x64
+    }
     layers["pool1"] = MaxPool(3, 2, rounding="ceil") if msra else MaxPool(3, 2, padding=1)  # 56x56
     channels = 64
     for i, count in enumerate(BLOCKS[depth], 1):  # 56x56, 28x28, 14x14, 7x7

@@ -34,14 +34,12 @@ def zfnet(classes: int = 1000, variant: Variant = "paper") -> Layer:
         }
 
     return Sequential(
-        conv1=Conv(
-            96, 7, stride=2, padding=3 if caffe else 1, kernel_init=init
-        ),  # 110x110x96, caffe 112x112
+        # 110x110x96, caffe 112x112
+        conv1=Conv(96, 7, stride=2, padding=3 if caffe else 1, kernel_init=init),
         relu1=Relu(),
         **shrink(1),  # 55x55x96, caffe 57x57
-        conv2=Conv(
-            256, 5, stride=2, padding=2 if caffe else 0, kernel_init=init
-        ),  # 26x26x256, caffe 29x29
+        # 26x26x256, caffe 29x29
+        conv2=Conv(256, 5, stride=2, padding=2 if caffe else 0, kernel_init=init),
         relu2=Relu(),
         **shrink(2),  # 13x13x256, caffe 15x15
         conv3=Conv(middle[0], 3, padding=1, kernel_init=init),

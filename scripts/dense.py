@@ -147,9 +147,8 @@ def comparison(
         [predict(weights.params, weights.state, part) for part in parts]
     )
     scores, expected = passes()[:rows, :columns].reshape(len(crops), -1), single()
-    seconds = [
-        [timed(way) for way in (passes, single)] for _ in range(3)
-    ]  # in turn, so that both meet the same machine
+    # in turn, so that both meet the same machine
+    seconds = [[timed(way) for way in (passes, single)] for _ in range(3)]
     dense, alone = (min(column) for column in zip(*seconds, strict=True))
     one = summary(weights.net, weights.in_shape).totals.macs
     whole = one and len(crops) * one

@@ -45,9 +45,8 @@ from jconv.train import Diverged
 from jconv.train.recipe import Recipe
 from jconv.train.sprint import Job, Result, Row, prepare, run
 
-RECIPES: dict[
-    str, Callable[[int | None], Recipe]
-] = {  # by the number of classes; without it, as published
+# by the number of classes; without it, as published
+RECIPES: dict[str, Callable[[int | None], Recipe]] = {
     "cifar94": lambda classes=None: Recipe(*build("cifar94", classes=classes)),
 }
 SUMMARIES = {"median": median, "mean": mean}

@@ -90,9 +90,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     shown = table(options.model, whole, options.fields)
     needed = Measurement.get(out, out.options.update(max_width=1000), shown).maximum
     console(width=max(out.width, needed)).print(shown)  # a cut number would be a wrong one
-    if options.model in REMARKS and (net, in_shape) == build(
-        options.model
-    ):  # remarks are about the published form
+    # remarks are about the published form
+    if options.model in REMARKS and (net, in_shape) == build(options.model):
         for remark in REMARKS.get(options.model, ()):
             out.print(remark, soft_wrap=True)
     if options.memory or options.fits:
@@ -164,10 +163,8 @@ def plan(net: Layer, in_shape: Shape, options: Options) -> str:
 
 def compilers_figure(net: Layer, in_shape: Shape, options: Options) -> str:
     """What XLA says of the same training step, or why it says nothing."""
-    from jconv.train.compiled import (
-        NoAnswer,
-        compiled_memory,
-    )  # optax, which takes half a second to import
+    # optax, which takes half a second to import
+    from jconv.train.compiled import NoAnswer, compiled_memory
 
     settings = {
         "optimizer": options.optimizer,

@@ -131,9 +131,8 @@ def _run(options: TrainOptions, run: Run, begun: bool) -> int:
         save_checkpoint(run.checkpoints, state)
     try:
         state = _train(job, run, state, out)
-    except (
-        InputError
-    ):  # too little memory; before the first epoch is done there is nothing to go on from
+    # too little memory; before the first epoch is done there is nothing to go on from
+    except InputError:
         if not begun and not read_rows(run):
             rmtree(run.folder)
         raise

@@ -15,10 +15,8 @@ import pytest
 # know, so those are for the versions of jax where they were tried.
 FAST = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
 if not os.environ.get("JCONV_TEST_OPTIMIZED"):
-    before = {
-        "xla_backend_optimization_level": (0, 13),
-        "xla_cpu_use_fusion_emitters": (0, 11),
-    }  # jax 0.12 no longer has the second
+    # jax 0.12 no longer has the second
+    before = {"xla_backend_optimization_level": (0, 13), "xla_cpu_use_fusion_emitters": (0, 11)}
     flags = [
         f"--{name}={str(value).lower()}"
         for name, value in FAST.items()
@@ -27,9 +25,8 @@ if not os.environ.get("JCONV_TEST_OPTIMIZED"):
     os.environ["XLA_FLAGS"] = " ".join([os.environ.get("XLA_FLAGS", ""), *flags]).strip()
 
 jax.config.update("jax_platforms", os.environ.get("JCONV_TEST_PLATFORM", "cpu"))  # "cuda": on a GPU
-jax.config.update(
-    "jax_num_cpu_devices", 4
-)  # for the tests of sharding; everything else stays on the first
+# for the tests of sharding; everything else stays on the first
+jax.config.update("jax_num_cpu_devices", 4)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 
@@ -55,9 +52,8 @@ def assert_close(actual, expected, tolerance: float) -> None:
     for a, b in zip(jax.tree.leaves(actual), jax.tree.leaves(expected), strict=True):
         a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
         assert a.shape == b.shape, f"{a.shape} != {b.shape}"
-        error = np.abs(np.subtract(a, b, out=np.zeros(a.shape), where=a != b)).max(
-            initial=0
-        )  # equal infinities differ by 0
+        # equal infinities differ by 0
+        error = np.abs(np.subtract(a, b, out=np.zeros(a.shape), where=a != b)).max(initial=0)
         scale = np.abs(b[np.isfinite(b)]).max(initial=0)
         assert error <= tolerance * scale or error == 0, (
             f"max|a - b| = {error:.3g} is over {tolerance} * {scale:.3g}"
@@ -90,9 +86,8 @@ def filled(rng):
     def fill(net, in_shape, dtype=np.float32):
         params, state = jax.eval_shape(lambda key: net.init(key, in_shape), jax.random.key(0))
         number = lambda a: jax.numpy.asarray(0.3 * rng.standard_normal(a.shape), dtype)
-        positive = lambda a: jax.numpy.asarray(
-            rng.uniform(0.5, 1.5, a.shape), dtype
-        )  # a variance is
+        # a variance is
+        positive = lambda a: jax.numpy.asarray(rng.uniform(0.5, 1.5, a.shape), dtype)
         return jax.tree.map(number, params), jax.tree.map(positive, state)
 
     return fill

@@ -83,6 +83,5 @@ def test_a_command_whose_backend_cannot_start_ends_in_one_line(platforms, words)
         text=True,
     )
     assert done.returncode == 2 and "Traceback" not in done.stderr
-    assert done.stderr.splitlines()[-1].startswith(
-        f"error: {words}"
-    )  # libtpu, where it is, says its own before
+    # libtpu, where it is, says its own before
+    assert done.stderr.splitlines()[-1].startswith(f"error: {words}")

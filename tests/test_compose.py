@@ -98,9 +98,8 @@ def test_every_layer_draws_by_a_key_of_its_own():
     np.testing.assert_array_equal(
         one, Dropout().apply({}, {}, x, train=True, key=child_key(key, "a"))[0]
     )
-    longer = Concat(
-        new=Dropout(), b=twice["b"], a=twice["a"]
-    )  # the others' draws stay, as their parameters do
+    # the others' draws stay, as their parameters do
+    longer = Concat(new=Dropout(), b=twice["b"], a=twice["a"])
     np.testing.assert_array_equal(run(longer)[:, 50:], jnp.concatenate([other, one], axis=-1))
 
 

@@ -17,12 +17,8 @@ MODULES = sorted(
     if not module.name.startswith(("jconv.models.", "jconv.scripts", "jconv.__main__"))
     or package is jconv.models
 )
-PEERS = {
-    "pytorch": "torch",
-    "flax": "flax",
-    "nnx": "flax",
-    "equinox": "equinox",
-}  # what a module of jconv.bench.peers needs
+# what a module of jconv.bench.peers needs
+PEERS = {"pytorch": "torch", "flax": "flax", "nnx": "flax", "equinox": "equinox"}
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the peers' own imports

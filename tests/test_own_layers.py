@@ -134,9 +134,8 @@ def test_saved_bytes_are_what_a_compiler_needs():
         .compile()
         .memory_analysis()
     )
-    arguments = (
-        x.size * 4 + sum(a.size for a in jax.tree.leaves(params)) * 4
-    )  # the image and the kernels are kept too, as they came
+    # the image and the kernels are kept too, as they came
+    arguments = x.size * 4 + sum(a.size for a in jax.tree.leaves(params)) * 4
     expected = saved(net, in_shape)
     assert (
         abs(compiled.output_size_in_bytes - (batch * expected.each + expected.fixed + arguments))

@@ -58,8 +58,6 @@ def test_the_python_of_the_readme_runs():
         r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL
     )
     assert blocks
-    with (
-        jax.numpy_dtype_promotion("standard"),
-        jax.numpy_rank_promotion("allow"),
-    ):  # as a reader has it; optax's adam needs it
+    # as a reader has it; optax's adam needs it
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
         exec(compile("\n".join(blocks), "README.md", "exec"), {"__name__": "readme"})

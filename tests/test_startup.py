@@ -64,9 +64,8 @@ def test_a_user_without_a_home_has_no_cache(monkeypatch, tmp_path):
 def test_a_home_that_cannot_be_written_to_has_none_either(monkeypatch, tmp_path, home):
     (tmp_path / "locked").mkdir()
     (tmp_path / "file").write_text("")
-    monkeypatch.setattr(
-        startup.os, "access", lambda path, mode: "locked" not in str(path)
-    )  # root may write everywhere
+    # root may write everywhere
+    monkeypatch.setattr(startup.os, "access", lambda path, mode: "locked" not in str(path))
     assert cache_settings({"XDG_CACHE_HOME": str(tmp_path / home)}) == {}
 
 

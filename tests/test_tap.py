@@ -141,9 +141,8 @@ def test_an_auxiliary_head_trains_with_the_net(filled, x):
     alone, both = gradient(params, 0.0), gradient(params, 0.3)
     assert not alone["aux"]["body"]["fc"]["kernel"].any()
     assert both["aux"]["body"]["fc"]["kernel"].all()
-    assert (
-        alone["conv"]["kernel"] != both["conv"]["kernel"]
-    ).all()  # and the layers before it feel it
+    # and the layers before it feel it
+    assert (alone["conv"]["kernel"] != both["conv"]["kernel"]).all()
 
 
 def test_the_state_without_taps_goes_through_scan(filled, rng):

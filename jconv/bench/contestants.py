@@ -46,11 +46,8 @@ LABELS = {
 }
 LABELS |= {name: peer.label for name, peer in PEERS.items()}
 JAX_PEERS = ("flax", "equinox")
-MAIN = (
-    "jconv",
-    "lax",
-    *PEERS,
-)  # who takes part unless it is said otherwise; the other methods only where memory is compared
+# who takes part unless it is said otherwise; the other methods only where memory is compared
+MAIN = ("jconv", "lax", *PEERS)
 
 
 def label(name: str) -> str:

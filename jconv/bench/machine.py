@@ -64,9 +64,8 @@ def used() -> Used | None:
         return None
     rows = [line.split() for line in stat.read_text().splitlines()]
     mine = {f"cpu{i}" for i in os.sched_getaffinity(0)}
-    ticks = [
-        [int(field) for field in row[1:9]] for row in rows if row and row[0] in mine
-    ]  # the fourth and fifth are idle
+    # the fourth and fifth are idle
+    ticks = [[int(field) for field in row[1:9]] for row in rows if row and row[0] in mine]
     total, idle = (
         sum(map(sum, part)) / os.sysconf("SC_CLK_TCK") for part in (ticks, [t[3:5] for t in ticks])
     )

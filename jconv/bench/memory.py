@@ -23,9 +23,8 @@ from .row import Row
 from .speed import Note, Settings, reason
 
 CALLS = 3
-NO_CACHE = {
-    "JAX_ENABLE_COMPILATION_CACHE": "false"
-}  # compiling takes memory, too: ResNet-20's step 738 MiB so, and 584 read from a cache
+# compiling takes memory, too: ResNet-20's step 738 MiB so, and 584 read from a cache
+NO_CACHE = {"JAX_ENABLE_COMPILATION_CACHE": "false"}
 
 
 def measure_memory(

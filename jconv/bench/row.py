@@ -38,15 +38,13 @@ class Row:
     compile_seconds: dict[str, float] = field(default_factory=dict)
     before: dict[str, int] = field(default_factory=dict)  # bytes: libraries, parameters and images
     skipped: dict[str, str] = field(default_factory=dict)  # contestant -> why
-    errors: dict[str, float] = field(
-        default_factory=dict
-    )  # contestant -> how far its numbers are from the first one's
+    # contestant -> how far its numbers are from the first one's
+    errors: dict[str, float] = field(default_factory=dict)
     disagree: dict[str, str] = field(default_factory=dict)  # contestant -> what is not the same
     others: float | None = None  # the share of the cores that other processes took meanwhile
     rival: str = "lax"  # whom jconv is judged against
-    judged: list[Ratio] = field(
-        default_factory=list
-    )  # jconv against it, each measurement of enough pairs
+    # jconv against it, each measurement of enough pairs
+    judged: list[Ratio] = field(default_factory=list)
 
     @property
     def title(self) -> str:

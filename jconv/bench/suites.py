@@ -61,12 +61,8 @@ def _both_dtypes(cases: Iterable[Case], times: int) -> list[Case]:
     ]
 
 
-WITHOUT_LAYERS = (
-    "jconv",
-    "lax",
-    "torch",
-    "torch-compile",
-)  # an operation is lax's own in Flax and Equinox
+# an operation is lax's own in Flax and Equinox
+WITHOUT_LAYERS = ("jconv", "lax", "torch", "torch-compile")
 SUITES = {
     "ops": Suite(
         "operations, with the gradient in input and parameters",

@@ -11,21 +11,15 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from ..errors import InputError
 from ..geometry import Shape
 
-STUBS = {
-    "BUFR",
-    "GRIB",
-    "HDF5",
-    "MPEG",
-    "WMF",
-}  # formats that Pillow knows by name and does not read by itself
+# formats that Pillow knows by name and does not read by itself
+STUBS = {"BUFR", "GRIB", "HDF5", "MPEG", "WMF"}
 
 
 @cache
 def suffixes() -> frozenset[str]:
     """The suffixes of the files that Pillow reads, in small letters."""
-    known = (
-        Image.registered_extensions()
-    )  # of what it writes, too, and of formats that it leaves to others
+    # of what it writes, too, and of formats that it leaves to others
+    known = Image.registered_extensions()
     return frozenset(
         suffix for suffix, kind in known.items() if kind in Image.OPEN and kind not in STUBS
     )
@@ -38,13 +32,14 @@ def read_image(path: Path, in_shape: Shape | None = None) -> np.ndarray:
             return to_array(ImageOps.exif_transpose(image), in_shape)
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file") from None
+    # what decoders raise
     except (
         OSError,
         UnidentifiedImageError,
         Image.DecompressionBombError,
         SyntaxError,
         ValueError,
-    ) as error:  # what decoders raise
+    ) as error:
         raise InputError(
             f"{path}: not a readable image ({error}); remove the file or write it again"
         ) from None
@@ -69,13 +64,10 @@ def to_array(image: Image.Image, in_shape: Shape | None = None) -> np.ndarray:
 
 def _eight_bits(image: Image.Image) -> Image.Image:
     """The image in mode L or RGB."""
-    if image.mode.startswith(
-        "I"
-    ):  # 16-bit gray: Pillow's own conversion would clip everything above 255 to white
-        values, clear = (
-            np.asarray(image),
-            image.info.get("transparency"),
-        )  # of these the one value that is transparent
+    # 16-bit gray: Pillow's own conversion would clip everything above 255 to white
+    if image.mode.startswith("I"):
+        # of these the one value that is transparent
+        values, clear = (np.asarray(image), image.info.get("transparency"))
         gray = (values.clip(0, 65535) >> 8).astype(np.uint8)
         return Image.fromarray(
             gray if clear is None else np.where(values == clear, np.uint8(255), gray)
@@ -86,9 +78,8 @@ def _eight_bits(image: Image.Image) -> Image.Image:
         )
     if image.has_transparency_data:
         gray = image.mode in ("1", "L", "LA", "La")
-        image = image.convert(
-            {"La": "LA", "RGBa": "RGBA"}.get(image.mode, image.mode)
-        )  # alpha multiplied in: no way to RGBA at once
+        # alpha multiplied in: no way to RGBA at once
+        image = image.convert({"La": "LA", "RGBa": "RGBA"}.get(image.mode, image.mode))
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
         return image.convert("L" if gray else "RGB")
     return image.convert("L" if image.mode in ("1", "L") else "RGB")

@@ -68,9 +68,8 @@ def digits(in_shape: Shape | None = None) -> Dataset:
 
     from .image import to_array
 
-    values, labels = (
-        np.asarray(a) for a in load_digits(return_X_y=True)
-    )  # (1797, 64) with values 0 to 16, (1797,)
+    # (1797, 64) with values 0 to 16, (1797,)
+    values, labels = (np.asarray(a) for a in load_digits(return_X_y=True))
     pixels = np.round(values * (255 / 16)).astype(np.uint8).reshape(-1, 8, 8)
     images = np.stack(
         [to_array(Image.fromarray(image), in_shape or (32, 32, 1)) for image in pixels]

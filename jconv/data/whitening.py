@@ -35,14 +35,11 @@ def whitening_kernel(images: jax.Array, window: int = 2, eps: float = 5e-4) -> j
     patches = [
         images[:, r : r + rows, c : c + columns] for r in range(window) for c in range(window)
     ]
-    x = jnp.concatenate(patches, axis=-1).reshape(
-        n, rows * columns, -1
-    )  # (N, H'*W', k*k*C), in a kernel's order
-    products = jnp.einsum(
-        "npa,npb->nab", x, x, precision="highest"
-    )  # image by image first, as above
-    values, vectors = jnp.linalg.eigh(
-        products.mean(0) / (rows * columns)
-    )  # smallest first, an eigenvector a column
+    # (N, H'*W', k*k*C), in a kernel's order
+    x = jnp.concatenate(patches, axis=-1).reshape(n, rows * columns, -1)
+    # image by image first, as above
+    products = jnp.einsum("npa,npb->nab", x, x, precision="highest")
+    # smallest first, an eigenvector a column
+    values, vectors = jnp.linalg.eigh(products.mean(0) / (rows * columns))
     scaled = (vectors / jnp.sqrt(values + eps)[None])[:, ::-1]
     return jnp.concatenate([scaled, -scaled], axis=1).reshape(window, window, channels, -1)

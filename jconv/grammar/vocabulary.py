@@ -35,23 +35,13 @@ WORDS = {
         if isinstance(c, type) and issubclass(c, Layer) and c is not Lambda
     },
 }
-FLAT = (
-    Flatten,
-    GlobalAvgPool,
-    GlobalMaxPool,
-    Dense,
-    Rbf,
-)  # after these, an example is one row of features
+# after these, an example is one row of features
+FLAT = (Flatten, GlobalAvgPool, GlobalMaxPool, Dense, Rbf)
 
-KERNEL, WINDOW, FILTERS = (
-    3,
-    2,
-    12,
-)  # CONV and POOL by themselves: the notes' overview net (Architecture Overview)
-CLASSES, HIDDEN = (
-    10,
-    100,
-)  # FC by itself: CIFAR-10's classes for the last one, 100 features for those before it
+# CONV and POOL by themselves: the notes' overview net (Architecture Overview)
+KERNEL, WINDOW, FILTERS = (3, 2, 12)
+# FC by itself: CIFAR-10's classes for the last one, 100 features for those before it
+CLASSES, HIDDEN = (10, 100)
 
 
 def standard(kind: type[Layer], given: dict[str, Any], last: bool) -> dict[str, Any]:

@@ -78,10 +78,11 @@ class MaxPool(_Pool):
     """
 
     def saves(self, in_shape: Shape) -> Saved:
+        # switches
         return Saved(
             bytes=volume(self.out_shape(in_shape))
             * (1 if volume(self.over(in_shape).size) <= 256 else 2)
-        )  # switches
+        )
 
     def apply(self, params, state, x, *, train=False, key=None):
         return ops.max_pool(x, self.window, **self.how()), state

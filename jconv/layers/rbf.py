@@ -55,9 +55,8 @@ class Rbf(Pointwise):
                 f"x of shape {x.shape} for codes of shape {codes.shape}: features disagree; "
                 "initialise for this input"
             )
-        apart = wide(x)[..., None] - wide(codes).reshape(
-            (1,) * (x.ndim - 1) + codes.shape
-        )  # (N, *S, in, features)
+        # (N, *S, in, features)
+        apart = wide(x)[..., None] - wide(codes).reshape((1,) * (x.ndim - 1) + codes.shape)
         return -jnp.square(apart).sum(axis=-2).astype(x.dtype), state
 
 

@@ -336,9 +336,8 @@ def _reshaped(
     return {
         name: _reshaped(value, shapes, ranks, f"{path}/{name}" if path else name)
         if isinstance(value, dict)
-        else value.reshape(
-            *value.shape[: value.ndim - ranks[path]], *shapes[path]
-        )  # behind the axes of loops
+        # behind the axes of loops
+        else value.reshape(*value.shape[: value.ndim - ranks[path]], *shapes[path])
         if name == "kernel" and path in shapes
         else value
         for name, value in params.items()

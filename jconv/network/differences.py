@@ -18,10 +18,8 @@ import numpy as np
 # digits
 STEP = 1e-6
 REDRAWS = 20  # directions tried again at kinks before an array counts as unchecked
-QUICK = {
-    "xla_backend_optimization_level": 0,
-    "xla_cpu_use_fusion_emitters": False,
-}  # half of the compile time, and less
+# half of the compile time, and less
+QUICK = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
 Leaves = dict[str, np.ndarray]
 
 

@@ -11,11 +11,8 @@ from ..geometry import Padding, Shape, as_shape
 from ..layer import Layer
 from ..settings import annotated
 
-PER_AXIS = (
-    int | Shape,
-    int | Shape | None,
-    Padding,
-)  # the annotations of settings that are one for all axes, or one per axis
+# the annotations of settings that are one for all axes, or one per axis
+PER_AXIS = (int | Shape, int | Shape | None, Padding)
 COLOURS = (1, 3)
 LEAST = 8  # pixels a side of what is taken for an image
 

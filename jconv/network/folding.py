@@ -28,12 +28,8 @@ from ..layer import Layer, Params, State, computes_as, map_layers
 from ..layers import BatchNorm, Conv, ConvTranspose, Dense, Identity, Local
 from ..tap import Tap
 
-KINDS = (
-    Conv,
-    ConvTranspose,
-    Dense,
-    Local,
-)  # exactly these: a class derived from one may compute something else
+# exactly these: a class derived from one may compute something else
+KINDS = (Conv, ConvTranspose, Dense, Local)
 FIX = "pass what init(key, in_shape) of this very net returned"
 
 
@@ -115,9 +111,8 @@ class Readers(Following):
         return self._made(self.path, None, parts[0])
 
     def repeat(self, name, layer, x, times, *, shared=False, unroll=False) -> Number:
-        return self.child(
-            name, layer, self.child(name, layer, x)
-        )  # more than once, which is all that matters here
+        # more than once, which is all that matters here
+        return self.child(name, layer, self.child(name, layer, x))
 
     def record(self, name: str, y: Number) -> None:
         self.readers[y.number] += 1
@@ -135,9 +130,8 @@ def _foldable(net: Layer) -> list[tuple[Step, Step]]:
     paths = lambda pairs: {(before.path, norm.path) for before, norm in pairs}
     (tested, at_test_time), (trained, in_training) = (_pairs(net, train) for train in (False, True))
     both = paths(at_test_time) & paths(in_training)
-    resting = [
-        pair for pair in in_training if not {step.path for step in pair} & tested
-    ]  # in heads that exist in training alone
+    # in heads that exist in training alone
+    resting = [pair for pair in in_training if not {step.path for step in pair} & tested]
     return [
         pair for pair in at_test_time if paths([pair]) <= both or pair[0].path not in trained
     ] + resting
@@ -175,9 +169,8 @@ def _folded(layer: Any, params: Params, norm: Any, norm_params: Params, stats: S
     )
     to_wide = lambda tree: {name: jnp.asarray(a, wide) for name, a in tree.items()}
     own, affine, running = to_wide(params), to_wide(norm_params), to_wide(stats)
-    a = affine.get("scale", jnp.ones_like(running["var"])) / jnp.sqrt(
-        running["var"] + norm.eps
-    )  # (features,)
+    # (features,)
+    a = affine.get("scale", jnp.ones_like(running["var"])) / jnp.sqrt(running["var"] + norm.eps)
     b = affine.get("bias", jnp.zeros_like(a)) - a * running["mean"]
     kernel = own["kernel"] * _per_kernel(layer, a, own["kernel"].shape)
     positions = (
@@ -198,9 +191,8 @@ def _per_kernel(layer: Any, a: jax.Array, shape: Shape) -> jax.Array:
         return _last(
             a[np.repeat(np.arange(layer.features), [len(row) for row in layer.mask])], rank
         )
-    if isinstance(
-        layer, ConvTranspose
-    ):  # (*F, features/groups, K): the K inputs lie group by group, each with features of its own
+    # (*F, features/groups, K): the K inputs lie group by group, each with features of its own
+    if isinstance(layer, ConvTranspose):
         by_group = a.reshape(layer.groups, -1).T  # (features/groups, groups)
         by_input = jnp.repeat(by_group, inputs // layer.groups, axis=1)  # (features/groups, K)
         return by_input.reshape((1,) * (rank - 2) + by_input.shape)

@@ -18,9 +18,8 @@ from .field import fields
 
 WIDEST = 5  # a convolution's window beyond the first layer
 POOLS = ((2, 2), (3, 2))  # window and stride of the two poolings in use
-FIRST_MEMORY = (
-    64 * 2**20
-)  # bytes an image before the first shrinking; the notes' example takes 73.5 MiB
+# bytes an image before the first shrinking; the notes' example takes 73.5 MiB
+FIRST_MEMORY = 64 * 2**20
 
 
 class Finding(NamedTuple):

@@ -166,9 +166,8 @@ def _macs(jaxpr: Any) -> int | None:
 
 def _equation_macs(equation: Any) -> int | None:
     name, params = equation.primitive.name, equation.params
-    if (
-        equation.primitive in PRIMITIVES.values()
-    ):  # each pairs every output position of the convolution with its window
+    # each pairs every output position of the convolution with its window
+    if equation.primitive in PRIMITIVES.values():
         operation = next(
             word for word, primitive in PRIMITIVES.items() if primitive is equation.primitive
         )
@@ -188,9 +187,8 @@ def _equation_macs(equation: Any) -> int | None:
         a, k, y = _avals(equation)
         numbers = params["dimension_numbers"]
         taps = math.prod(k.shape[axis] for axis in numbers.rhs_spec[1:])
-        spread = any(
-            d > 1 for d in params["lhs_dilation"]
-        )  # zeros between the pixels are not multiplied: a transposed convolution
+        # zeros between the pixels are not multiplied: a transposed convolution
+        spread = any(d > 1 for d in params["lhs_dilation"])
         if spread:
             inputs = math.prod(
                 a.shape[axis] for axis in (numbers.lhs_spec[0], *numbers.lhs_spec[2:])
@@ -255,9 +253,8 @@ def _residuals(
     parts = [jax.ShapeDtypeStruct((batch, *shape), dtype) for shape in shapes]
     key = jax.eval_shape(lambda: jax.random.key(0))
 
-    real = jnp.issubdtype(
-        parts[0].dtype, jnp.inexact
-    )  # or there is no gradient in the input, as of images in bytes
+    # or there is no gradient in the input, as of images in bytes
+    real = jnp.issubdtype(parts[0].dtype, jnp.inexact)
 
     def forward(params, state, key, parts):
         if real:
@@ -270,9 +267,8 @@ def _residuals(
 
     given = (*arrays, key, parts)
     y = jax.eval_shape(lambda *given: forward(*given)[0], *given)
-    jax.eval_shape(
-        lambda y, *given: forward(*given)[1](y), y, *given
-    )  # a gradient of one's own may fail in its second half alone
+    # a gradient of one's own may fail in its second half alone
+    jax.eval_shape(lambda y, *given: forward(*given)[1](y), y, *given)
     jaxpr = jax.make_jaxpr(residuals_too)(*given).jaxpr
     inputs = jaxpr.invars[-len(parts) :]
     outputs, residuals = jaxpr.outvars[:1], jaxpr.outvars[1:]

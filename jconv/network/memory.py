@@ -22,15 +22,8 @@ from .example import example_shape
 from .measure import Kept, dtype_of, kept_by, kept_by_join, parameters_of
 from .trace import Operation, operations
 
-CACHES = {
-    "sgd": 0,
-    "momentum": 1,
-    "nesterov": 1,
-    "adagrad": 1,
-    "rmsprop": 1,
-    "adam": 2,
-    "adamw": 2,
-}  # arrays like the parameters
+# arrays like the parameters
+CACHES = {"sgd": 0, "momentum": 1, "nesterov": 1, "adagrad": 1, "rmsprop": 1, "adam": 2, "adamw": 2}
 MIB, GIB = 2**20, 2**30
 
 
@@ -42,9 +35,8 @@ class Budget(NamedTuple):
     optimizer: int
     statistics: int  # batch norm's running mean and variance
     images: int
-    saved: (
-        int | None
-    )  # what the layers keep for the backward pass; None where a layer's gradient cannot be traced
+    # what the layers keep for the backward pass; None where a layer's gradient cannot be traced
+    saved: int | None
 
     @property
     def fixed(self) -> int:

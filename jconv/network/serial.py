@@ -74,9 +74,8 @@ def _encode(value: Any, path: str) -> Any:
             if f.init
         }
         return {CLASS: type(value).__name__, **settings}
-    if isinstance(value, tuple) and not hasattr(
-        value, "_fields"
-    ):  # a named tuple would come back without its names
+    # a named tuple would come back without its names
+    if isinstance(value, tuple) and not hasattr(value, "_fields"):
         return [_encode(v, path) for v in value]
     if value is None or isinstance(value, (bool, int, float, str)):
         return value

@@ -109,9 +109,8 @@ def _traced(layer: Layer, in_shape: Shape, batch: int, dtype: str) -> Any:
         y, pull = jax.vjp(
             lambda params, x: layer.apply(params, state, x, train=True, key=key)[0], params, x
         )
-        whole = all(
-            jnp.issubdtype(a.dtype, jnp.inexact) for a in jax.tree.leaves(y)
-        )  # integers have no gradient
+        # integers have no gradient
+        whole = all(jnp.issubdtype(a.dtype, jnp.inexact) for a in jax.tree.leaves(y))
         return y, pull(jax.tree.map(jnp.ones_like, y)) if whole else None
 
     return jax.make_jaxpr(both)(

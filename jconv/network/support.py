@@ -106,10 +106,8 @@ def _support(arrays: Any, run: Callable, part: int, shapes: tuple[Shape, ...]) -
         return [hit.any(axis=tuple(a for a in range(hit.ndim) if a != axis)) for axis in axes]
 
     spans = {}
-    with (
-        jax.disable_jit(False),
-        jax.default_matmul_precision("highest"),
-    ):  # no method whose rounding reaches beyond the window
+    # no method whose rounding reaches beyond the window
+    with jax.disable_jit(False), jax.default_matmul_precision("highest"):
         for position in _positions(out.shape[1:-1]):
             hits = [
                 np.flatnonzero(hit) for hit in reached(given, parts, np.asarray(position, np.int32))
@@ -165,10 +163,8 @@ def _fit(seen: Support, last: bool) -> tuple[tuple[int, int, int], ...] | None:
         found.append(_fit_axis(along, size, last))
     if None in found:
         return None
-    for (
-        position,
-        spans,
-    ) in seen.spans.items():  # an output may see along one axis by where it lies on another
+    # an output may see along one axis by where it lies on another
+    for position, spans in seen.spans.items():
         for (f, s, lo), i, n, span in zip(found, position, seen.in_sizes, spans, strict=True):
             if (max(0, i * s - lo), min(n, i * s - lo + f) - 1) != span:
                 return None
@@ -182,9 +178,8 @@ def _fit_axis(
     ends = {i: e for i, (_, e) in spans.items() if e < size - 1}
     if len(set(spans.values())) == 1 and len(spans) > 1:
         (begin, end) = next(iter(spans.values()))
-        return (
-            (end - begin + 1, 0, -begin) if last or begins or ends else None
-        )  # all outputs see the same, or an image is too small to tell
+        # all outputs see the same, or an image is too small to tell
+        return (end - begin + 1, 0, -begin) if last or begins or ends else None
     for free in (begins, ends):
         if len(free) > 1:
             (i, a), (j, b) = min(free.items()), max(free.items())

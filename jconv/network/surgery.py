@@ -56,9 +56,8 @@ def thin(net: Layer, factor: float) -> Layer:
         if isinstance(layer, PadChannels):
             return dataclasses.replace(layer, channels=_fewer(layer.channels, factor))
         if isinstance(layer, GroupNorm):
-            return dataclasses.replace(
-                layer, groups=math.gcd(layer.groups, 2)
-            )  # the channels are even now
+            # the channels are even now
+            return dataclasses.replace(layer, groups=math.gcd(layer.groups, 2))
         if not has_setting(layer, "features", _is_count) or path in last:
             return layer
         features = _fewer(layer.features, factor)

@@ -233,9 +233,8 @@ def _settings(layer: Layer) -> str:
     parts = []
     for field in dataclasses.fields(layer):
         value = getattr(layer, field.name)
-        if callable(value) and not isinstance(
-            value, Layer
-        ):  # initializers, and functions, whose names say little
+        # initializers, and functions, whose names say little
+        if callable(value) and not isinstance(value, Layer):
             continue
         if field.default is dataclasses.MISSING:
             parts.append(_short(value))

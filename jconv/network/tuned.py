@@ -19,9 +19,8 @@ class Measurement(NamedTuple):
     k: Shape
     plan: str  # what "auto" runs here
     chosen: str  # "auto", or a method that is clearly faster
-    gain: (
-        tuple[float, float, float] | None
-    )  # how many times as long "auto" takes as `chosen`, with the 95% interval
+    # how many times as long "auto" takes as `chosen`, with the 95% interval
+    gain: tuple[float, float, float] | None
     seconds: dict[str, float]
     compile_seconds: dict[str, float]
     skipped: dict[str, str]  # why a method has no time

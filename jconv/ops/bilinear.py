@@ -166,11 +166,8 @@ def _primitive(operation: str, shape, kinds: str, result: str) -> Primitive:
 # in the kernel's gradient) the compiler sums. With groups the kernel does not have x's channels,
 # but a group's outputs are spread as its inputs.
 
-_NAMED = {
-    "x": ("N", "C"),
-    "y": ("N", "K"),
-    "k": ("C", "K"),
-}  # the first and the last axis; of k the last two
+# the first and the last axis; of k the last two
+_NAMED = {"x": ("N", "C"), "y": ("N", "K"), "k": ("C", "K")}
 _NAMED_IN_GROUPS = {"x": ("N", "K"), "y": ("N", "K"), "k": ("one group's", "K")}
 
 

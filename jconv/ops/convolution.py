@@ -164,9 +164,8 @@ def local_conv(
         )
     if method != "lax":
         return reference.local_conv(x, kernel, w, precision)
-    flat = kernel.reshape(
-        *w.out_sizes, -1, kernel.shape[-1]
-    )  # (*out, F*F*C, K), but lax runs the channel slowest
+    # (*out, F*F*C, K), but lax runs the channel slowest
+    flat = kernel.reshape(*w.out_sizes, -1, kernel.shape[-1])
     order = jnp.moveaxis(jnp.arange(flat.shape[-2]).reshape(*w.size, -1), -1, 0).reshape(-1)
     return lax.conv_general_dilated_local(
         x,

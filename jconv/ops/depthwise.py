@@ -84,9 +84,8 @@ def _in_blocks(x, y, *, window: Window, at: Shape):
 
     def add(t, totals):
         image, first = t // blocks * at_once, t % blocks * rows
-        start = jnp.minimum(
-            first, out - rows
-        )  # the last block overlaps the one before it where rows do not divide
+        # the last block overlaps the one before it where rows do not divide
+        start = jnp.minimum(first, out - rows)
 
         def row_of_x(f):
             """A row, `f` below the block's first; zeros above and below the image."""

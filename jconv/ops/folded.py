@@ -30,9 +30,8 @@ def serves(k: Shape, geometry: Geometry) -> str:
 def forward(x, k, *, geometry: Geometry, precision):
     first, rest = first_and_rest(geometry)
     if first.stride == (1,):
-        seen = direct.forward(
-            images(x), _fold_features(k), geometry=rest, precision=precision
-        )  # (N*D, H', W', F*K)
+        # (N*D, H', W', F*K)
+        seen = direct.forward(images(x), _fold_features(k), geometry=rest, precision=precision)
         return _unfold(seen, y_shape(x.shape, k.shape, geometry), mirrored(first))
     y = direct.forward(_fold(x, first), _fold_channels(k), geometry=rest, precision=precision)
     return y.reshape(x.shape[0], *geometry.window.out_sizes, k.shape[-1])
@@ -40,9 +39,8 @@ def forward(x, k, *, geometry: Geometry, precision):
 
 def input_gradient(y, k, *, geometry: Geometry, precision):
     first, rest = first_and_rest(geometry)
-    seen = direct.input_gradient(
-        images(y), _fold_channels(k), geometry=rest, precision=precision
-    )  # (N*D', H, W, F*C)
+    # (N*D', H, W, F*C)
+    seen = direct.input_gradient(images(y), _fold_channels(k), geometry=rest, precision=precision)
     return _unfold(seen, x_shape(y.shape, k.shape, geometry), first)
 
 
@@ -50,13 +48,13 @@ def kernel_gradient(x, y, *, geometry: Geometry, precision):
     first, rest = first_and_rest(geometry)
     f, c, features = first.size[0], x.shape[-1], y.shape[-1]
     if first.stride == (1,):
+        # (F, F, C, F*K)
         k = direct.kernel_gradient(
             images(x), _fold(y, mirrored(first)), geometry=rest, precision=precision
-        )  # (F, F, C, F*K)
+        )
         return jnp.moveaxis(k.reshape(*k.shape[:2], c, f, features), 3, 0)[::-1]
-    k = direct.kernel_gradient(
-        _fold(x, first), images(y), geometry=rest, precision=precision
-    )  # (F, F, F*C, K)
+    # (F, F, F*C, K)
+    k = direct.kernel_gradient(_fold(x, first), images(y), geometry=rest, precision=precision)
     return jnp.moveaxis(k.reshape(*k.shape[:2], f, c, features), 2, 0)
 
 

@@ -146,9 +146,8 @@ def _gradients_of_groups(x, y, *, geometry: Geometry, precision):
 
     def gradients(pair):
         a, b = pair  # (some, N, *S, c), (some, N, *S', o)
-        columns = jax.vmap(lambda image: in_rows(image, w))(
-            a
-        )  # some and N apart: N may be spread over devices
+        # some and N apart: N may be spread over devices
+        columns = jax.vmap(lambda image: in_rows(image, w))(a)
         columns, b = (
             columns.reshape(some, n * positions, taps * c),
             b.reshape(some, n * positions, o),

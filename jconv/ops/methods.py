@@ -72,11 +72,8 @@ METHODS = {
     "fft": _of(fourier, local=False),
     "product": _of(product, exact=True),
 }
-WHOLE = (
-    "auto",
-    "lax",
-    "im2col",
-)  # words for a layer as a whole; "lax" is plain lax without primitives of ours
+# words for a layer as a whole; "lax" is plain lax without primitives of ours
+WHOLE = ("auto", "lax", "im2col")
 EACH = ("auto", *METHODS)  # words for one operation
 
 

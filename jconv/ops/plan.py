@@ -144,9 +144,8 @@ class Row(NamedTuple):
     method: str
     fits: Callable[[Job], bool]
     why: str
-    examples: tuple[
-        Example, ...
-    ] = ()  # `jconv bench --suite plan` measures them anew; none where it takes several devices
+    # `jconv bench --suite plan` measures them anew; none where it takes several devices
+    examples: tuple[Example, ...] = ()
 
 
 ALL, GRADIENT = OPERATIONS, ("kernel_gradient",)
@@ -345,10 +344,8 @@ PLAIN = {
     "direct": ("forward", "input_gradient"),
     "product": ("input_gradient", "kernel_gradient"),
     "loop": ("kernel_gradient",),  # which is apart itself
-    "chunked": (
-        "input_gradient",
-        "kernel_gradient",
-    ),  # likewise, but for the padding that the two share
+    # likewise, but for the padding that the two share
+    "chunked": ("input_gradient", "kernel_gradient"),
 }
 
 

@@ -131,9 +131,8 @@ def _(w: Window, primals, tangents):
 
 def counts(w: Window, count_padding: bool) -> np.ndarray:
     """How many positions each window's mean divides by. (1, *out, 1)"""
-    if not any(map(any, w.pads)) and not all(
-        isinstance(n, int) for n in w.in_sizes
-    ):  # sizes that are symbols
+    # sizes that are symbols
+    if not any(map(any, w.pads)) and not all(isinstance(n, int) for n in w.in_sizes):
         return np.full((1,) * (w.rank + 2), volume(w.size))
     total = np.ones((1,) * (w.rank + 2))
     for axis, seen in enumerate(inside(w, padding=count_padding)):
@@ -211,9 +210,8 @@ def adaptive_max_pool(x: jax.Array, out_sizes: Shape, *, method: str = "auto") -
         longest = max(end - begin for begin, end in axis_bins)
         index = np.array([begin for begin, _ in axis_bins])[:, None] + np.arange(longest)
         beyond = index >= np.array([end for _, end in axis_bins])[:, None]
-        x = jnp.take(
-            x, np.minimum(index, x.shape[1 + 2 * axis] - 1), axis=1 + 2 * axis
-        )  # (N, out, bin, ..., C)
+        # (N, out, bin, ..., C)
+        x = jnp.take(x, np.minimum(index, x.shape[1 + 2 * axis] - 1), axis=1 + 2 * axis)
         outside = outside | beyond.reshape(*beyond.shape, *(1,) * (2 * (len(out_sizes) - 1 - axis)))
     x = jnp.where(outside[None, ..., None], jnp.asarray(lowest(x.dtype), x.dtype), x)
     x = jnp.moveaxis(
@@ -249,6 +247,5 @@ def global_max_pool(x: jax.Array) -> jax.Array:
     """
     check_numbers(x, "global_max_pool")
     flat = x.reshape(x.shape[0], volume(x.shape[1:-1]), x.shape[-1])
-    return jnp.take_along_axis(flat, flat.argmax(axis=1, keepdims=True), axis=1)[
-        :, 0
-    ]  # max() would share a tie
+    # max() would share a tie
+    return jnp.take_along_axis(flat, flat.argmax(axis=1, keepdims=True), axis=1)[:, 0]

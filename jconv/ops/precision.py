@@ -18,12 +18,8 @@ from ..errors import unknown
 
 # "float32" and the like are other words for these, which lax.Precision knows.
 WORDS = ("default", "high", "highest")
-FULL = (
-    "F32_F32_F32",
-    "F64_F64_F64",
-    "BF16_BF16_F32_X6",
-    "BF16_BF16_F32_X9",
-)  # of lax's algorithms, those as exact as float32
+# of lax's algorithms, those as exact as float32
+FULL = ("F32_F32_F32", "F64_F64_F64", "BF16_BF16_F32_X6", "BF16_BF16_F32_X9")
 # products of bfloat16 parts, from which their sum is as exact as one of float32: what a TPU calls
 # its highest precision
 EMULATED = 6

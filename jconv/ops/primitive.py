@@ -42,9 +42,8 @@ def define(
     """
     primitive = Primitive(f"jconv_{name}")
     primitive.multiple_results = multiple_results
-    eager = jax.jit(
-        primitive.bind, static_argnames=settings
-    )  # one cache, or each call would trace anew
+    # one cache, or each call would trace anew
+    eager = jax.jit(primitive.bind, static_argnames=settings)
 
     def impl(*operands, **params):
         with jax.disable_jit(False):  # without jit it would call itself without end

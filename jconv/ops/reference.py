@@ -113,9 +113,8 @@ def conv_transpose(
     n, k, c = y.shape[0], y.shape[-1] // groups, kernel.shape[-2]
     out = []
     for g in range(groups):
-        y_row = jnp.moveaxis(
-            y[..., g * k : (g + 1) * k].reshape(n, volume(w.out_sizes), k), -1, 1
-        )  # (N, k, positions)
+        # (N, k, positions)
+        y_row = jnp.moveaxis(y[..., g * k : (g + 1) * k].reshape(n, volume(w.out_sizes), k), -1, 1)
         w_row = kernel[..., g * k : (g + 1) * k].reshape(-1, k)  # (F*F*c, k)
         x_col = jnp.matmul(w_row[None], y_row, precision=precision)  # (N, F*F*c, positions)
         image = jax.ShapeDtypeStruct((n, *w.in_sizes, c), x_col.dtype)

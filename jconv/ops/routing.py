@@ -234,9 +234,8 @@ def _primitive(name: str, run, on_cpu, results, multiple_results: bool = False) 
     def by_platform(*operands, platform: str, devices: int, **params):
         return (on_cpu if platform == "cpu" else run)(*operands, **params)
 
-    def typed(
-        *operands, **params
-    ):  # images and channels are spread over devices as those of any operand
+    # images and channels are spread over devices as those of any operand
+    def typed(*operands, **params):
         over = [
             next(filter(None, axes), ()) for axes in zip(*(_ends(a) for a in operands), strict=True)
         ]

@@ -16,11 +16,8 @@ from jax import lax
 from ..errors import ShapeError
 from ..geometry import Shape, Window, check_settings, volume
 
-NUMPYS: dict[str, Any] = {
-    "reflect": "reflect",
-    "replicate": "edge",
-    "circular": "wrap",
-}  # words for what padding holds
+# words for what padding holds
+NUMPYS: dict[str, Any] = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 LARGE = (
     2.0  # times the steps that a window takes in one go, against axis by axis, from which that pays
 )

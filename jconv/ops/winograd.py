@@ -42,14 +42,10 @@ POINTS = (0.0, 1.0, -1.0, 0.5, -2.0)  # and infinity
 ROWS = len(POINTS) + 1  # of x, n
 FEWER = 0.8  # times the rows of "direct", up to which it pays: the last block may be cut
 POSITIONS = 256  # of a kernel in the whole batch, from which the sums of its own rows pay
-WORTH = {
-    2: 35,
-    3: 70,
-}  # by axes: products left out per number summed, from which the sums pay
-WORTH_KERNEL = {
-    2: 24,
-    3: 70,
-}  # the same for the kernel's gradient, for which "direct" turns both images, too
+# by axes: products left out per number summed, from which the sums pay
+WORTH = {2: 35, 3: 70}
+# the same for the kernel's gradient, for which "direct" turns both images, too
+WORTH_KERNEL = {2: 24, 3: 70}
 
 
 class Transforms(NamedTuple):
@@ -135,19 +131,19 @@ def kernel_gradient(x, y, *, geometry: Geometry, precision):
     """
     first, rest = first_and_rest(geometry)
     t, flat = transforms(first.size[0]), geometry.window.rank == 2
-    of_x, of_y = (
-        ((3, 1, 2, 0), (1, 2, 0, 3)) if flat else ((4, 2, 3, 0, 1), (2, 3, 0, 1, 4))
-    )  # the order in which "direct" wants them
+    # the order in which "direct" wants them
+    of_x, of_y = ((3, 1, 2, 0), (1, 2, 0, 3)) if flat else ((4, 2, 3, 0, 1), (2, 3, 0, 1, 4))
     xs = _sums(
         t.inputs, _rows(_turned_image(x, axes=of_x), first, of_x.index(1), ROWS, first.pads[0][0])
     )
     ys = _sums(
         t.outputs.T, _rows(_turned_image(y, axes=of_y), first, of_y.index(1), len(t.outputs))
     )
+    # (N, T, *S, C or K)
     pairs = [
         (a.transpose(np.argsort(of_x)), b.transpose(np.argsort(of_y)))
         for a, b in zip(xs, ys, strict=True)
-    ]  # (N, T, *S, C or K)
+    ]
     if flat:
         lines = rest._replace(window=one_by_one(_count(first), rest.window))
         products = [

@@ -43,9 +43,8 @@ class Job(NamedTuple):
     step: Callable  # compiled
     predict: Callable  # compiled, for batches of the same size
     compile_seconds: float
-    advised: Callable[
-        [], AbstractContextManager[None]
-    ]  # in which running out of memory is an InputError
+    # in which running out of memory is an InputError
+    advised: Callable[[], AbstractContextManager[None]]
 
 
 def prepare(
@@ -134,7 +133,6 @@ def fit(
             "compile_seconds": job.compile_seconds,
         }
         append_row(run, row)
-        save_checkpoint(
-            run.checkpoints, state
-        )  # after its row: `keep_rows` drops a row without a checkpoint
+        # after its row: `keep_rows` drops a row without a checkpoint
+        save_checkpoint(run.checkpoints, state)
         yield state, row

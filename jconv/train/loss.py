@@ -55,10 +55,8 @@ def smoothed_softmax_cross_entropy(share: float) -> Loss:
     return loss
 
 
-LOSSES = {
-    "softmax": softmax_cross_entropy_with_integer_labels,
-    "svm": summed_hinge_loss,
-}  # by the word of `jconv train --loss`
+# by the word of `jconv train --loss`
+LOSSES = {"softmax": softmax_cross_entropy_with_integer_labels, "svm": summed_hinge_loss}
 
 
 def find_loss(name: str) -> Loss:

@@ -32,14 +32,8 @@ from .step import Metrics, make_train_step
 
 SAMPLE = 5000  # images that the whitening kernel is computed from, or a few more
 TESTED = 500  # images tested at once, each in six views
-VIEWS = (
-    1 / 4,
-    1 / 4,
-    1 / 8,
-    1 / 8,
-    1 / 8,
-    1 / 8,
-)  # the weights of the image and its mirror image, and of their two shifts
+# the weights of the image and its mirror image, and of their two shifts
+VIEWS = (1 / 4, 1 / 4, 1 / 8, 1 / 8, 1 / 8, 1 / 8)
 
 
 class Carried(NamedTuple):
@@ -59,9 +53,8 @@ def make_start(recipe: Recipe) -> Callable:
     def start(seed: jax.Array, images: jax.Array) -> Carried:
         mean, std = channel_statistics(images)
         params, state = recipe.net.init(jax.random.key(seed), recipe.in_shape)
-        sample = images[
-            :: max(1, len(images) // SAMPLE)
-        ]  # spread over all: a folder's images come class by class
+        # spread over all: a folder's images come class by class
+        sample = images[:: max(1, len(images) // SAMPLE)]
         params["whiten"]["kernel"] = whitening_kernel(standardized(sample, mean, std, "float32"))
         train = TrainState(
             params, state, make_optimizer(recipe, 1, False).init(params), jnp.zeros((), jnp.int32)

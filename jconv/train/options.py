@@ -24,14 +24,8 @@ LEAST = {
     "momentum": 0,
 }
 MOST = {"momentum": 1, "seed": seeds.MOST}
-LATER = {
-    "backend",
-    "deterministic",
-    "dtype",
-    "plan",
-    "precision",
-    "weights",
-}  # a config.json of before they existed means their defaults
+# a config.json of before they existed means their defaults
+LATER = {"backend", "deterministic", "dtype", "plan", "precision", "weights"}
 
 
 @dataclass(frozen=True)
@@ -123,9 +117,8 @@ class TrainOptions:
 
     def to_dict(self) -> dict[str, Any]:
         """The options as JSON holds them."""
-        values = {
-            field.name: getattr(self, field.name) for field in fields(TrainOptions)
-        }  # not what a command adds to them
+        # not what a command adds to them
+        values = {field.name: getattr(self, field.name) for field in fields(TrainOptions)}
         absolute = ("data_dir", "weights")  # to be found again from another folder
         text = lambda name, value: (
             str(value.absolute() if name in absolute else value)

@@ -58,9 +58,8 @@ def make_train_step(
         (value, (logits, state)), gradient = jax.value_and_grad(objective, has_aux=True)(
             before.params
         )
-        with jax.numpy_dtype_promotion(
-            "standard"
-        ):  # optax mixes its int32 step count with floats, which "strict" refuses
+        # optax mixes its int32 step count with floats, which "strict" refuses
+        with jax.numpy_dtype_promotion("standard"):
             updates, opt_state = optimizer.update(gradient, before.opt_state, before.params)
             params = cast(Params, optax.apply_updates(before.params, updates))
         correct = (logits.argmax(axis=1) == labels).sum(dtype=jnp.int32)

@@ -77,9 +77,8 @@ def _panel(axes: Axes, group: Group, hero: str, others: Sequence[str]) -> None:
         if (speed := group.speeds[name].get(hero)) is not None:
             colour = LIGHT["right"] if speed >= 1 else LIGHT["wrong"]
             axes.barh(i, speed - 1, left=1, height=0.62, color=colour)
-            beside = (
-                axes.get_yaxis_transform()
-            )  # numbers in a column of their own, where no mark can lie over them
+            # numbers in a column of their own, where no mark can lie over them
+            beside = axes.get_yaxis_transform()
             axes.text(
                 1.01, i, f"{speed:.2g}×", transform=beside, va="center", fontsize=7.5, color=colour
             )

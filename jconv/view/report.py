@@ -123,9 +123,8 @@ def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".unfinished")
     try:
-        unfinished.write_text(
-            text, encoding="utf-8", errors="replace"
-        )  # a folder's undecodable name is no reason to lose a report
+        # a folder's undecodable name is no reason to lose a report
+        unfinished.write_text(text, encoding="utf-8", errors="replace")
         os.replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)

@@ -58,9 +58,8 @@ def save_weights(path: Path | str, weights: Weights) -> None:
         "class_names": weights.class_names,
     }
     unfinished = path.with_name(path.name + ".unfinished")
-    unfinished.write_bytes(
-        save(arrays, {"jconv": json.dumps(about)})
-    )  # (save_file would make a file that others cannot read)
+    # (save_file would make a file that others cannot read)
+    unfinished.write_bytes(save(arrays, {"jconv": json.dumps(about)}))
     os.replace(unfinished, path)
 
 

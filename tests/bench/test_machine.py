@@ -36,9 +36,8 @@ def test_cards_are_known_by_a_part_of_their_name():
 
 
 def test_the_share_that_others_took():
-    assert others_share(Used(1, 10, 100), Used(3, 15, 110)) == pytest.approx(
-        0.3
-    )  # 5 busy, 2 of them ours, in 10
+    # 5 busy, 2 of them ours, in 10
+    assert others_share(Used(1, 10, 100), Used(3, 15, 110)) == pytest.approx(0.3)
     assert others_share(Used(1, 10, 100), Used(3, 11.9, 110)) == 0  # ticks are coarse
     assert (
         others_share(None, Used(1, 1, 1)) is None

@@ -46,9 +46,8 @@ def test_parts_of_names_choose_and_case_does_not_matter():
     assert [job.what for job in choose(["ops"], ["average"])] == ["forward", "gradient"]
 
 
-@pytest.mark.parametrize(
-    "method", [name for name in METHODS if name != "product"]
-)  # which is a dense layer's
+# which is a dense layer's
+@pytest.mark.parametrize("method", [name for name in METHODS if name != "product"])
 def test_the_memory_of_every_method_is_measured(method):
     assert any(does(job.case, method) for job in choose(["memory"], ["gradient"]))
 

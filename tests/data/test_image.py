@@ -47,11 +47,8 @@ def test_a_photo_is_turned_as_its_camera_says(tmp_path, pixels):
 
 def test_fitting_crops_about_the_centre_and_changes_size_and_channels():
     wide = np.zeros((11, 41, 3), np.uint8)
-    wide[:, 12:29] = (
-        200,
-        100,
-        50,
-    )  # the central square and what bilinear weights reach; the rest is cut off
+    # the central square and what bilinear weights reach; the rest is cut off
+    wide[:, 12:29] = (200, 100, 50)
     colour, gray = (
         to_array(Image.fromarray(wide), (5, 5, 3)),
         to_array(Image.fromarray(wide), (5, 5, 1)),

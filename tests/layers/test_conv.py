@@ -134,9 +134,10 @@ def test_224_pixels_do_not_fit_without_words():
 def test_every_neuron_of_a_depth_column_sees_one_region(filled, compiled):
     layer, shape = Conv(5, 3, stride=2), (9, 9, 2)
     params, _ = filled(layer, shape)
+    # (5, 9, 9, 2)
     jacobian = compiled(jax.jacobian(lambda x: layer.apply(params, {}, x[None])[0][0, 1, 2]))(
         jnp.zeros(shape)
-    )  # (5, 9, 9, 2)
+    )
     seen = np.asarray(jacobian) != 0
     expected = np.zeros(shape, bool)
     expected[2:5, 4:7] = True
@@ -225,9 +226,8 @@ def test_a_strided_conv_takes_a_pools_place():
 def test_lenets_sparse_c3_counts():
     layer, shape = Conv(16, 5, mask=C3), (14, 14, 6)
     assert sum(sizes(layer, shape).values()) == 1_516
-    assert (
-        layer.macs(shape) + np.prod(layer.out_shape(shape)) == 151_600
-    )  # the paper's connections count biases
+    # the paper's connections count biases
+    assert layer.macs(shape) + np.prod(layer.out_shape(shape)) == 151_600
     assert sizes(Conv(16, 5, mask=[list(row) for row in C3]), shape) == sizes(layer, shape)
     assert sizes(Conv(16, 5, mask=((0, 1, 2, 3, 4, 5),) * 16), shape) == sizes(Conv(16, 5), shape)
 

@@ -73,9 +73,8 @@ def test_bilinear_kernels_interpolate():
         np.arange(12) / 2 - 0.25, np.arange(14) / 2 - 0.25, indexing="ij"
     )
     expected = np.stack([fine_rows + 2 * fine_columns, 3 - fine_columns], axis=-1)
-    np.testing.assert_allclose(
-        y[0, 1:-1, 1:-1], expected[1:-1, 1:-1], atol=1e-5
-    )  # a plane stays that plane inside the border
+    # a plane stays that plane inside the border
+    np.testing.assert_allclose(y[0, 1:-1, 1:-1], expected[1:-1, 1:-1], atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,8 @@ import pytest
 
 from jconv import Dropout, DropPath, LayerError
 
-KEY, OTHER = (
-    jax.random.key(seed, impl="unsafe_rbg") for seed in (7, 8)
-)  # compiles faster than the default generator
+# compiles faster than the default generator
+KEY, OTHER = (jax.random.key(seed, impl="unsafe_rbg") for seed in (7, 8))
 
 
 @pytest.fixture(scope="module")

@@ -90,9 +90,8 @@ def test_a_variance_of_one_value_is_refused_in_training(shape):
         match=r"has (one|no) value per channel, and in training at least two were expected",
     ):
         layer.apply(params, state, jnp.ones(shape), train=True)
-    assert (
-        layer.apply(params, state, jnp.ones(shape))[0].shape == shape
-    )  # at test time the running values serve
+    # at test time the running values serve
+    assert layer.apply(params, state, jnp.ones(shape))[0].shape == shape
 
 
 @pytest.mark.parametrize(

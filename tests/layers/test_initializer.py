@@ -24,9 +24,8 @@ from jconv.layers import (
     zeros,
 )
 
-KEY = jax.random.key(
-    5, impl="unsafe_rbg"
-)  # compiles several times faster than the default generator
+# compiles several times faster than the default generator
+KEY = jax.random.key(5, impl="unsafe_rbg")
 SHAPE = (5, 5, 24, 64)
 N = 5 * 5 * 24 * 64
 
@@ -98,9 +97,8 @@ def test_no_word_of_ours_has_other_numbers_in_jax():
         if callable(getattr(jax.nn.initializers, name, None))
     }
     both -= {"Initializer"}  # the type of jax's functions, of which ours are
-    assert not [
-        name for name in vars(jconv.layers) if name[0] != "_" and hasattr(jax.nn, name)
-    ]  # jax.nn.identity is a function of x
+    # jax.nn.identity is a function of x
+    assert not [name for name in vars(jconv.layers) if name[0] != "_" and hasattr(jax.nn, name)]
     assert both == {"he_normal", "lecun_normal", "glorot_uniform", "constant", "zeros", "ones"}
     np.testing.assert_array_equal(
         constant(0.3)(KEY, (2, 3)), jax.nn.initializers.constant(0.3)(KEY, (2, 3))
@@ -169,11 +167,8 @@ NORMAL = jax.nn.initializers.variance_scaling(1.0, "fan_in", "normal")
     [
         (Conv(64, 5), (6, 6, 24), 600),
         (Conv(64, 5, groups=4), (6, 6, 24), 150),
-        (
-            Conv(3, 5, mask=((0, 1), (1, 5), (3, 4, 2))),
-            (60, 60, 6),
-            150,
-        ),  # of all connections, in the shape jax is asked for
+        # of all connections, in the shape jax is asked for
+        (Conv(3, 5, mask=((0, 1), (1, 5), (3, 4, 2))), (60, 60, 6), 150),
         (Conv(64, 5), (30, 24), 120),
         (Dense(128), (300,), 300),
         (Local(8, 3), (7, 7, 24), 216),

@@ -55,12 +55,10 @@ def test_the_gradient_goes_through_the_batch_statistics(x64, rng, compiled):
     x, weight = (jnp.asarray(rng.standard_normal((5, 3))) for _ in range(2))
     state = {"mean": jnp.zeros(3), "var": jnp.ones(3)}
     dx = compiled(jax.grad(lambda x: (layer.apply({}, state, x, train=True)[0] * weight).sum()))(x)
-    np.testing.assert_allclose(
-        dx.sum(0), 0, atol=1e-12
-    )  # a shift of the whole batch changes nothing
-    np.testing.assert_allclose(
-        (np.asarray(dx) * standard(x, 0, 0)).sum(0), 0, atol=1e-9
-    )  # and neither does a stretch
+    # a shift of the whole batch changes nothing
+    np.testing.assert_allclose(dx.sum(0), 0, atol=1e-12)
+    # and neither does a stretch
+    np.testing.assert_allclose((np.asarray(dx) * standard(x, 0, 0)).sum(0), 0, atol=1e-9)
     assert abs(dx).max() > 0.1
 
 

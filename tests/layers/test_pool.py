@@ -48,11 +48,8 @@ FOUR, THREE = np.arange(1, 17).reshape(4, 4), np.arange(1, 10).reshape(3, 3)
         (MaxPool(2, 2, padding=1, rounding="ceil"), THREE, [[1, 3], [7, 9]]),
         (AvgPool(2, 2, padding=1, rounding="ceil"), THREE, [[0.25, 1.25], [2.75, 7]]),
         (MaxPool((1, 3), (2, 1)), FOUR, [[3, 4], [11, 12]]),
-        (
-            MaxPool(2, padding=1),
-            -FOUR,
-            [[-1, -2, -4], [-5, -6, -8], [-13, -14, -16]],
-        ),  # padding never wins
+        # padding never wins
+        (MaxPool(2, padding=1), -FOUR, [[-1, -2, -4], [-5, -6, -8], [-13, -14, -16]]),
         (AdaptiveAvgPool(2), FOUR, [[3.5, 5.5], [11.5, 13.5]]),
         (AdaptiveAvgPool((2, 1)), THREE, [[3.5], [6.5]]),  # bins that overlap
         (GlobalAvgPool(), SLICE, 50 / 16),
@@ -117,9 +114,8 @@ def test_lenets_trainable_subsampling(filled, rng, close):
     assert np.prod(layer.out_shape(shape)) * 5 == 5_880  # connections: four inputs and a bias
     x = jnp.asarray(rng.standard_normal((2, *shape)), jnp.float32)
     start, _ = layer.init(jax.random.key(0), shape)
-    close(
-        layer.apply(start, {}, x)[0], AvgPool(2).apply({}, {}, x)[0], 1e-5
-    )  # it begins as average pooling
+    # it begins as average pooling
+    close(layer.apply(start, {}, x)[0], AvgPool(2).apply({}, {}, x)[0], 1e-5)
     params, _ = filled(layer, shape)
     total = np.asarray(x).reshape(2, 14, 2, 14, 2, 6).sum((2, 4))
     close(

@@ -7,9 +7,8 @@ import pytest
 
 from jconv import LayerError, Rbf, ShapeError
 
-KEY = jax.random.key(
-    5, impl="unsafe_rbg"
-)  # compiles several times faster than the default generator
+# compiles several times faster than the default generator
+KEY = jax.random.key(5, impl="unsafe_rbg")
 
 
 def test_scores_are_minus_the_squared_distances_in_loops(rng, close):

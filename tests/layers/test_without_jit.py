@@ -17,9 +17,8 @@ LAYERS = (
 )
 
 
-@pytest.mark.parametrize(
-    "any_layer", LAYERS, indirect=True
-)  # those made of our own primitives and rules; the others are plain jax
+# those made of our own primitives and rules; the others are plain jax
+@pytest.mark.parametrize("any_layer", LAYERS, indirect=True)
 def test_values_and_gradients(any_layer, compiled, close):
     run = any_layer.run()
     expected = compiled(run)(*any_layer.arrays)

@@ -14,9 +14,8 @@ variants = pytest.mark.parametrize("variant", ["all", "base", "strided", "conv_p
 @models
 @variants
 def test_parameters(model, variant):
-    expected = (
-        BASE if variant in ("base", "strided") else ALL
-    )  # the pool's extra convolution is as wide as the one that replaces it
+    # the pool's extra convolution is as wide as the one that replaces it
+    expected = BASE if variant in ("base", "strided") else ALL
     assert summary(*build(f"all_cnn_{model}", variant=variant)).totals.params == expected[model]
 
 

@@ -123,9 +123,8 @@ def test_kernels_sum_over_the_channels_of_a_class(path, weight, noise):
     """
     (visit,) = (v for v in walk(*build("context_large", classes=3)) if v.path == path)
     kernel = visit.layer.parameters(visit.in_shape)["kernel"]
-    key = jax.random.key(
-        1, impl="unsafe_rbg"
-    )  # compiles several times faster than the default generator
+    # compiles several times faster than the default generator
+    key = jax.random.key(1, impl="unsafe_rbg")
     drawn = np.asarray(kernel.drawn(key))
     a, b = kernel.shape[2:]
     same = (np.arange(a) * 3 // a)[:, None] == (np.arange(b) * 3 // b)[None]

@@ -76,7 +76,6 @@ def test_folding_changes_nothing_but_rounding(name, seen, slim, compiled, rng, c
     x = jnp.asarray(rng.standard_normal((2, *in_shape)), jnp.float32)
     run = lambda net: compiled(lambda p, s, x: net.apply(p, s, x)[0])
     y, expected = run(folded)(p, s, x), run(net)(params, state, x)
-    assert (
-        np.abs(expected[0] - expected[1]).max() > 1e-3 * np.abs(expected).max()
-    )  # the image arrives
+    # the image arrives
+    assert np.abs(expected[0] - expected[1]).max() > 1e-3 * np.abs(expected).max()
     close(y, expected, 2e-6)

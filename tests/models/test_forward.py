@@ -113,9 +113,8 @@ def test_outputs_and_gradients(name, variant, side, rng, compiled, slim):
             for path, g in jax.tree_util.tree_leaves_with_path(gradient)
         }
         assert all(np.isfinite(g).all() for g in leaves.values())
-        live = {
-            path for path in leaves if train or not path.startswith("aux")
-        }  # the heads of GoogLeNet rest at test time
+        # the heads of GoogLeNet rest at test time
+        live = {path for path in leaves if train or not path.startswith("aux")}
         assert {path for path in live if not np.any(leaves[path])} == set()
 
 

@@ -70,12 +70,10 @@ def passes(net, in_shape, train=True):
     train &= any(isinstance(v.layer, (BatchNorm, Dropout)) for v in walk(net, in_shape))
     check = gradcheck(map_layers(net, awake), in_shape, train=train, directions=1)
     assert check.passed, str(check)
-    assert (
-        np.nanmax([leaf.twin for leaf in check.leaves]) > 0
-    )  # the twin is another program; layers without one have none
-    assert [
-        leaf.name for leaf in check.leaves if leaf.numeric == 0
-    ] == []  # no gradient is zero, which any two would agree on
+    # the twin is another program; layers without one have none
+    assert np.nanmax([leaf.twin for leaf in check.leaves]) > 0
+    # no gradient is zero, which any two would agree on
+    assert [leaf.name for leaf in check.leaves if leaf.numeric == 0] == []
 
 
 @pytest.mark.parametrize(("name", "variant", "side"), sweep(CASES, QUICK))

@@ -54,9 +54,8 @@ def test_sizes(name):
     assert all(
         v.out_shape[0] == v.out_shape[1] for v in walk(net, in_shape) if len(v.out_shape) == 3
     )
-    assert [
-        row.note for row in summary(net, in_shape).rows if row.note
-    ] == []  # the notes' rule fits everywhere
+    # the notes' rule fits everywhere
+    assert [row.note for row in summary(net, in_shape).rows if row.note] == []
 
 
 @every_model

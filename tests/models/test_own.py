@@ -43,9 +43,8 @@ def test_a_pattern_is_a_model():
     assert build("INPUT -> CONV3-8 -> FC", classes=7)[0] == Sequential(
         Conv(8, 3, padding=1), Flatten(), Dense(7)
     )
-    assert build("INPUT -> RELU -> POOL", classes=7)[0] == Sequential(
-        Relu(), MaxPool(2)
-    )  # no dense layer to change
+    # no dense layer to change
+    assert build("INPUT -> RELU -> POOL", classes=7)[0] == Sequential(Relu(), MaxPool(2))
 
 
 def test_a_function_in_a_file_is_a_model(file):
@@ -54,9 +53,8 @@ def test_a_function_in_a_file_is_a_model(file):
     assert net["conv1"] == Conv(8, 3) and net["dense1"] == Dense(5)
     assert build(f"{file}:fixed", classes=5)[0] == Dense(3)  # it takes no classes
     (mine,) = own_layers(f"{file}:net")
-    assert mine.__name__ == "Mine" and isinstance(
-        net["mine1"], mine
-    )  # one class, however often the file is asked
+    # one class, however often the file is asked
+    assert mine.__name__ == "Mine" and isinstance(net["mine1"], mine)
     assert own_layers("lenet5") == own_layers("INPUT -> FC") == []
 
 

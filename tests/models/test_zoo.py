@@ -59,9 +59,8 @@ def test_every_form_has_its_shapes_and_the_arguments_of_its_kind(name, variant):
     assert visits[-1].out_shape[-1] == classes
     assert set(inspect.signature(MODELS[name].net).parameters) <= {"classes", "variant", "norm"}
     windows = [v.layer for v in visits if hasattr(v.layer, "padding")]
-    assert not [
-        layer for layer in windows if isinstance(layer.padding, str)
-    ]  # whole numbers, so that a net is the published one
+    # whole numbers, so that a net is the published one
+    assert not [layer for layer in windows if isinstance(layer.padding, str)]
 
 
 @every_form
@@ -78,9 +77,10 @@ def test_every_form_can_be_thin(name, variant):
     assert slim.rows[-1].out_shape == wide.rows[-1].out_shape
 
 
+# all theirs are classes
 @pytest.mark.parametrize(
     ("name", "variant"), [form for form in FORMS if not form[0].startswith("context")]
-)  # all theirs are classes
+)
 def test_classes_changes_the_head_alone(name, variant):
     (net, in_shape), (other, other_shape) = (
         build(name, variant=variant),

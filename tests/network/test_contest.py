@@ -85,9 +85,8 @@ def test_what_would_waste_minutes_or_memory_is_left_out():
         "columns": "columns of 3.4 GiB",
         "im2col": "columns of 3.4 GiB",
     }
-    assert (
-        "columns" not in candidates(large._replace(operation="kernel_gradient"), 4)[1]
-    )  # its own is that of "direct"
+    # its own is that of "direct"
+    assert "columns" not in candidates(large._replace(operation="kernel_gradient"), 4)[1]
     assert "im2col" in candidates(large._replace(x=(8, *large.x[1:])), 4)[0]
     assert (
         "im2col" in candidates(large._replace(x=(16, *large.x[1:])), 2)[0]

@@ -45,10 +45,8 @@ def variants(name):
     return get_args(parameter.annotation) if parameter else (None,)
 
 
-DEEP = {
-    "preact_resnet1001",
-    "cifar_resnet1202",
-}  # as one program they take minutes to compile; operation by operation, seconds
+# as one program they take minutes to compile; operation by operation, seconds
+DEEP = {"preact_resnet1001", "cifar_resnet1202"}
 FORMS = [
     (name, variant) for name in MODELS for variant in variants(name)[: 1 if name in DEEP else None]
 ]
@@ -121,9 +119,8 @@ def support(net, in_shape, rng, jit):
 
     def gradient(x):
         y, back = jax.vjp(lambda x: net.apply(params, state, x)[0], x)
-        return back(jnp.zeros_like(y).at[0, middle].set(1e120))[
-            0
-        ]  # half of the range of float64 lies below 1
+        # half of the range of float64 lies below 1
+        return back(jnp.zeros_like(y).at[0, middle].set(1e120))[0]
 
     found = np.asarray(jit(gradient)(jnp.asarray(rng.uniform(0.5, 1.5, (1, *in_shape)))))
     assert np.isfinite(found).all()
@@ -233,14 +230,10 @@ def test_there_is_no_one_field_for_these():
     with pytest.raises(
         LayerError, match="pool: what the outputs of AdaptiveAvgPool see is not one window"
     ):
-        net_field(
-            Sequential(pool=AdaptiveAvgPool(4)), (10, 10, 1)
-        )  # bins that begin at 0, 2, 5 and 7
-    assert net_field(Sequential(pool=AdaptiveAvgPool(2)), (5, 5, 1))[0] == (
-        3,
-        2,
-        0,
-    )  # both of 3, and 2 apart
+        # bins that begin at 0, 2, 5 and 7
+        net_field(Sequential(pool=AdaptiveAvgPool(4)), (10, 10, 1))
+    # both of 3, and 2 apart
+    assert net_field(Sequential(pool=AdaptiveAvgPool(2)), (5, 5, 1))[0] == (3, 2, 0)
     uneven = Residual(Sequential(Conv(1, 1, stride=2), Conv(1, 1)), shortcut=AvgPool(1, stride=2))
     assert net_field(uneven, (6, 6, 1))[0].jump == 2
     crossed = Concat(a=Conv(1, 1, stride=2), b=Sequential(Conv(1, 4)))

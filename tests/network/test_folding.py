@@ -162,9 +162,8 @@ def test_a_layer_that_something_else_reads_is_not_folded(filled, rng, close):
         bn=BatchNorm(),
     )
     check_same(headed, SHAPE, filled, rng, close, left=["aux/body/bn", "bn"])
-    shared = Sequential(
-        conv=conv(), block=Residual(Sequential(bn=BatchNorm()), then=Identity())
-    )  # the shortcut passes it on as it is
+    # the shortcut passes it on as it is
+    shared = Sequential(conv=conv(), block=Residual(Sequential(bn=BatchNorm()), then=Identity()))
     check_same(shared, SHAPE, filled, rng, close, left=["block/body/bn"])
     branches = Sequential(conv=conv(), both=Concat(a=BatchNorm(), b=Relu()))
     check_same(branches, SHAPE, filled, rng, close, left=["both/a"])

@@ -52,11 +52,12 @@ def test_a_right_net_passes(train):
     assert check.forward < 1e-12
     for leaf in check.leaves:
         assert 0 <= leaf.numeric <= check.tolerance
+        # it has no twin
         assert (
             math.isnan(leaf.twin)
             if leaf.name.startswith("bn/")
             else 0 <= leaf.twin <= check.twin_tolerance
-        )  # it has no twin
+        )
     assert max(leaf.numeric for leaf in check.leaves) > 0  # something was measured
 
 
@@ -83,10 +84,8 @@ def test_the_table_names_every_leaf_and_the_verdict():
     assert all(row.endswith("ok") for row in rows[:3])
     assert last == f"passed in float64 at highest precision; worst: {check.worst.name}"
     norm = gradcheck(BatchNorm(), (3,), directions=1)
-    assert ["-" in str(one).splitlines()[2].split() for one in (check, norm)] == [
-        False,
-        True,
-    ]  # a norm has no twin
+    # a norm has no twin
+    assert ["-" in str(one).splitlines()[2].split() for one in (check, norm)] == [False, True]
 
 
 def test_every_coordinate_on_request():
@@ -139,9 +138,8 @@ def test_a_kernel_that_is_not_flipped_is_found(arrays):
     assert "FAILED in float64 at highest precision; worst: argument 0" in str(check)
     flipped = with_gradient(conv, lambda x, kernel, dy: backward(x, kernel, dy, -1))
     assert gradcheck(flipped, *arrays).passed
-    check = gradcheck(
-        conv, *arrays, twin=with_gradient(conv, backward)
-    )  # and a twin that is wrong in its gradient alone
+    # and a twin that is wrong in its gradient alone
+    check = gradcheck(conv, *arrays, twin=with_gradient(conv, backward))
     assert [leaf.passed for leaf in check.leaves] == [False, True]
     assert check.worst.name == "argument 0"
     assert check.forward <= check.twin_tolerance
@@ -152,9 +150,8 @@ def test_padding_on_the_wrong_side_is_found_by_the_twin(arrays):
     check = gradcheck(conv((1, 0)), *arrays, twin=conv((0, 1)))
     assert not check.passed
     assert check.forward > 0.01
-    assert all(
-        leaf.numeric <= check.tolerance for leaf in check.leaves
-    )  # its own gradient is right
+    # its own gradient is right
+    assert all(leaf.numeric <= check.tolerance for leaf in check.leaves)
     assert all(leaf.twin > 0.01 for leaf in check.leaves)
     assert gradcheck(conv((1, 0)), *arrays, twin=conv((1, 0))).passed
 

@@ -68,9 +68,8 @@ declared = pytest.mark.parametrize(
 
 @declared
 def test_products_and_windows_measured_are_those_declared(layer, in_shape):
-    if not isinstance(
-        layer, AdaptiveAvgPool
-    ):  # whose means are products with a constant, and count as none
+    # whose means are products with a constant, and count as none
+    if not isinstance(layer, AdaptiveAvgPool):
         assert _traced_macs(layer, in_shape) == layer.macs(in_shape)
     w, found = layer.over(in_shape), _measured_window(layer, in_shape)
     low = tuple(lo for lo, _ in w.padding)
@@ -98,9 +97,8 @@ def test_saved_arrays_measured_are_those_declared(layer):
 
 
 def test_the_windows_of_one_layer_are_measured_where_no_one_is_declared():
-    assert (
-        net_field(Sequential(up=ConvTranspose(2, 3)), IMAGE)[0].size == 3
-    )  # at stride 1 all outputs see alike
+    # at stride 1 all outputs see alike
+    assert net_field(Sequential(up=ConvTranspose(2, 3)), IMAGE)[0].size == 3
     assert window_of(ConvTranspose(2, 4, stride=2), IMAGE) is None
     assert window_of(AdaptiveAvgPool(5), IMAGE) is None
 

@@ -85,9 +85,8 @@ def test_they_are_those_of_a_training_step(name):
     counted = Counter()
     for one in passes(net, in_shape, 2):
         counted[one.job.operation, one.job.x, one.job.k, one.job.geometry] += len(one.paths)
-    of_axes = Counter(
-        {job: n for job, n in traced(net, in_shape, 2).items() if job[3].window.rank}
-    )  # without the dense layers' products
+    # without the dense layers' products
+    of_axes = Counter({job: n for job, n in traced(net, in_shape, 2).items() if job[3].window.rank})
     assert counted == of_axes
 
 

@@ -94,9 +94,8 @@ def test_each_distinct_layer_is_tried_once_and_at_the_batch_and_dtype_given():
     operands = [
         (e.primitive.name, e.params["method"], *(v.aval.shape for v in e.invars)) for e in tried
     ]
-    assert (
-        len(operands) == len(set(operands)) == 3 * 3 + 3
-    )  # conv1, the block's two as one, up; and the dense layer
+    # conv1, the block's two as one, up; and the dense layer
+    assert len(operands) == len(set(operands)) == 3 * 3 + 3
     assert {v.aval.dtype.name for e in tried for v in e.invars} == {"bfloat16"}
     assert ("jconv_forward", ("auto",) * 3, (6, 8, 7, 2), (3, 3, 2, 4)) in operands
 

@@ -48,10 +48,8 @@ def test_the_notes_overview_net():
 def test_which_layers_have_parameters():
     rows = summary(OVERVIEW(3), (32, 32, 3)).rows
     assert [row.kind for row in rows if row.params] == ["Conv", "Dense"]
-    assert [row.kind for row in rows if not row.settings] == [
-        "Relu",
-        "Flatten",
-    ]  # the others have hyper-parameters
+    # the others have hyper-parameters
+    assert [row.kind for row in rows if not row.settings] == ["Relu", "Flatten"]
 
 
 def test_three_layers_of_activations():

@@ -63,10 +63,8 @@ def test_a_clearly_faster_method_is_taken_with_the_second_ratio():
         NET, SHAPE, 2, measure=Clock({"auto": 1e-3, "im2col": [0.25e-3, 0.5e-3], "matmul": 0.9e-3})
     )
     every = ("im2col", "im2col", "im2col")
-    assert methods(tuning) == (
-        ("im2col", "auto", "im2col"),
-        every,
-    )  # conv1 reads the image, of which no gradient is taken
+    # conv1 reads the image, of which no gradient is taken
+    assert methods(tuning) == (("im2col", "auto", "im2col"), every)
     first = tuning.measurements[0]
     assert (
         first.paths == ("conv1",)

@@ -55,12 +55,10 @@ def test_input_gradient_is_full_convolution_with_the_flipped_filter(normal, clos
     _, (dx, dk) = pull(lambda x, k: ops.conv(x, k, stride=2), x, kernel, ct=ct)
     spread = np.zeros(5)
     spread[::2] = ct.ravel()
-    close(
-        dx.ravel(), np.convolve(spread, kernel.ravel()), 1e-6
-    )  # numpy flips one operand, so this is correlation with the flip
-    close(
-        dk.ravel(), np.correlate(x.ravel(), spread), 1e-6
-    )  # and the filter's gradient has no flip
+    # numpy flips one operand, so this is correlation with the flip
+    close(dx.ravel(), np.convolve(spread, kernel.ravel()), 1e-6)
+    # and the filter's gradient has no flip
+    close(dk.ravel(), np.correlate(x.ravel(), spread), 1e-6)
 
 
 def a3():
@@ -132,9 +130,8 @@ def test_alexnet_conv1():
 
 def test_a_depth_column_sees_one_region(rng, compiled):
     x = jnp.zeros((1, 13, 11, 3))
-    column = lambda x: ops.conv(x, kernel, stride=2)[
-        0, 2, 1
-    ].sum()  # all filters of the column at row 2, column 1
+    # all filters of the column at row 2, column 1
+    column = lambda x: ops.conv(x, kernel, stride=2)[0, 2, 1].sum()
     kernel = jnp.asarray(rng.uniform(1, 2, (5, 3, 3, 7)), jnp.float32)
     seen = np.argwhere(np.asarray(compiled(jax.grad(column))(x))[0])
     assert len(seen) == 5 * 3 * 3

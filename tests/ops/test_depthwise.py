@@ -12,16 +12,14 @@ CASES = [
         (3, 2, 1, 3),
         dict(groups=3, stride=(2, 1), padding=((1, 0), (0, 2)), dilation=(1, 2)),
     ),
+    # three outputs a channel
     (
         (3, 11, 13, 2),
         (2, 3, 1, 6),
         dict(groups=2, stride=3, padding=((0, 1), (2, 0)), rounding="ceil"),
-    ),  # three outputs a channel
-    (
-        (1, 5, 7, 2),
-        (2, 2, 1, 4),
-        dict(groups=2, padding=((3, 0), (0, 4))),
-    ),  # windows in the padding alone
+    ),
+    # windows in the padding alone
+    ((1, 5, 7, 2), (2, 2, 1, 4), dict(groups=2, padding=((3, 0), (0, 4)))),
     ((2, 8, 3), (1, 1, 3), dict(groups=3, stride=9, padding=((4, 0),))),  # all of them
     ((5, 13, 7), (3, 1, 7), dict(groups=7, stride=2, dilation=3, padding=((4, 1),))),
     (
@@ -31,11 +29,8 @@ CASES = [
     ),
     ((2, 7, 3, 5), (7, 3, 1, 5), dict(groups=5, padding=((3, 3), (1, 1)))),
     ((2, 3, 5, 2), (3, 5, 1, 2), dict(groups=2)),  # one output
-    (
-        (3, 11, 7, 1),
-        (3, 2, 1, 5),
-        dict(stride=(2, 1), padding=((1, 2), (0, 1)), dilation=(2, 3)),
-    ),  # a single channel
+    # a single channel
+    ((3, 11, 7, 1), (3, 2, 1, 5), dict(stride=(2, 1), padding=((1, 2), (0, 1)), dilation=(2, 3))),
     ((2, 7, 1), (3, 1, 1), dict(stride=2)),  # with a single output
 ]
 ROWS = [  # so many images of so many rows: up to ten at a time, images four
@@ -58,21 +53,16 @@ ROWS = [  # so many images of so many rows: up to ten at a time, images four
     )
 ]
 LONG = [
-    (
-        (3, 26, 2, 2),
-        (3, 1, 1, 4),
-        dict(groups=2, stride=2, padding=((1, 1), (0, 0))),
-    ),  # 13 rows under a stride
-    (
-        (2, 23, 2, 2),
-        (3, 2, 1, 2),
-        dict(groups=2, dilation=(3, 1), padding=((0, 3), (0, 0))),
-    ),  # 20 rows under a dilation
+    # 13 rows under a stride
+    ((3, 26, 2, 2), (3, 1, 1, 4), dict(groups=2, stride=2, padding=((1, 1), (0, 0)))),
+    # 20 rows under a dilation
+    ((2, 23, 2, 2), (3, 2, 1, 2), dict(groups=2, dilation=(3, 1), padding=((0, 3), (0, 0)))),
+    # 18 rows
     (
         (4, 34, 3, 3),
         (2, 2, 1, 3),
         dict(groups=3, stride=(2, 1), padding=((2, 0), (1, 0)), rounding="ceil"),
-    ),  # 18 rows
+    ),
 ]
 
 
@@ -100,11 +90,12 @@ def test_chunks_of_every_size_equal_im2col(cases, like_im2col):
 )
 def test_a_chunk_is_some_rows_of_a_few_images(images, rows, at_once, of_rows, lowered):
     text = lowered("chunked", "kernel_gradient", (images, rows, 2), (1, 1, 2), groups=2)
+    # of x, and of y
     assert (
         text.count(f"sizes = [{at_once}, 1, 2]")
         == text.count("stablehlo.dynamic_slice")
         == 2 * of_rows
-    )  # of x, and of y
+    )
     assert text.count("stablehlo.while") == 1
 
 

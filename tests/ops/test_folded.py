@@ -13,17 +13,11 @@ CASES = [  # stride 1 along the depth folds the output, any other the input
         (3, 2, 2, 2, 5),
         dict(stride=(1, 2, 3), padding=((2, 0), (0, 1), (1, 2)), dilation=(2, 1, 1)),
     ),
-    (
-        (3, 5, 4, 3, 1),
-        (2, 3, 1, 1, 2),
-        dict(padding=((3, 0), (0, 3), (0, 0))),
-    ),  # windows in the padding alone
+    # windows in the padding alone
+    ((3, 5, 4, 3, 1), (2, 3, 1, 1, 2), dict(padding=((3, 0), (0, 3), (0, 0)))),
     ((2, 3, 4, 3, 2), (2, 1, 2, 2, 3), dict(padding=((0, 5), (0, 0), (4, 1)), dilation=(3, 1, 2))),
-    (
-        (1, 2, 3, 3, 2),
-        (5, 2, 1, 2, 1),
-        dict(padding=((2, 2), (0, 0), (0, 0))),
-    ),  # a window longer than the image
+    # a window longer than the image
+    ((1, 2, 3, 3, 2), (5, 2, 1, 2, 1), dict(padding=((2, 2), (0, 0), (0, 0)))),
     ((2, 7, 5, 3, 2), (3, 2, 2, 2, 3), dict(stride=(2, 1, 1), padding=((1, 0), (1, 0), (0, 0)))),
     (
         (1, 11, 3, 5, 2),
@@ -33,11 +27,8 @@ CASES = [  # stride 1 along the depth folds the output, any other the input
     ((3, 6, 5, 4, 1), (3, 2, 2, 1, 2), dict(stride=2, rounding="ceil")),  # overhang
     ((2, 5, 3, 3, 2), (2, 2, 2, 2, 3), dict(stride=(2, 1, 1), padding=((4, 3), (0, 0), (0, 0)))),
     ((2, 5, 3, 2, 1), (1, 2, 1, 1, 2), dict(stride=(3, 1, 1))),
-    (
-        (1, 4, 3, 3, 1),
-        (1, 1, 1, 1, 1),
-        dict(stride=(9, 1, 1), padding=((4, 0), (0, 0), (0, 0))),
-    ),  # no window sees the image
+    # no window sees the image
+    ((1, 4, 3, 3, 1), (1, 1, 1, 1, 1), dict(stride=(9, 1, 1), padding=((4, 0), (0, 0), (0, 0)))),
 ]
 
 

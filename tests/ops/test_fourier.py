@@ -7,11 +7,8 @@ from jconv.ops import fourier
 CASES = [
     ((2, 11, 13, 3), (5, 6, 3, 4), dict(padding=((2, 1), (0, 5)))),
     ((3, 9, 40, 2), (1, 5, 2, 3), {}),  # tiles along one axis, a row at a time
-    (
-        (2, 31, 29, 2),
-        (7, 2, 2, 3),
-        dict(padding=((9, 8), (3, 4))),
-    ),  # tiles both ways, windows in the padding alone
+    # tiles both ways, windows in the padding alone
+    ((2, 31, 29, 2), (7, 2, 2, 3), dict(padding=((9, 8), (3, 4)))),
     ((1, 5, 7, 3), (5, 7, 3, 2), {}),  # one window
     ((2, 4, 3, 2), (6, 3, 2, 3), dict(padding=((5, 3), (1, 1)))),  # larger than the image
     ((2, 23, 3), (5, 3, 4), dict(padding=2)),

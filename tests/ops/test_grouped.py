@@ -20,11 +20,8 @@ CASES = [
         (2, 3, 3, 6),
         dict(groups=3, stride=3, padding=((0, 1), (2, 0)), rounding="ceil"),
     ),
-    (
-        (1, 5, 7, 4),
-        (2, 2, 2, 2),
-        dict(groups=2, padding=((3, 0), (0, 4))),
-    ),  # windows in the padding alone
+    # windows in the padding alone
+    ((1, 5, 7, 4), (2, 2, 2, 2), dict(groups=2, padding=((3, 0), (0, 4)))),
     ((2, 7, 5, 5), (3, 3, 1, 5), dict(groups=5, padding=1)),
     ((5, 13, 14), (3, 2, 21), dict(groups=7, stride=2, dilation=3, padding=((4, 1),))),
     (
@@ -128,9 +125,8 @@ def test_groups_over_three_axes_are_folded_to_two(operation, method, lowered):
     ]
 
 
-GROUP = (
-    2 * 5 * 3 * 3 * 4
-)  # bytes of one group's columns: images, outputs, window, channels, float32
+# bytes of one group's columns: images, outputs, window, channels, float32
+GROUP = 2 * 5 * 3 * 3 * 4
 
 
 @pytest.mark.parametrize(

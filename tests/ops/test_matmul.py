@@ -7,21 +7,12 @@ from jconv.ops import matmul
 CASES = [
     ((2, 7, 5, 3), (1, 1, 3, 11), {}),
     ((3, 7, 5, 3), (1, 1, 3, 2), dict(stride=(2, 3))),
-    (
-        (1, 7, 5, 3),
-        (1, 1, 3, 5),
-        dict(stride=2, padding=((0, 2), (3, 1))),
-    ),  # windows in the padding alone
-    (
-        (5, 7, 4, 3),
-        (1, 1, 3, 2),
-        dict(stride=3, padding=((1, 0), (0, 0)), rounding="ceil"),
-    ),  # and in the overhang
-    (
-        (2, 8, 3),
-        (1, 3, 5),
-        dict(stride=9, padding=((4, 0),), dilation=2),
-    ),  # no window sees the image
+    # windows in the padding alone
+    ((1, 7, 5, 3), (1, 1, 3, 5), dict(stride=2, padding=((0, 2), (3, 1)))),
+    # and in the overhang
+    ((5, 7, 4, 3), (1, 1, 3, 2), dict(stride=3, padding=((1, 0), (0, 0)), rounding="ceil")),
+    # no window sees the image
+    ((2, 8, 3), (1, 3, 5), dict(stride=9, padding=((4, 0),), dilation=2)),
     ((2, 13, 1), (1, 1, 1), dict(stride=4, rounding="ceil")),
     ((3, 5, 2, 7, 3), (1, 1, 1, 3, 2), dict(stride=(2, 1, 3), padding=((0, 1), (2, 0), (0, 0)))),
 ]

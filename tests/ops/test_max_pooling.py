@@ -33,9 +33,10 @@ SETTINGS = [
         dict(size=(9, 7), stride=(3, 2), padding=((2, 3), (0, 4)), rounding="ceil"),
         id="large-strided",
     ),
+    # one more than a byte's largest
     pytest.param(
         (17, 16), dict(size=(16, 16), stride=(1, 1), padding=((1, 0), (0, 3))), id="large-256"
-    ),  # one more than a byte's largest
+    ),
     pytest.param(
         (4, 5, 6),
         dict(size=(3, 4, 5), stride=(1, 1, 1), padding=((1, 1), (0, 3), (2, 0))),

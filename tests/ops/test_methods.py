@@ -147,10 +147,8 @@ def test_each_operation_runs_by_its_word(method, ran, normal, compiled, pull):
     compiled(lambda x, k, y: pull(lambda x, k: ops.conv(x, k, method=word), x, k, ct=y))(x, k, y)
     assert sorted(ran) == sorted(zip(OPERATIONS, method, strict=True))
     ran.clear()
-    x, y = (
-        normal(3, 7, 5, 4),
-        normal(3, 7, 5, 6),
-    )  # of another size: what was traced once is not traced again
+    # of another size: what was traced once is not traced again
+    x, y = (normal(3, 7, 5, 4), normal(3, 7, 5, 6))
     compiled(lambda y, k, x: pull(lambda y, k: ops.conv_transpose(y, k, method=word), y, k, ct=x))(
         y, k, x
     )
@@ -173,10 +171,11 @@ def test_a_word_for_each():
             ("auto", "gemm", "auto"),
             "unknown method 'gemm'; use 'auto', 'direct', 'derived', 'im2col', 'matmul'",
         ),
+        # it has no operations of ours
         (
             ("auto", "auto", "lax"),
             "unknown method 'lax'; use 'auto', 'direct', 'derived', 'im2col'",
-        ),  # it has no operations of ours
+        ),
         (
             ("auto", "direct"),
             "method ('auto', 'direct') has 2 entries; give one word, or one for each of forward, "

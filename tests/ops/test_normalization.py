@@ -192,9 +192,8 @@ def test_moments(axes, rng, x64, close, compiled):
 
 
 def test_variance_is_biased_and_does_not_cancel(rng, close):
-    x = (rng.standard_normal((64, 3)) + 4096).astype(
-        np.float32
-    )  # E[x^2] - E[x]^2 would leave no digit
+    # E[x^2] - E[x]^2 would leave no digit
+    x = (rng.standard_normal((64, 3)) + 4096).astype(np.float32)
     mean, var = ops.moments(jnp.asarray(x), (0,))
     close(var, x.astype(np.float64).var(axis=0), 1e-3)
     half_mean, half_var = ops.moments(jnp.asarray(x, jnp.bfloat16), (0,))

@@ -8,22 +8,13 @@ from jconv.ops import phases
 
 CASES = [
     ((2, 7, 5, 3), (3, 3, 3, 4), dict(dilation=2, padding=2)),
-    (
-        (2, 13, 11, 3),
-        (3, 2, 3, 5),
-        dict(dilation=(3, 2), padding=((1, 2), (0, 3))),
-    ),  # no size is a multiple
+    # no size is a multiple
+    ((2, 13, 11, 3), (3, 2, 3, 5), dict(dilation=(3, 2), padding=((1, 2), (0, 3)))),
     ((1, 9, 12, 2), (3, 2, 2, 1), dict(dilation=(1, 4))),
-    (
-        (3, 5, 4, 1),
-        (2, 3, 1, 2),
-        dict(dilation=(9, 2), padding=((5, 4), (0, 3))),
-    ),  # further apart than the image is long
-    (
-        (2, 3, 7, 2),
-        (2, 1, 2, 3),
-        dict(dilation=(2, 5), padding=((7, 0), (0, 0))),
-    ),  # windows in the padding alone
+    # further apart than the image is long
+    ((3, 5, 4, 1), (2, 3, 1, 2), dict(dilation=(9, 2), padding=((5, 4), (0, 3)))),
+    # windows in the padding alone
+    ((2, 3, 7, 2), (2, 1, 2, 3), dict(dilation=(2, 5), padding=((7, 0), (0, 0)))),
     ((2, 17, 3), (4, 3, 5), dict(dilation=5)),
     ((2, 7, 8, 5, 2), (2, 3, 2, 2, 3), dict(dilation=(2, 1, 3), padding=1)),
 ]

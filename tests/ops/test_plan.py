@@ -23,22 +23,12 @@ TABLE = [  # x, k, groups, devices, what each operation runs by on a CPU
     ((2, 7, 5, 3), (3, 3, 3, 32), 1, 1, THIN),
     ((2, 7, 5, 3), (3, 3, 3, 32), 1, 4, THIN),
     ((2, 7, 5, 3), (3, 3, 3, 33), 1, 1, BACK),
-    (
-        (2, 7, 5, 8),
-        (2, 2, 8, 4),
-        1,
-        1,
-        ("columns", "direct", "direct"),
-    ),  # so many values in a window, but too many channels
+    # so many values in a window, but too many channels
+    ((2, 7, 5, 8), (2, 2, 8, 4), 1, 1, ("columns", "direct", "direct")),
     ((2, 7, 3), (3, 3, 4), 1, 1, THIN),
     ((2, 9, 9, 3), (7, 7, 3, 64), 1, 1, BACK),
-    (
-        (2, 9, 9, 3),
-        (7, 7, 3, 36),
-        1,
-        1,
-        DIRECT,
-    ),  # columns would take over four times the memory of the output
+    # columns would take over four times the memory of the output
+    ((2, 9, 9, 3), (7, 7, 3, 36), 1, 1, DIRECT),
     ((2, 7, 5, 4), (4, 4, 4, 4), 1, 1, BACK),  # but few are few
     ((2, 7, 5, 3), (1, 1, 3, 4), 1, 1, ("direct", "direct", "matmul")),
     ((2, 7, 5, 3), (1, 1, 3, 4), 1, 4, ("direct", "direct", "matmul")),
@@ -47,13 +37,8 @@ TABLE = [  # x, k, groups, devices, what each operation runs by on a CPU
     ((2, 7, 5, 3), (3, 3, 1, 15), 3, 1, SPLIT),  # five outputs a channel
     ((2, 7, 5, 3), (3, 3, 1, 3), 3, 4, SHIFT),
     ((2, 7, 5, 3, 4), (3, 3, 1, 1, 4), 4, 1, ("chunked",) * 3),
-    (
-        (2, 7, 5, 1),
-        (3, 3, 1, 4),
-        1,
-        1,
-        ("shift", "columns", "direct"),
-    ),  # one group is not depthwise
+    # one group is not depthwise
+    ((2, 7, 5, 1), (3, 3, 1, 4), 1, 1, ("shift", "columns", "direct")),
     ((2, 7, 7, 1), (5, 5, 1, 99), 1, 1, ("shift", "columns", "direct")),
     ((2, 7, 7, 1), (6, 6, 1, 4), 1, 1, BACK),
     ((2, 7, 7, 1), (1, 1, 1, 4), 1, 1, ("shift", "direct", "matmul")),
@@ -148,24 +133,14 @@ GPU = [  # x, k, settings, devices, what each operation runs by on an NVIDIA GPU
     ((2, 7, 5, 4), (3, 3, 4, 4), dict(dilation=2, stride=2), 1, DERIVED),
     ((2, 7, 5, 6), (3, 3, 3, 8), dict(dilation=2, groups=2), 1, DERIVED),
     ((2, 7, 5, 4), (3, 3, 4, 4), {}, 4, DERIVED),
-    (
-        (2, 7, 5, 3),
-        (3, 3, 1, 3),
-        dict(groups=3),
-        4,
-        ("derived", "derived", "shift"),
-    ),  # no device waits for another's images
+    # no device waits for another's images
+    ((2, 7, 5, 3), (3, 3, 1, 3), dict(groups=3), 4, ("derived", "derived", "shift")),
     ((2, 7, 5, 6), (3, 3, 3, 8), dict(groups=2), 4, ("derived", "derived", "split")),
     ((2, 7, 5, 528), (3, 3, 16, 528), dict(groups=33), 4, ("derived", "derived", "loop")),
     ((2, 7, 5, 3, 6), (3, 3, 2, 6, 8), {}, 1, FOLD),
     ((2, 7, 5, 3, 6), (3, 3, 2, 6, 8), dict(dilation=(2, 1, 1)), 1, ("fold", "fold", "phases")),
-    (
-        (2, 7, 5, 3, 6),
-        (3, 3, 2, 6, 8),
-        dict(stride=(1, 1, 2)),
-        1,
-        DERIVED,
-    ),  # strided input gradients are its weakness
+    # strided input gradients are its weakness
+    ((2, 7, 5, 3, 6), (3, 3, 2, 6, 8), dict(stride=(1, 1, 2)), 1, DERIVED),
 ]
 
 
@@ -271,11 +246,8 @@ def test_each_platform_gets_its_own_plan_when_lowered():
         p: [traced.lower(lowering_platforms=(p,)).as_text().count(word) for word in WORDS]
         for p in ("tpu", "cpu", "cuda")
     }
-    assert counted == {
-        "tpu": [3, 0],
-        "cpu": [0, 1],
-        "cuda": [3, 0],
-    }  # grouped convolutions; shifts, and one loop over chunks
+    # grouped convolutions; shifts, and one loop over chunks
+    assert counted == {"tpu": [3, 0], "cpu": [0, 1], "cuda": [3, 0]}
     groups = lambda p: re.findall(
         r"(\w+)_group_count = 3", traced.lower(lowering_platforms=(p,)).as_text()
     )

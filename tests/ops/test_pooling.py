@@ -155,10 +155,8 @@ SUMS = [  # up to 32 positions auto shifts, beyond it is lax.reduce_window
     ((37,), dict(size=34, stride=2, padding=((3, 0),))),
     ((5, 7, 5), dict(size=(3, 4, 3), stride=(1, 2, 1), padding=((1, 0), (0, 2), (0, 1)))),
     ((5, 3, 7), dict(size=(2, 1, 3), stride=(3, 2, 1), rounding="ceil")),
-    (
-        (12, 9),
-        dict(size=(7, 6), stride=(2, 1), padding=((3, 4), (0, 2)), rounding="ceil"),
-    ),  # by axis
+    # by axis
+    ((12, 9), dict(size=(7, 6), stride=(2, 1), padding=((3, 4), (0, 2)), rounding="ceil")),
 ]
 
 

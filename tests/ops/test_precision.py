@@ -69,9 +69,8 @@ def chosen(monkeypatch):
         def noted(operation, name, run):
             return lambda *a, **settings: calls[operation].add(name) or run(*a, **settings)
 
-        with (
-            monkeypatch.context() as patch
-        ):  # functions of their own each time, or what was traced before would serve
+        # functions of their own each time, or what was traced before would serve
+        with monkeypatch.context() as patch:
             for name, method in METHODS.items():
                 patch.setitem(
                     METHODS,
@@ -118,9 +117,8 @@ def test_the_highest_precision_runs_no_method_that_is_not_local(name, chosen):
         assert words() == calm
         assert all(usual in methods for methods in words(precision="default").values())
     if usual in METHODS:
-        assert (
-            words(precision="highest", method=usual) == calm
-        )  # a method named does not outrank it
+        # a method named does not outrank it
+        assert words(precision="highest", method=usual) == calm
         assert all(usual in methods for methods in words(method=usual).values())
 
 

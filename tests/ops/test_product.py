@@ -63,10 +63,8 @@ def test_outer_products_are_compiled_apart_on_a_cpu():
     calls = [
         line for line in text.splitlines() if " call(" in line and 'inlineable="false"' in line
     ]
-    assert ["f32[4,5,3]" in call for call in calls] == [
-        False,
-        True,
-    ]  # forward; and the outer products, examples first as they are wanted
+    # forward; and the outer products, examples first as they are wanted
+    assert ["f32[4,5,3]" in call for call in calls] == [False, True]
 
 
 def test_shapes_and_dtypes_that_do_not_fit():

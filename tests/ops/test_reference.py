@@ -57,9 +57,8 @@ def test_product_is_the_convolution(normal, close, compiled):
 
 def test_columns_serve_pooling(normal, close, compiled):
     x = normal(2, 7, 5, 3)
-    x_col = np.asarray(compiled(lambda x: ops.im2col(x, 3, stride=2))(x)).reshape(
-        2, 9, 3, 6
-    )  # (N, F*F, C, positions)
+    # (N, F*F, C, positions)
+    x_col = np.asarray(compiled(lambda x: ops.im2col(x, 3, stride=2))(x)).reshape(2, 9, 3, 6)
     image = lambda pooled: np.moveaxis(pooled, 1, -1).reshape(2, 3, 2, 3)
     np.testing.assert_array_equal(image(x_col.max(axis=1)), ops.max_pool(x, 3, stride=2))
     close(image(x_col.mean(axis=1)), ops.avg_pool(x, 3, stride=2), 1e-6)

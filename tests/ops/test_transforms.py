@@ -134,13 +134,10 @@ TRANSFORMS = [
     scan,
     checkpoint,
 ]
-CONVOLUTIONS = tuple(
-    name for name in OPERATIONS if name.startswith("conv")
-)  # by every method that the plan can choose
-OURS = (
-    *CONVOLUTIONS,
-    "max_pool",
-)  # primitives of ours; the others are made of what JAX transforms itself
+# by every method that the plan can choose
+CONVOLUTIONS = tuple(name for name in OPERATIONS if name.startswith("conv"))
+# primitives of ours; the others are made of what JAX transforms itself
+OURS = (*CONVOLUTIONS, "max_pool")
 
 
 @pytest.mark.parametrize(
@@ -282,9 +279,8 @@ def layouts_in_a_scan(f, *shapes):
 CANONICAL = {"[b, 0, f]x[0, i, o]->[b, 0, f]", "[b, 0, 1, f]x[0, 1, i, o]->[b, 0, 1, f]"}
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in CONVOLUTIONS if name != "conv_derived"]
-)  # which is for other compilers
+# which is for other compilers
+@pytest.mark.parametrize("name", [name for name in CONVOLUTIONS if name != "conv_derived"])
 def test_in_a_scan_no_convolution_is_permuted(name):
     """XLA's CPU compiler mends lax's permuted dimension numbers at top level but not in loops,
     where they cost 40 times as much.

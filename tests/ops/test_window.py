@@ -39,13 +39,11 @@ def test_taps_are_row_major():
 
 def test_padded_is_cut_to_what_windows_reach():
     x = jnp.arange(1.0, 8.0).reshape(1, 7, 1)
-    cut = padded(
-        x, window((7,), 2, stride=3, padding=((1, 0),)), fill=9.0
-    )  # windows at -1, 2 and 5
+    # windows at -1, 2 and 5
+    cut = padded(x, window((7,), 2, stride=3, padding=((1, 0),)), fill=9.0)
     np.testing.assert_array_equal(cut[0, :, 0], [9, 1, 2, 3, 4, 5, 6, 7])
-    cut = padded(
-        x, window((7,), 2, stride=3), fill=9.0
-    )  # windows at 0 and 3, pixels 5 and 6 unseen
+    # windows at 0 and 3, pixels 5 and 6 unseen
+    cut = padded(x, window((7,), 2, stride=3), fill=9.0)
     np.testing.assert_array_equal(cut[0, :, 0], [1, 2, 3, 4, 5])
 
 
@@ -61,11 +59,8 @@ def test_a_single_strided_view_is_kept_apart(size, stride, apart):
     "sizes, settings, steps",
     [
         ((7, 8), dict(size=(3, 3)), [(3, 3)]),
-        (
-            (7, 8),
-            dict(size=(5, 5), stride=(1, 3)),
-            [(1, 5), (5, 1)],
-        ),  # the last axis has strided before the first is gone through
+        # the last axis has strided before the first is gone through
+        ((7, 8), dict(size=(5, 5), stride=(1, 3)), [(1, 5), (5, 1)]),
         ((7, 8), dict(size=(5, 5), stride=(2, 1)), [(5, 5)]),
         ((7, 8, 9), dict(size=(3, 4, 5)), [(1, 1, 5), (1, 4, 1), (3, 1, 1)]),
         ((17,), dict(size=17), [(17,)]),

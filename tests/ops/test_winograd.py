@@ -9,16 +9,10 @@ from jconv.ops import winograd
 
 CASES = [
     ((2, 8, 5, 3), (3, 3, 3, 4), dict(padding=1)),  # two blocks of four rows
-    (
-        (2, 7, 5, 3),
-        (3, 2, 3, 4),
-        dict(stride=(1, 2), padding=((1, 0), (0, 2)), dilation=(1, 2)),
-    ),  # and six rows
-    (
-        (3, 7, 11, 2),
-        (3, 5, 2, 3),
-        dict(stride=(1, 3), padding=((2, 2), (2, 0)), rounding="ceil"),
-    ),  # nine
+    # and six rows
+    ((2, 7, 5, 3), (3, 2, 3, 4), dict(stride=(1, 2), padding=((1, 0), (0, 2)), dilation=(1, 2))),
+    # nine
+    ((3, 7, 11, 2), (3, 5, 2, 3), dict(stride=(1, 3), padding=((2, 2), (2, 0)), rounding="ceil")),
     ((2, 3, 4, 2), (3, 1, 2, 5), {}),  # one
     ((1, 4, 5, 3), (3, 2, 3, 2), dict(padding=((4, 5), (1, 1)))),  # windows in the padding alone
     ((1, 4, 5, 3), (2, 2, 3, 2), dict(padding=((1, 1), (2, 3)))),

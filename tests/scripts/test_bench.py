@@ -96,9 +96,8 @@ def test_scans_are_measured_against_themselves_written_out(tmp_path, capsys):
     head = lines.index("| case | batch | jconv | × written out |")
     assert lines[head + 1].count("|") == lines[head + 2].count("|") == 5
     out = capsys.readouterr().out
-    assert "\n  written out    " in out and out.rstrip().endswith(
-        "bench.json, bench.md"
-    )  # no plain lax, no chart
+    # no plain lax, no chart
+    assert "\n  written out    " in out and out.rstrip().endswith("bench.json, bench.md")
     assert {file.name for file in tmp_path.iterdir()} == {"bench.json", "bench.md"}
 
 

@@ -20,15 +20,11 @@ def on_cpu(program):
 def test_what_goes_into_the_real_step_is_what_the_budget_predicts(tiny, optimizer):
     found = on_cpu(StepProgram(tiny.net, tiny.in_shape, 5, optimizer))
     b = budget(tiny.net, tiny.in_shape, 5, optimizer=optimizer)
-    counts, labels, metrics = (
-        {"sgd": 4, "adam": 8}[optimizer],
-        5 * 4,
-        8,
-    )  # adam counts its own steps
+    # adam counts its own steps
+    counts, labels, metrics = ({"sgd": 4, "adam": 8}[optimizer], 5 * 4, 8)
     assert found.arguments == b.parameters + b.optimizer + b.statistics + b.images + counts + labels
-    assert (
-        metrics <= found.results < metrics + 16 * 20
-    )  # the new state takes the old one's place; a tuple of up to 20 entries counts too
+    # the new state takes the old one's place; a tuple of up to 20 entries counts too
+    assert metrics <= found.results < metrics + 16 * 20
     assert found.between > 0
     assert found.total == found.arguments + found.results + found.between
 
@@ -64,7 +60,6 @@ def test_xla_for_a_tpu_that_is_not_there(tiny):
     found = compiled_memory(tiny.net, tiny.in_shape, 5, timeout=300)
     assert found.chip == "TPU v5 lite"
     b = budget(tiny.net, tiny.in_shape, 5)
-    assert (
-        found.arguments >= b.parameters + b.optimizer + b.statistics + b.images
-    )  # padded to the chip's tiles
+    # padded to the chip's tiles
+    assert found.arguments >= b.parameters + b.optimizer + b.statistics + b.images
     assert found.between >= 0 and found.flops and found.accessed and found.seconds > 0

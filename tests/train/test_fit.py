@@ -50,9 +50,8 @@ def test_a_stopped_training_ends_where_it_would_have(tiny, data, job, state, run
     epochs = fit(job, stopped, copy)
     next(epochs), next(epochs)
     epochs.close()
-    append_row(
-        stopped, {**read_rows(stopped)[-1], "epoch": 3}
-    )  # killed after the row of epoch 3, before its checkpoint
+    # killed after the row of epoch 3, before its checkpoint
+    append_row(stopped, {**read_rows(stopped)[-1], "epoch": 3})
 
     job, state = prepare(OPTIONS, tiny.net, tiny.in_shape, data)
     state = restore_checkpoint(stopped.checkpoints, state)
@@ -71,9 +70,8 @@ def test_rows_and_checkpoints_are_saved(job, state, run):
     assert rows == read_rows(run)
     assert [(row["epoch"], row["step"]) for row in rows] == [(1, 4), (2, 8), (3, 12), (4, 16)]
     assert saved_steps(run.checkpoints) == [8, 12, 16]
-    assert rows[0]["learning_rate"] == pytest.approx(
-        0.01 * 3 / 4
-    )  # the fourth of the first epoch's warmup steps
+    # the fourth of the first epoch's warmup steps
+    assert rows[0]["learning_rate"] == pytest.approx(0.01 * 3 / 4)
     assert rows[-1]["train_loss"] < rows[0]["train_loss"]
     seconds = [row["seconds"] for row in rows]
     assert seconds == sorted(seconds)

@@ -50,9 +50,8 @@ def test_the_start_is_a_pure_function_of_the_seed_and_the_images(recipe, data, t
     close(carried.std, data.train.images.std((0, 1, 2)), 1e-5)
     params, state = recipe.net.init(jax.random.key(SEED), recipe.in_shape)
     white = whitening_kernel(standardized(train.images, carried.mean, carried.std, "float32"))
-    close(
-        abs(carried.train.params["whiten"]["kernel"]), abs(white), 1e-3
-    )  # an eigenvector's sign is anybody's
+    # an eigenvector's sign is anybody's
+    close(abs(carried.train.params["whiten"]["kernel"]), abs(white), 1e-3)
     params["whiten"]["kernel"] = carried.train.params["whiten"]["kernel"]
     close((carried.train.params, carried.train.state), (params, state), 1e-6)
 

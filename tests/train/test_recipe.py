@@ -90,9 +90,8 @@ def test_what_is_frozen_rests_whatever_its_momentum(params, recipe):
     gradients = [jax.tree.map(jnp.ones_like, params)] * 3
     after, state = trained(make_optimizer(recipe, 9, False), params, gradients)
     optimizer = make_optimizer(recipe, 9, True)
-    assert jax.tree.structure(optimizer.init(params)) == jax.tree.structure(
-        state
-    )  # one program's state goes into the other
+    # one program's state goes into the other
+    assert jax.tree.structure(optimizer.init(params)) == jax.tree.structure(state)
     with jax.numpy_dtype_promotion("standard"):
         updates, _ = optimizer.update(gradients[0], state, after)
     assert {name: bool(np.any(leaf)) for name, leaf in updates["whiten"].items()} == {

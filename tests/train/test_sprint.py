@@ -95,7 +95,5 @@ def test_layers_that_the_compiler_refuses_run_by_im2col(recipe, data, monkeypatc
     with pytest.warns(UserWarning, match="refuses convolutions of block/conv: "):
         job = prepare(recipe, data)
     assert np.isfinite(run(job, 3).accuracy)
-    assert {e.invars[0].aval.shape[0] for e in tried} == {
-        5,
-        6 * 11,
-    }  # a training step's images, and the test's in six views
+    # a training step's images, and the test's in six views
+    assert {e.invars[0].aval.shape[0] for e in tried} == {5, 6 * 11}

@@ -29,9 +29,8 @@ from .pytorch_layers import Builder, Placed
 
 torch.set_num_threads(cores())
 torch.set_flush_denormal(True)
-torch.set_float32_matmul_precision(
-    "high"
-)  # TF32 on a GPU, which is what XLA's default precision is there
+# TF32 on a GPU, which is what XLA's default precision is there
+torch.set_float32_matmul_precision("high")
 torch.backends.cudnn.benchmark = (
     True  # the fastest of cuDNN's algorithms, tried at the first call, as XLA tries them
 )
@@ -61,9 +60,8 @@ def _task(case: Case, what: What, compiler: Callable[[Callable], Callable]) -> T
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     given, builder = draw(case), Builder()
     net = builder.build(case.net, case.in_shape, given.params).to(device).train()
-    x = (
-        torch.from_numpy(given.images).movedim(-1, 1).to(device, getattr(torch, case.dtype))
-    )  # channels last in memory already
+    # channels last in memory already
+    x = torch.from_numpy(given.images).movedim(-1, 1).to(device, getattr(torch, case.dtype))
     if x.ndim in LAYOUTS:
         net, x = net.to(memory_format=LAYOUTS[x.ndim]), x.contiguous(memory_format=LAYOUTS[x.ndim])
     labels = torch.from_numpy(given.labels).long().to(device)

@@ -192,8 +192,7 @@ BUILD: dict[type, Callable[..., nn.Module]] = {
     Concat: lambda *a: Joined(*Builder.children(*a).values()),
     Relu: lambda *_: nn.ReLU(inplace=True),
     Identity: lambda *_: nn.Identity(),
-    Flatten: lambda *_: Function(
-        lambda x: x.movedim(1, -1).flatten(1)
-    ),  # channels last: no copy, and jconv's order
+    # channels last: no copy, and jconv's order
+    Flatten: lambda *_: Function(lambda x: x.movedim(1, -1).flatten(1)),
     GlobalAvgPool: lambda *_: Function(lambda x: x.mean(tuple(range(2, x.ndim)))),
 }

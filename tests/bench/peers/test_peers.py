@@ -33,9 +33,8 @@ from jconv.bench.ours import task as ours
 from jconv.bench.task import Unable, largest_error, wait
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # theirs are not ours to mend
-EAGER = [
-    name for name in PEERS if name != "torch-compile"
-]  # that one is the same modules, and compiles for half a minute
+# that one is the same modules, and compiles for half a minute
+EAGER = [name for name in PEERS if name != "torch-compile"]
 
 block = Sequential(conv=Conv(6, 3, stride=2, padding=1, bias=False), bn=BatchNorm())
 NET = Sequential(
@@ -81,9 +80,8 @@ def test_the_same_numbers(name, net, what):
     case = Case("net", net, (31, 29, 3), 4)
     mine, theirs = ours(case, what, "lax"), maker(name)(case, what)
     assert theirs.parameters == case.parameters
-    for _ in range(
-        3 if what == "train" else 1
-    ):  # the third loss tells that two updates were the same
+    # the third loss tells that two updates were the same
+    for _ in range(3 if what == "train" else 1):
         shown = theirs.shown(wait(theirs.run())), mine.shown(wait(mine.run()))
         assert largest_error(*shown) < 1e-4
 
