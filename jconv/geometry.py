@@ -65,7 +65,7 @@ MODES = ("zeros", "reflect", "replicate", "circular")  # what padding holds
 
 
 class Window(NamedTuple):
-    """A window sliding over every spatial axis, with its padding worked out: one entry an axis,
+    """A window sliding over every spatial axis, with its padding worked out: one entry per axis,
     hashable, for static arguments.
 
     `overhang` is what "ceil" rounding adds beyond the padding's far side for the last window to
@@ -91,7 +91,7 @@ class Window(NamedTuple):
 
     @property
     def extent(self) -> Shape:
-        """What one window spans: dilation*(F - 1) + 1 pixels an axis."""
+        """What one window spans: dilation*(F - 1) + 1 pixels per axis."""
         return tuple(d * (f - 1) + 1 for f, d in zip(self.size, self.dilation, strict=True))
 
     @property
@@ -103,7 +103,7 @@ class Window(NamedTuple):
 
     @property
     def unused(self) -> Shape:
-        """Padded positions at the far side that no window reaches, an axis; zero where the notes'
+        """Padded positions at the far side that no window reaches, per axis; zero where the notes'
         rule holds exactly.
         """
         return tuple(
@@ -115,7 +115,7 @@ class Window(NamedTuple):
 
     @property
     def dropped(self) -> Shape:
-        """Input pixels at the far side that no window reaches, an axis."""
+        """Input pixels at the far side that no window reaches, per axis."""
         return tuple(max(0, u - hi) for u, (_, hi) in zip(self.unused, self.padding, strict=True))
 
 
@@ -130,8 +130,8 @@ def window(
 ) -> Window:
     """Work a window's settings out over the sizes it slides over.
 
-    An int serves every axis, a tuple gives one value an axis. `padding` is an int, "VALID", "SAME"
-    (XLA's: ceil(W / S) outputs, the odd pixel at the far side), or one entry an axis, each an int
+    An int serves every axis, a tuple gives one value per axis. `padding` is an int, "VALID", "SAME"
+    (XLA's: ceil(W / S) outputs, the odd pixel at the far side), or one entry per axis, each an int
     or a pair (lo, hi). `rounding` of a size that is no integer: "floor" drops the rest, "ceil" pads
     for one window more (Caffe's and Torch's rule: unless that one would begin beyond the image and
     its near padding), "exact" raises. Raises ShapeError when a window does not fit its padded
@@ -270,7 +270,7 @@ def _pair(p: Sequence[int]) -> tuple[int, int]:
 def _settings(
     rank: int, size: int | Shape, stride: int | Shape, dilation: int | Shape, padding: Padding
 ) -> tuple[Shape, Shape, Shape]:
-    """Window, stride and dilation, one value an axis. Raises ShapeError for their number,
+    """Window, stride and dilation, one value per axis. Raises ShapeError for their number,
     ValueError for what no input could make right.
     """
     check_settings("window", size=size, stride=stride, dilation=dilation, padding=padding)
@@ -282,7 +282,7 @@ def _settings(
 
 
 def per_axis(value: int | Sequence[int], rank: int, what: str) -> Shape:
-    """An int for every axis, or the tuple given, checked to have one entry an axis. Raises
+    """An int for every axis, or the tuple given, checked to have one entry per axis. Raises
     ShapeError.
     """
     return (value,) * rank if isinstance(value, int) else _checked_length(value, rank, what)

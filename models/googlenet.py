@@ -1,5 +1,5 @@
-"""GoogLeNet, 224x224x3: 6,998,552 parameters (the notes say 4M), 13,378,280 with the auxiliary
-heads, for training only.
+"""GoogLeNet, 224x224x3: 6,998,552 parameters (the CS231n notes say 4M), 13,378,280 with the
+auxiliary heads, for training only.
 
 Szegedy et al. 2014, "Going Deeper with Convolutions". The heads' scores are the taps "loss1" and
 "loss2" (`split_taps`); the paper adds 0.3 of their losses to the main one. `variant`: "caffe" is

@@ -6,9 +6,9 @@ Parameters:
 A 132,863,336 (with its one local response norm the same)   B 133,047,848   C 133,638,952
 D 138,357,544   E 143,667,240
 with batch norm, torchvision's: A 132,868,840   B 133,053,736   D 138,365,992   E 143,678,248
-D holds 15,237,608 values for one image, 60.95 MB: the rows of the notes' table, whose total line
-says 24M and 93 MB. Deviation: the paper starts deeper nets from its trained A; the initializers are
-torchvision's, which train from scratch.
+D holds 15,237,608 values for one image, 60.95 MB: the rows of the CS231n notes' table, whose total
+line says 24M and 93 MB. Deviation: the paper starts deeper nets from its trained A; the
+initializers are torchvision's, which train from scratch.
 """
 
 from typing import Literal, get_args

@@ -73,7 +73,7 @@ class Options:
     format: Literal["table", "markdown", "csv", "json"] = "table"
     """How to print the table; all but the first have every column."""
     lint: bool = False
-    """Print what the notes' rules for sizes would change, below the table."""
+    """Print what the CS231n notes' rules for sizes would change, below the table."""
 
 
 @command
@@ -110,7 +110,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def findings(found: Sequence[Finding]) -> str:
     """One line a finding, or one that says there are none."""
-    return "\n".join(map(str, found)) or "nothing to find: every rule of the notes is kept"
+    return "\n".join(map(str, found)) or "nothing to find: every rule of the CS231n notes is kept"
 
 
 def table(title: str, s: Summary, fields: bool) -> Table:
@@ -139,7 +139,7 @@ def plan(net: Layer, in_shape: Shape, options: Options) -> str:
         for arrays in sorted(set(CACHES.values()))
     }
     lines = [
-        f"one image's values, as the notes count them: {values / MIB:,.2f} MiB forward, "
+        f"one image's values, as the CS231n notes count them: {values / MIB:,.2f} MiB forward, "
         f"{2 * values / MIB:,.2f} MiB with their gradients",
         f"training {options.batch} images a step in {options.dtype} with {options.optimizer}:",
         f"  parameters               {mib(b.parameters)}",

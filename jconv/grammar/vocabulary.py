@@ -38,7 +38,7 @@ WORDS = {
 # after these, an example is one row of features
 FLAT = (Flatten, GlobalAvgPool, GlobalMaxPool, Dense, Rbf)
 
-# CONV and POOL by themselves: the notes' overview net (Architecture Overview)
+# CONV and POOL by themselves: the net of the CS231n notes' Architecture Overview
 KERNEL, WINDOW, FILTERS = (3, 2, 12)
 # FC by itself: CIFAR-10's classes for the last one, 100 features for those before it
 CLASSES, HIDDEN = (10, 100)
@@ -95,7 +95,7 @@ def _is_size(value: Any) -> bool:
 
 
 def _same(kernel: Any, dilation: Any) -> Any:
-    """The padding that keeps the size, as int or one int an axis; None where there is none, or
+    """The padding that keeps the size, as int or one int per axis; None where there is none, or
     nothing to work it out from.
     """
     try:

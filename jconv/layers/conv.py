@@ -25,7 +25,7 @@ Mask = tuple[tuple[int, ...], ...]
 class Conv(Layer):
     """y[p, k] = bias[k] + sum over f, c of x[p*S + f*dilation - lo, c] * kernel[f, c, k]
 
-    `kernel` is the window, an int or one entry an axis; the number of axes comes from the input, 1
+    `kernel` is the window, an int or one entry per axis; the number of axes comes from the input, 1
     to 3. `mask` is a connection table, for each output channel the input channels it reads (LeNet's
     C3); only these weights then exist. `padding_mode` says what x is beyond its border: "zeros", or
     "reflect", "replicate", "circular" as in PyTorch.

@@ -108,8 +108,8 @@ class AvgPool(_Pool):
 
 @dataclass(frozen=True)
 class LpPool(_Pool):
-    """y = (sum over each window of |x|^p)^(1/p); p = 2 is the notes' L2-norm pooling, with gradient
-    0 where y is 0.
+    """y = (sum over each window of |x|^p)^(1/p); p = 2 is the CS231n notes' L2-norm pooling, with
+    gradient 0 where y is 0.
 
     Shapes: (*S, C) -> (*S', C). Raises ShapeError. Source: CS231n notes, Pooling Layer.
     """

@@ -1,5 +1,5 @@
-"""Fully connected layers as convolutions and back (the notes' FC<->CONV conversion), and what it is
-for: scores all over a larger image.
+"""Fully connected layers as convolutions and back (CS231n notes, Converting FC layers to CONV
+layers), and what it is for: scores all over a larger image.
 """
 
 from __future__ import annotations

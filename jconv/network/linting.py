@@ -23,7 +23,7 @@ FIRST_MEMORY = 64 * 2**20
 
 
 class Finding(NamedTuple):
-    """One piece of advice: where, by which rule (a fact's number and what it is about), why with
+    """One piece of advice: where, by which rule of the CS231n notes, why with
     the arithmetic, and what to do.
     """
 
@@ -37,8 +37,8 @@ class Finding(NamedTuple):
 
 
 def lint(net: Layer, in_shape: Shape) -> tuple[Finding, ...]:
-    """What the notes would change about a net for one example of `in_shape`; none of it keeps the
-    net from working.
+    """What the CS231n notes would change about a net for one example of `in_shape`; none of it
+    keeps the net from working.
 
     "input size": the input's sizes are divisible by 2 as often as the net halves them. "window":
     convolutions are 3 wide, 5 at most, but for the first; "padding": theirs is (F - 1)/2. "pool":
@@ -146,7 +146,7 @@ def _stride(v: Visit, w: Window, first: bool) -> Iterator[Finding]:
         yield Finding(
             v.path,
             "stride",
-            f"{shapes}, which the notes leave to pools",
+            f"{shapes}, which the CS231n notes leave to pools",
             "use stride=1, and MaxPool(2) after it",
         )
 

@@ -38,8 +38,8 @@ def conv(
     method: Choice = "auto",
     precision: lax.PrecisionLike = None,
 ) -> jax.Array:
-    """Cross-correlation, the notes' convolution: y[n, p, k] = sum over f, c of x[n, p*S +
-    f*dilation - lo, c] * kernel[f, c, k].
+    """Cross-correlation, the convolution of the CS231n notes: y[n, p, k] = sum over f, c of x[n,
+    p*S + f*dilation - lo, c] * kernel[f, c, k].
 
     Shapes: x (N, *in, C), kernel (*F, C/groups, K) -> (N, *out, K) for 1 to 3 spatial axes; sizes
     as `geometry.window` says. Of `groups` blocks of output channels each reads its own block of

@@ -70,7 +70,7 @@ def chunked_kernel_gradient(x, y, *, geometry: Geometry, precision):
 
 
 def _in_blocks(x, y, *, window: Window, at: Shape):
-    """The kernel gradient; y may have zeros around it, `at` of them before it, an axis."""
+    """The kernel gradient; y may have zeros around it, `at` of them before it, per axis."""
     w, at_once, x = window, _at_once(y.shape[0]), _repeat(x, y.shape[-1])
     (out, *_), (s, *_), (d, *_), (h, *_), ((lo, _), *_) = (
         w.out_sizes,
@@ -168,7 +168,7 @@ def _forward(x, k, w: Window):
 
 
 def _spreading(w: Window) -> list[tuple[int, int, int]]:
-    """What y needs for the input gradient, an axis: zeros before (or fewer rows), after and
+    """What y needs for the input gradient, per axis: zeros before (or fewer rows), after and
     between.
     """
     axes = zip(w.in_sizes, w.out_sizes, w.stride, w.extent, w.pads, strict=True)

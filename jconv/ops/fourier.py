@@ -1,6 +1,6 @@
 """Convolution by large windows as products of spectra: method "fft". Shapes as in direct.py.
 
-Tiles of T outputs an axis read L = T + F - 1 inputs. Of a tile and of the window, put to length L
+Tiles of T outputs per axis read L = T + F - 1 inputs. Of a tile and of the window, put to length L
 by zeros, the discrete Fourier transforms are multiplied frequency by frequency, a matrix product
 over the channels at each; T of the L values that the transform back gives are whole, the others
 have wrapped around (overlap-save). A 9x9 window takes a tenth of the products.
@@ -31,7 +31,8 @@ SMALLEST = 5  # positions of a window along some axis, below which nothing is ga
 # a tile's outputs to the window's positions, about: transforms grow with it, and what is read twice
 # shrinks
 RATIO = 1.75
-MOST = 4  # tiles an axis: more are cut apart slowly. 4x112x112x32 by 7x7 to 32: 14 ms by 4, 35 by 9
+# tiles per axis: more are cut apart slowly. 4x112x112x32 by 7x7 to 32: 14 ms by 4, 35 by 9
+MOST = 4
 
 
 class Axis(NamedTuple):

@@ -1,5 +1,5 @@
-"""Max pooling by switches, as the notes tell it: remember which input won each window, and send the
-gradient back through it.
+"""Max pooling by switches, as the CS231n notes tell it: remember which input won each window, and
+send the gradient back through it.
 
     switches(x) -> for each window, which of its positions holds the maximum (one small integer)
     select(x, switches) -> the values at the switches: linear in x

@@ -66,8 +66,8 @@ def lp_pool(
     padding_mode: str = "zeros",
     method: str = "auto",
 ) -> jax.Array:
-    """(sum over the window of |x|^p)^(1/p); p = 2 is the notes' L2-norm pooling. The gradient at an
-    all-zero window is zero.
+    """(sum over the window of |x|^p)^(1/p); p = 2 is the CS231n notes' L2-norm pooling. The
+    gradient at an all-zero window is zero.
 
     Shapes, methods and errors as `avg_pool`; ValueError for p below 1. Source: CS231n notes,
     Pooling Layer.

@@ -1,5 +1,5 @@
 """im2col and col2im, and the reference twins of the convolutions made of them: matrix products that
-read like the notes.
+read like the CS231n notes.
 
 For one image of AlexNet's conv1, 227x227x3 under an 11x11 window of stride 4: X_col is 363 x 3025,
 one column a receptive field, W_row is 96 x 363, and their product 96 x 3025 is the output, 55x55x96
@@ -89,8 +89,8 @@ def columns(x: jax.Array, w: Window) -> jax.Array:
 def conv(
     x: jax.Array, kernel: jax.Array, w: Window, groups: int = 1, precision: lax.PrecisionLike = None
 ) -> jax.Array:
-    """Convolution as the notes' matrix product: W_row X_col, a group at a time. Same shapes as
-    `ops.conv`; sums are float32 at least.
+    """Convolution as the CS231n notes' matrix product: W_row X_col, a group at a time. Same shapes
+    as `ops.conv`; sums are float32 at least.
     """
     dtype, x, kernel = x.dtype, wide_if_real(x), wide_if_real(kernel)
     n, c, k = x.shape[0], x.shape[-1] // groups, kernel.shape[-1] // groups

@@ -137,7 +137,7 @@ def _route_on_cpu(y, winner, *, window: Window, maxima: bool):
 
 
 def _route_at_once(y, winner, w: Window):
-    """Every input position looks at the windows over it, at most ceil(F/S) an axis, and keeps what
+    """Every input position looks at the windows over it, at most ceil(F/S) per axis, and keeps what
     points at it.
 
     Position S q + r of the padded input lies in window q at offset r, in q - 1 at offset r + S, and

@@ -117,7 +117,7 @@ def views(x: jax.Array, window: Window, fill: float = 0.0) -> list[jax.Array]:
 
 
 def passes(w: Window, large: float = LARGE) -> list[Window]:
-    """The window, or if it is large one an axis, the last first: each over what the one before it
+    """The window, or if it is large one per axis, the last first: each over what the one before it
     gave.
 
     Large is what takes so many times fewer steps an output like that: along each axis the window's,

@@ -1,4 +1,4 @@
-"""The optimizers of the notes, all optax's own."""
+"""The optimizers that the CS231n notes name, all optax's own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Caffe's CIFAR-10 examples (the parameter table of facts B)."""
+"""Caffe's CIFAR-10 examples, as its prototxt files have them."""
 
 import pytest
 

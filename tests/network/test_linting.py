@@ -120,7 +120,7 @@ BROKEN = [  # rule, net that breaks it, input, path, words, fix; and a net that 
         Sequential(same(4), Conv(8, 2, stride=2)),
         (32, 32, 3),
         "conv2",
-        "stride 2 takes 32x32 to 16x16, which the notes leave to pools",
+        "stride 2 takes 32x32 to 16x16, which the CS231n notes leave to pools",
         "use stride=1, and MaxPool(2) after it",
         Sequential(same(4), same(8), MaxPool(2)),
     ),

@@ -1,8 +1,8 @@
 """The third opinion: the textbook's loops in plain NumPy, written from the formulas and sharing
 nothing with jconv.
 
-Arrays are channels last with a batch. size, stride, dilation: one int an axis; padding: one pair
-(lo, hi) an axis.
+Arrays are channels last with a batch. size, stride, dilation: one int per axis; padding: one pair
+(lo, hi) per axis.
 """
 
 import itertools

@@ -33,7 +33,7 @@ def test_lint_says_that_there_is_nothing(capsys):
     assert summary.main(["tiny_vgg", "--lint"]) == 0
     assert (
         capsys.readouterr().out.splitlines()[-1]
-        == "nothing to find: every rule of the notes is kept"
+        == "nothing to find: every rule of the CS231n notes is kept"
     )
 
 
@@ -44,7 +44,7 @@ def test_lint_follows_the_shape_given(capsys):
 
 def test_remarks_are_about_the_published_form(capsys):
     said = (
-        "the notes' total is 24M values, 93 MB an image; their own rows sum to 15,237,608 values, "
+        "the CS231n notes' total is 24M values, 93 MB an image; their own rows sum to 15,237,608 values, "
         "60.95 MB"
     )
     for argv, expected in (
@@ -65,7 +65,7 @@ def test_the_memory_of_vgg16(capsys):
     )
     lines = capsys.readouterr().out.splitlines()
     assert (
-        "one image's values, as the notes count them: 58.13 MiB forward, 116.25 MiB with their "
+        "one image's values, as the CS231n notes count them: 58.13 MiB forward, 116.25 MiB with their "
         "gradients" in lines
     )
     for what, size in (
