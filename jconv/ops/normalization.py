@@ -19,7 +19,7 @@ from ..geometry import Shape, Window, check_settings, volume, window
 from .methods import check_whole
 from .pooling import counts, window_sum
 from .sharding import reshaped, spread
-from .widening import check_numbers, like, wide
+from .widening import check_numbers, narrowed, wide
 
 LRN_CONVENTIONS = ("paper", "caffe", "torch")
 
@@ -211,7 +211,7 @@ def around(sizes: Shape, size: int) -> Window:
 
 def _respond(x: jax.Array, total: jax.Array, scale: float, beta: float, k: float) -> jax.Array:
     s = jnp.asarray(k, total.dtype) + jnp.asarray(scale, total.dtype) * total
-    return like(x, wide(x) * _inverse_power(s, beta))
+    return narrowed(x, wide(x) * _inverse_power(s, beta))
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(1,))

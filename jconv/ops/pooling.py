@@ -16,7 +16,7 @@ from ..errors import ShapeError
 from ..geometry import Padding, Shape, Window, check_settings, inside, pool_window, volume
 from ..settings import check_range
 from .methods import check_whole
-from .widening import check_numbers, like, wide, wide_if_real
+from .widening import check_numbers, narrowed, wide, wide_if_real
 from .window import filled, lowest, passes, views
 
 # positions of a window up to which its sum is that of shifted copies: lax.reduce_window's gradient
@@ -51,7 +51,7 @@ def avg_pool(
     w = pool_window(x.shape[1:-1], size, stride, padding, rounding, dilation)
     x, w = filled(x, w, padding_mode, reference=method == "im2col")
     total = window_sum(x, w, method)
-    return like(x, total / jnp.asarray(counts(w, count_padding), total.dtype))
+    return narrowed(x, total / jnp.asarray(counts(w, count_padding), total.dtype))
 
 
 def lp_pool(
@@ -81,7 +81,7 @@ def lp_pool(
     zero = total == 0
     safe = jnp.where(zero, jnp.ones_like(total), total)  # the root's derivative is infinite at zero
     root = jnp.sqrt(safe) if p == 2 else safe ** (1 / p)
-    return like(x, jnp.where(zero, jnp.zeros_like(root), root))
+    return narrowed(x, jnp.where(zero, jnp.zeros_like(root), root))
 
 
 def window_sum(x: jax.Array, w: Window, method: str = "auto") -> jax.Array:
@@ -157,7 +157,7 @@ def adaptive_avg_pool(x: jax.Array, out_sizes: Shape) -> jax.Array:
         y = jnp.moveaxis(
             jnp.tensordot(y, means, (axis, 1), precision=lax.Precision.HIGHEST), -1, axis
         )
-    return like(x, y)
+    return narrowed(x, y)
 
 
 def _means(size: int, out: int) -> np.ndarray:

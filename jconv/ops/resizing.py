@@ -12,7 +12,7 @@ from jax import lax
 from ..errors import ShapeError, unknown
 from ..geometry import Shape, check_settings
 from .methods import check_whole
-from .widening import check_numbers, like, wide
+from .widening import check_numbers, narrowed, wide
 
 MODES = ("nearest", "bilinear")
 
@@ -79,7 +79,7 @@ def resize(
                 jnp.take(y, np.minimum(before + 1, n - 1), axis=axis),
             )
             y = first + weight * (second - first)
-    return like(x, y) if mode == "bilinear" else y
+    return narrowed(x, y) if mode == "bilinear" else y
 
 
 def _between(n: int, out: int, align_corners: bool) -> tuple[np.ndarray, np.ndarray]:

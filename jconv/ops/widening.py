@@ -43,7 +43,7 @@ def check_numbers(x: Any, name: str) -> None:
         )
 
 
-def like(x: jax.Array, y: jax.Array) -> jax.Array:
+def narrowed(x: jax.Array, y: jax.Array) -> jax.Array:
     """y in x's dtype, unless that is an integer's, which would truncate it."""
     return y.astype(x.dtype) if jnp.issubdtype(x.dtype, jnp.inexact) else y
 

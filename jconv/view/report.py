@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..files import write_text
 from .answers import class_accuracy, confusion_matrix, mistakes
 from .markup import Html, element
 from .page import page, section
@@ -58,7 +59,9 @@ def write_report(
         section("Network", "Every layer in the order it runs.", element("pre", table)),
         configuration(config),
     ]
-    _write(Path(path), page(title, *sections))
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, page(title, *sections))
 
 
 def _filters(kernel: np.ndarray) -> Html:
@@ -117,14 +120,3 @@ def _check(history, filters, images, labels, probabilities, class_names) -> None
     for row in history:
         if missing := [key for key in HISTORY_KEYS if key not in row]:
             raise ValueError(f"history: a row has no {', '.join(missing)}; it has {', '.join(row)}")
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.name + ".unfinished")
-    try:
-        # a folder's undecodable name is no reason to lose a report
-        unfinished.write_text(text, encoding="utf-8", errors="replace")
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
