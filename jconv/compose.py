@@ -15,10 +15,11 @@ import jax.numpy as jnp
 from .composite import Call, Composite, check_names
 from .errors import ShapeError
 from .geometry import Padding, Shape, check_settings
-from .layer import Layer, in_lines
+from .layer import Layer
 from .layers.activation import Identity, Relu
 from .layers.pool import MaxPool
 from .ops.max_pooling import route, switches
+from .spelling import in_lines
 
 
 @dataclass(frozen=True, init=False)
