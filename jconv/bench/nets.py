@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from jconv.models import build  # pyright: ignore[reportMissingImports]  (models/ is mapped into the package when it is installed)
+
 from ..compose import Sequential
 from ..geometry import Shape
 from ..layer import Layer, map_layers
 from ..layers import Conv, Dense, Dropout, Flatten, Identity, LocalResponseNorm, MaxPool, Relu
-from ..models import build  # pyright: ignore[reportMissingImports]  (models/ is mapped into the package when it is installed)
 from ..tap import Tap
 from .case import Case
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ..layers import Conv
-from ..ops.plan import ROWS, Example
+from ..ops.methods.plan import PLAN, Example
 from .case import Case, What
 
 WHAT: dict[str, What] = {
@@ -18,7 +18,7 @@ WHAT: dict[str, What] = {
 
 def plan_cases(platform: str, dtype: str = "float32") -> Iterator[tuple[Case, What]]:
     """Of one platform's rows. A row that is for several devices has no example."""
-    for row in (row for row in ROWS if row.platform == platform):
+    for row in (row for row in PLAN if row.platform == platform):
         for example in row.examples:
             case = example_case(example)
             case = replace(case, name=f"{row.method}: {case.name}", dtype=dtype)

@@ -18,11 +18,11 @@ from ..compilation import jit
 from ..errors import JconvError
 from ..geometry import volume
 from ..ops.bilinear import PRIMITIVES
-from ..ops.direct import y_shape
-from ..ops.grouped import joined
 from ..ops.methods import METHODS, OPERATIONS, serving
-from ..ops.plan import UNROLLED, Job, choose
+from ..ops.methods.grouped import joined
+from ..ops.methods.plan import UNROLLED, Workload, choose
 from ..ops.precision import resolved
+from ..ops.shapes import y_shape
 from ..timing import Run
 from .passes import Pass
 
@@ -42,15 +42,15 @@ def programs(
     call that takes HOPELESS times that of the fastest raises TooSlow.
     """
     primitive, operands = (
-        PRIMITIVES[one.job.operation],
-        [jnp.asarray(a, dtype) for a in _operands(one.job)],
+        PRIMITIVES[one.work.operation],
+        [jnp.asarray(a, dtype) for a in _operands(one.work)],
     )
-    words, skipped = candidates(one.job, jnp.dtype(dtype).itemsize)
+    words, skipped = candidates(one.work, jnp.dtype(dtype).itemsize)
     fastest = Fastest(clock)
 
     def program(word: str) -> Run:
         settings = {
-            "geometry": one.job.geometry,
+            "geometry": one.work.geometry,
             "precision": resolved(one.precision),
             "method": (word,) * len(OPERATIONS),
         }
@@ -59,33 +59,37 @@ def programs(
     return {word: program(word) for word in words}, skipped
 
 
-def candidates(job: Job, item: int) -> tuple[list[str], dict[str, str]]:
+def candidates(work: Workload, item: int) -> tuple[list[str], dict[str, str]]:
     """ "auto", then every method that serves the operation by another function, the reference last;
     and why others are left out.
     """
     words, skipped = ["auto"], {}
-    function = lambda word: getattr(METHODS[word], job.operation)
-    seen = {function(choose(job, jax.default_backend()))}
-    for word in sorted(serving(job.k, job.geometry), key=lambda word: word == "im2col"):
+    function = lambda word: getattr(METHODS[word], work.operation)
+    seen = {function(choose(work, jax.default_backend()))}
+    for word in sorted(serving(work.k, work.geometry), key=lambda word: word == "im2col"):
         if function(word) in seen:
             continue
         seen.add(function(word))
-        if not job.may_run(word):
+        if not work.may_run(word):
             skipped[word] = "rounds beyond the window, which the highest precision excludes"
-        elif why := _too_large(word, job, item):
+        elif why := _too_large(word, work, item):
             skipped[word] = why
         else:
             words.append(word)
     return words, skipped
 
 
-def _too_large(word: str, job: Job, item: int) -> str:
+def _too_large(word: str, work: Workload, item: int) -> str:
     """Why it is not tried, or ""."""
-    groups = job.geometry.groups
-    blocks = {"split": groups // joined(job.k, groups, job.highest), "im2col": groups}.get(word, 1)
+    groups = work.geometry.groups
+    blocks = {"split": groups // joined(work.k, groups, work.highest), "im2col": groups}.get(
+        word, 1
+    )
     if blocks > UNROLLED:
         return f"a program of {blocks} blocks takes long to compile"
-    columns = job.x[0] * volume(job.geometry.window.out_sizes) * volume(job.k[:-1]) * groups * item
+    columns = (
+        work.x[0] * volume(work.geometry.window.out_sizes) * volume(work.k[:-1]) * groups * item
+    )
     if word in ("columns", "im2col") and columns > COLUMNS:
         return f"columns of {columns / 2**30:.1f} GiB"
     return ""
@@ -124,9 +128,9 @@ class Fastest:
         return result, self.clock() - start
 
 
-def _operands(job: Job) -> list[np.ndarray]:
+def _operands(work: Workload) -> list[np.ndarray]:
     """Normal numbers for the two arrays the operation takes, float32."""
-    shapes = {"x": job.x, "y": y_shape(job.x, job.k, job.geometry), "k": job.k}
+    shapes = {"x": work.x, "y": y_shape(work.x, work.k, work.geometry), "k": work.k}
     rng = np.random.default_rng(0)
-    kinds = {"forward": "xk", "input_gradient": "yk", "kernel_gradient": "xy"}[job.operation]
+    kinds = {"forward": "xk", "input_gradient": "yk", "kernel_gradient": "xy"}[work.operation]
     return [rng.standard_normal(shapes[kind], np.float32) for kind in kinds]

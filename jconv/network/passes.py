@@ -10,9 +10,9 @@ from typing import NamedTuple
 from ..geometry import Shape
 from ..layer import Layer, computes_as
 from ..layers import Conv, ConvTranspose
-from ..ops.direct import Geometry
-from ..ops.plan import Job
+from ..ops.methods.plan import Workload
 from ..ops.precision import is_highest
+from ..ops.shapes import Geometry
 from ..ops.window import without_padding
 from .measure import parameters_of
 from .trace import operations
@@ -33,7 +33,7 @@ class Pass(NamedTuple):
     """One operation, the same for the layers at `paths`."""
 
     name: str  # what the layers call it: "forward", "input gradient", "kernel gradient"
-    job: Job
+    work: Workload
     precision: str | None
     paths: tuple[str, ...]
 
@@ -66,11 +66,12 @@ def passes(net: Layer, in_shape: Shape, batch: int) -> list[Pass]:
         if behind or (isinstance(layer, Layer) and parameters_of(layer, inputs[0].shape)[0]):
             trained.add(output.number)
         if computes_as(layer, Conv, ConvTranspose):
-            for name, job in _jobs(layer, inputs[0].shape, batch):
+            for name, work in _workloads(layer, inputs[0].shape, batch):
                 if behind or name != INPUT:
-                    found.setdefault((name, job, layer.precision), []).extend([path] * times)
+                    found.setdefault((name, work, layer.precision), []).extend([path] * times)
     return [
-        Pass(name, job, precision, tuple(paths)) for (name, job, precision), paths in found.items()
+        Pass(name, work, precision, tuple(paths))
+        for (name, work, precision), paths in found.items()
     ]
 
 
@@ -85,11 +86,14 @@ def convolution(layer: Conv | ConvTranspose, in_shape: Shape) -> tuple[Shape, Ge
     return (*w.size, wide // layer.groups, features), Geometry(w, layer.groups)
 
 
-def _jobs(layer: Conv | ConvTranspose, in_shape: Shape, batch: int) -> Iterator[tuple[str, Job]]:
+def _workloads(
+    layer: Conv | ConvTranspose, in_shape: Shape, batch: int
+) -> Iterator[tuple[str, Workload]]:
     k, geometry = convolution(layer, in_shape)
     x = (batch, *geometry.window.in_sizes, k[-2] * geometry.groups)
     names = next(names for kind, names in NAMES.items() if isinstance(layer, kind))
     highest = is_highest(layer.precision)
     return (
-        (name, Job(operation, x, k, geometry, highest=highest)) for operation, name in names.items()
+        (name, Workload(operation, x, k, geometry, highest=highest))
+        for operation, name in names.items()
     )

@@ -16,7 +16,7 @@ from ..geometry import Shape
 from ..layer import Layer, computes_as, map_layers
 from ..layers import Conv, ConvTranspose
 from ..ops.methods import OPERATIONS
-from ..ops.plan import choose
+from ..ops.methods.plan import choose
 from ..settings import check_counts
 from ..timing import PAIRS, SLOWER, Ratio, Timing, measure, ratio
 from .contest import programs
@@ -98,10 +98,10 @@ def _measurement(one: Pass, dtype: str, timed: Callable[..., dict[str, Timing]])
     return Measurement(
         one.paths,
         one.name,
-        one.job.operation,
-        one.job.x,
-        one.job.k,
-        choose(one.job, jax.default_backend()),
+        one.work.operation,
+        one.work.x,
+        one.work.k,
+        choose(one.work, jax.default_backend()),
         chosen,
         gain and (gain.value, gain.low, gain.high),
         {word: t.median for word, t in times.items()},

@@ -21,11 +21,10 @@ import jax.numpy as jnp
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching
 
-from . import plan
-from .direct import Geometry, k_shape, x_shape, y_shape
-from .methods import METHODS, OPERATIONS
+from .methods import OPERATIONS, plan
 from .precision import is_highest
 from .primitive import Result, bind, define
+from .shapes import Geometry, k_shape, x_shape, y_shape
 from .sharding import Axes, rearranged, spread, spread_like
 
 # Batching: a batch of any operand folds into an axis the operation already has.
@@ -123,24 +122,24 @@ def _batching_rule(primitive: Primitive, kinds: str, result: str):
 def _primitive(operation: str, shape, kinds: str, result: str) -> Primitive:
     def run(a, b, *, geometry: Geometry, precision, method, platform: str, devices: int):
         word = method[OPERATIONS.index(operation)]
-        highest = is_highest(precision)
+        shapes = {
+            kinds[0]: a.shape,
+            kinds[1]: b.shape,
+            result: shape(a.shape, b.shape, geometry),
+        }
         integers = not jnp.issubdtype(a.dtype, jnp.inexact)
-        if (
-            word == "auto"
-            or (highest and not METHODS[word].local)
-            or (integers and not METHODS[word].exact)
-        ):
-            shapes = {
-                kinds[0]: a.shape,
-                kinds[1]: b.shape,
-                result: shape(a.shape, b.shape, geometry),
-            }
-            word = plan.choose(
-                plan.Job(operation, shapes["x"], shapes["k"], geometry, devices, integers, highest),
-                platform,
-            )
-        runs = plan.placed(operation, word, getattr(METHODS[word], operation), platform, devices)
-        return runs(a, b, geometry=geometry, precision=precision)
+        work = plan.Workload(
+            operation,
+            shapes["x"],
+            shapes["k"],
+            geometry,
+            devices,
+            integers,
+            is_highest(precision),
+        )
+        if word == "auto" or not work.keeps_promises(word):
+            word = plan.choose(work, platform)
+        return plan.runner(work, word, platform)(a, b, geometry=geometry, precision=precision)
 
     def results(a, b, *, geometry: Geometry, precision, method):
         if a.dtype != b.dtype:

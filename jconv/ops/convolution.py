@@ -13,12 +13,13 @@ from jax import lax
 
 from ..errors import ShapeError
 from ..geometry import Padding, Shape, Window, transposed_sizes, window
-from . import derived, reference
+from . import reference
 from .bilinear import forward_p, input_gradient_p
-from .direct import Geometry, dimensions, forward
-from .methods import Choice, check_method, check_serves, check_whole, per_operation
+from .methods import Choice, check_method, check_serves, check_whole, derived, per_operation
+from .methods.direct import dimensions, forward
 from .precision import resolved
 from .primitive import bind
+from .shapes import Geometry
 from .widening import summed
 from .window import filled
 

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from ..geometry import Padding, Shape, Window, volume, window
-from .direct import Geometry, k_shape
+from .shapes import Geometry, k_shape
 from .sharding import reshaped
 from .widening import summed, wide_if_real
 from .window import views

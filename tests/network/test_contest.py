@@ -9,13 +9,13 @@ from jax import lax
 from jconv import Conv, ConvTranspose, Sequential
 from jconv.network.contest import Fastest, TooSlow, candidates, programs
 from jconv.network.passes import passes
-from jconv.ops.plan import choose
+from jconv.ops.methods.plan import choose
 
 
 def found(layer, in_shape, batch=2):
     """Every pass of a layer behind another, by operation."""
     net = Sequential(first=Conv(in_shape[-1], 1), layer=layer)
-    return {one.job.operation: one for one in passes(net, in_shape, batch) if "layer" in one.paths}
+    return {one.work.operation: one for one in passes(net, in_shape, batch) if "layer" in one.paths}
 
 
 LAYERS = {
@@ -62,7 +62,7 @@ def test_the_same_function_is_measured_once():
     both, and "auto" runs one of the methods already.
     """
     one = found(Conv(6, 3, groups=6), (7, 5, 6))
-    words = {operation: candidates(p.job, 4)[0] for operation, p in one.items()}
+    words = {operation: candidates(p.work, 4)[0] for operation, p in one.items()}
     assert words["forward"] == ["auto", "direct", "split", "loop", "im2col"]
     assert words["kernel_gradient"] == [
         "auto",
@@ -76,11 +76,11 @@ def test_the_same_function_is_measured_once():
 
 
 def test_what_would_waste_minutes_or_memory_is_left_out():
-    grouped = found(Conv(2048, 3, groups=128), (7, 5, 2048))["forward"].job
+    grouped = found(Conv(2048, 3, groups=128), (7, 5, 2048))["forward"].work
     words, skipped = candidates(grouped, 4)
     assert words == ["auto", "direct"]  # and auto runs "loop"
     assert skipped["split"] == skipped["im2col"] == "a program of 128 blocks takes long to compile"
-    large = found(Conv(64, 3, padding=1), (224, 224, 64), batch=32)["forward"].job
+    large = found(Conv(64, 3, padding=1), (224, 224, 64), batch=32)["forward"].work
     assert candidates(large, 4)[1] == {
         "columns": "columns of 3.4 GiB",
         "im2col": "columns of 3.4 GiB",
@@ -98,9 +98,9 @@ def test_the_highest_precision_leaves_out_what_rounds_beyond_the_window():
     layer = Conv(32, 3, padding=1)
     for precision, left_out in ((None, False), ("high", False), ("highest", True)):
         net = Sequential(layer=dataclasses.replace(layer, precision=precision))
-        job = passes(net, (16, 16, 32), 8)[0].job
-        words, skipped = candidates(job, 4)
-        seen = {choose(job, "cpu"), *words}
+        work = passes(net, (16, 16, 32), 8)[0].work
+        words, skipped = candidates(work, 4)
+        seen = {choose(work, "cpu"), *words}
         assert ("winograd" in skipped, "winograd" not in seen) == (left_out, left_out)
 
 

@@ -22,7 +22,7 @@ from jconv import (
     Subsampling,
 )
 from jconv.network.passes import passes
-from jconv.ops.direct import k_shape, x_shape, y_shape
+from jconv.ops.shapes import k_shape, x_shape, y_shape
 
 SAME = Conv(4, 3, padding=1)
 NETS = {
@@ -84,9 +84,11 @@ def test_they_are_those_of_a_training_step(name):
     net, in_shape = NETS[name], (8, 6, 4 if name in ("equal", "branches", "masked") else 3)
     counted = Counter()
     for one in passes(net, in_shape, 2):
-        counted[one.job.operation, one.job.x, one.job.k, one.job.geometry] += len(one.paths)
+        counted[one.work.operation, one.work.x, one.work.k, one.work.geometry] += len(one.paths)
     # without the dense layers' products
-    of_axes = Counter({job: n for job, n in traced(net, in_shape, 2).items() if job[3].window.rank})
+    of_axes = Counter(
+        {work: n for work, n in traced(net, in_shape, 2).items() if work[3].window.rank}
+    )
     assert counted == of_axes
 
 
@@ -107,7 +109,7 @@ def test_a_precision_of_its_own_is_a_pass_of_its_own():
 
 def test_a_transposed_convolution_names_its_passes_as_a_layer_does():
     found = {
-        one.name: one.job.operation
+        one.name: one.work.operation
         for one in passes(NETS["transposed"], (8, 6, 3), 2)
         if one.paths == ("up",)
     }
@@ -133,7 +135,7 @@ def test_a_layer_gone_through_again_stands_as_often():
 
 def test_an_image_that_is_padded_with_pixels_comes_padded():
     net, in_shape = Sequential(Conv(4, 3, padding=2, padding_mode="reflect")), (7, 5, 3)
-    jobs = [one.job for one in passes(net, in_shape, 2)]
+    jobs = [one.work for one in passes(net, in_shape, 2)]
     assert jobs and all(
-        job.x == (2, 11, 9, 3) and not any(map(any, job.geometry.window.padding)) for job in jobs
+        work.x == (2, 11, 9, 3) and not any(map(any, work.geometry.window.padding)) for work in jobs
     )

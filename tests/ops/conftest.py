@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from jconv.geometry import window
-from jconv.ops.direct import Geometry, y_shape
-from jconv.ops.methods import METHODS, OPERATIONS
+from jconv.ops.methods import OPERATIONS
+from jconv.ops.methods.plan import Workload, bound
+from jconv.ops.shapes import Geometry, y_shape
 
 
 @pytest.fixture(scope="session")
@@ -59,6 +60,12 @@ def convolution():
     return lambda x, k, groups=1, **settings: Geometry(window(x[1:-1], k[:-2], **settings), groups)
 
 
+def run_of(method, operation, x, k, geometry):
+    """A method's function of two arrays, for the shapes x and k."""
+    run = bound(Workload(operation, x, k, geometry), method)
+    return partial(run, geometry=geometry, precision=None)
+
+
 @pytest.fixture
 def like_im2col(convolution, rng, compiled, x64, close):
     """like_im2col(method, cases): the three operations of every case (x, k, settings) against the
@@ -74,14 +81,11 @@ def like_im2col(convolution, rng, compiled, x64, close):
         draws = [[rng.standard_normal(shape) for shape in three] for three in shapes]
 
         def by(name, draws):
-            run = [
-                partial(getattr(METHODS[name], operation), precision=None)
-                for operation in OPERATIONS
-            ]
             for geometry, (x, k, y) in zip(geometries, draws, strict=True):
+                pairs = zip(OPERATIONS, ((x, k), (y, k), (x, y)), strict=True)
                 yield [
-                    f(*pair, geometry=geometry)
-                    for f, pair in zip(run, ((x, k), (y, k), (x, y)), strict=True)
+                    run_of(name, operation, x.shape, k.shape, geometry)(*pair)
+                    for operation, pair in pairs
                 ]
 
         results = compiled(lambda draws: [list(by(name, draws)) for name in (method, "im2col")])(
@@ -108,9 +112,8 @@ def lowered(convolution):
         geometry = convolution(x, k, **settings)
         shapes = {"x": x, "k": k, "y": y_shape(x, k, geometry)}
         operands = {"forward": "xk", "input_gradient": "yk", "kernel_gradient": "xy"}[operation]
-        run = partial(getattr(METHODS[method], operation), geometry=geometry, precision=None)
         return (
-            jax.jit(run)
+            jax.jit(run_of(method, operation, x, k, geometry))
             .lower(*(jax.ShapeDtypeStruct(shapes[kind], jnp.float32) for kind in operands))
             .as_text()
         )
@@ -134,9 +137,7 @@ def wide_inside(convolution, rng, compiled, close):
         pair = [
             a[kind] for kind in dict(zip(OPERATIONS, ("xk", "yk", "xy"), strict=True))[operation]
         ]
-        run = lambda *pair: getattr(METHODS[method], operation)(
-            *pair, geometry=geometry, precision=None
-        )
+        run = run_of(method, operation, x, k, geometry)
         half, exact = compiled(
             lambda *pair: (run(*pair), run(*(b.astype(jnp.float32) for b in pair)))
         )(*pair)

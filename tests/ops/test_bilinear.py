@@ -7,9 +7,9 @@ import pytest
 
 from jconv import ops
 from jconv.geometry import window
-from jconv.ops import direct
 from jconv.ops.bilinear import forward_p, input_gradient_p, kernel_gradient_p
-from jconv.ops.direct import Geometry
+from jconv.ops.methods import direct
+from jconv.ops.shapes import Geometry
 
 METHOD = ("auto",) * 3
 WINDOW = window((7, 5), (3, 2), stride=(2, 1), padding=((0, 2), (1, 0)), dilation=(1, 2))

@@ -8,8 +8,8 @@ import pytest
 
 from jconv import ops
 from jconv.geometry import window
-from jconv.ops.direct import Geometry
 from jconv.ops.methods import METHODS
+from jconv.ops.shapes import Geometry
 
 SHAPES = [  # shapes that the plan has methods of its own for
     ((2, 16, 16, 32), (3, 3, 32, 32), dict(padding=1)),

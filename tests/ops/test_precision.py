@@ -9,8 +9,7 @@ import pytest
 from jax import lax
 
 from jconv import Conv, Sequential, ops, with_precision
-from jconv.ops import grouped
-from jconv.ops.methods import METHODS, OPERATIONS
+from jconv.ops.methods import METHODS, OPERATIONS, grouped
 from jconv.ops.precision import is_highest, resolved
 
 HIGHEST, HIGH, DEFAULT = lax.Precision.HIGHEST, lax.Precision.HIGH, lax.Precision.DEFAULT

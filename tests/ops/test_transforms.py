@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from jconv import ops
-from jconv.ops import plan
-from jconv.ops.methods import per_operation
+from jconv.ops.methods import per_operation, plan
 
 POOL = dict(size=(3, 2), stride=(2, 1), padding=((1, 0), (0, 1)), rounding="ceil")
 CONV = dict(stride=(2, 1), padding=((1, 0), (2, 1)), dilation=(1, 2), groups=2)
@@ -183,7 +182,7 @@ def test_each_method_of_the_plan_is_among_them():
         for name, (f, *_) in OPERATIONS.items()
         if name in CONVOLUTIONS
     }
-    assert words == {"auto", "derived", *(row.method for row in plan.ROWS)}
+    assert words == {"auto", "derived", *(row.method for row in plan.PLAN)}
 
 
 @pytest.mark.parametrize("name", OPERATIONS)

@@ -31,21 +31,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from ..geometry import Shape, Window, volume
+from ...geometry import Shape, Window
+from ..apart import apart
+from ..shapes import Geometry, first_and_rest, images, mirrored, one_by_one
+from ..widening import wide
 from . import direct
-from .apart import apart
-from .direct import Geometry
-from .first_axis import first_and_rest, images, mirrored, one_by_one
-from .widening import wide
 
 POINTS = (0.0, 1.0, -1.0, 0.5, -2.0)  # and infinity
 ROWS = len(POINTS) + 1  # of x, n
-FEWER = 0.8  # times the rows of "direct", up to which it pays: the last block may be cut
-POSITIONS = 256  # of a kernel in the whole batch, from which the sums of its own rows pay
-# by axes: products left out per number summed, from which the sums pay
-WORTH = {2: 35, 3: 70}
-# the same for the kernel's gradient, for which "direct" turns both images, too
-WORTH_KERNEL = {2: 24, 3: 70}
 
 
 class Transforms(NamedTuple):
@@ -72,25 +65,11 @@ def serves(k: Shape, geometry: Geometry) -> str:
     )
 
 
-def pays(operation: str, n: int | object, channels: Shape, w: Window) -> bool:
-    """Whether it is the fastest on a CPU for n images, where it serves: enough products must be
-    left out, for which numbers are summed.
+def saved(rows: int) -> float:
+    """Of a window of so many rows, the rows of products that are left out per row of the image:
+    rows·m/n - 1 with m = n + 1 - rows.
     """
-    if not isinstance(n, int) or n * volume(w.out_sizes) < POSITIONS:
-        return False
-    rows, sums = w.size[0] * w.out_sizes[0], ROWS * _count(w)
-    c, features = channels
-    worth = (
-        volume(w.size[1:])
-        * (w.size[0] * (ROWS + 1 - w.size[0]) / ROWS - 1)
-        * c
-        * features
-        / (c + features)
-    )
-    return (
-        sums <= FEWER * rows
-        and worth >= (WORTH_KERNEL if operation == "kernel_gradient" else WORTH)[w.rank]
-    )
+    return rows * (ROWS + 1 - rows) / ROWS - 1
 
 
 def forward(x, k, *, geometry: Geometry, precision):
@@ -118,7 +97,7 @@ def _by_rows(run, x, k, w: Window):
     xs, taps = _sums(t.inputs, _rows(x, w, 1, ROWS, w.pads[0][0])), _sums(t.kernel, wide(k))
     products = [run(images(a), b) for a, b in zip(xs, taps, strict=True)]
     y = jnp.stack(_sums(t.outputs, products), axis=1)  # (N*T, m, *S', K)
-    return y.reshape(x.shape[0], _count(w) * y.shape[1], *y.shape[2:])[:, : w.out_sizes[0]].astype(
+    return y.reshape(x.shape[0], blocks(w) * y.shape[1], *y.shape[2:])[:, : w.out_sizes[0]].astype(
         x.dtype
     )
 
@@ -145,7 +124,7 @@ def kernel_gradient(x, y, *, geometry: Geometry, precision):
         for a, b in zip(xs, ys, strict=True)
     ]
     if flat:
-        lines = rest._replace(window=one_by_one(_count(first), rest.window))
+        lines = rest._replace(window=one_by_one(blocks(first), rest.window))
         products = [
             direct.kernel_gradient(a, b, geometry=lines, precision=precision)[0] for a, b in pairs
         ]
@@ -192,13 +171,13 @@ def _rows(a, w: Window, axis: int, number: int, before: int = 0) -> list[jax.Arr
     (.., T, ..)
     """
     m = ROWS + 1 - w.size[0]
-    last = m * (_count(w) - 1)  # where the last block begins
+    last = m * (blocks(w) - 1)  # where the last block begins
     a = wide(a)
     pad = (before, last + number - a.shape[axis] - before, 0)
     a = lax.pad(a, jnp.zeros((), a.dtype), [pad if i == axis else (0, 0, 0) for i in range(a.ndim)])
     return [lax.slice_in_dim(a, i, i + last + 1, m, axis=axis) for i in range(number)]
 
 
-def _count(w: Window) -> int:
+def blocks(w: Window) -> int:
     """How many blocks of rows y has, the last maybe in part."""
     return -(-w.out_sizes[0] // (ROWS + 1 - w.size[0]))

@@ -14,10 +14,10 @@ from functools import partial
 
 import jax.numpy as jnp
 
-from ..geometry import Shape
-from .apart import apart
-from .direct import Geometry
-from .widening import summed
+from ...geometry import Shape
+from ..apart import apart
+from ..shapes import Geometry
+from ..widening import summed
 
 
 def serves(k: Shape, geometry: Geometry) -> str:

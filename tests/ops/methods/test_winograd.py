@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from jconv.ops import winograd
+from jconv.ops.methods import winograd
 
 CASES = [
     ((2, 8, 5, 3), (3, 3, 3, 4), dict(padding=1)),  # two blocks of four rows

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from jconv.ops import phases
+from jconv.ops.methods import phases
 
 CASES = [
     ((2, 7, 5, 3), (3, 3, 3, 4), dict(dilation=2, padding=2)),

@@ -15,10 +15,11 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ..geometry import Shape, Window, volume
-from .direct import Geometry, kernel_gradient, x_shape
-from .widening import wide_dtype
-from .window import padded, views
+from ...geometry import Shape, Window, volume
+from ..shapes import Geometry, x_shape
+from ..widening import wide_dtype
+from ..window import padded, views
+from .direct import kernel_gradient
 
 __all__ = ["forward", "input_gradient", "kernel_gradient", "rows", "rows_by_axis", "serves"]
 

@@ -22,10 +22,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from ..geometry import Shape, volume
-from .apart import apart
-from .direct import Geometry
-from .widening import wide
+from ...geometry import Shape, volume
+from ..apart import apart
+from ..shapes import Geometry
+from ..widening import wide
 
 SMALLEST = 5  # positions of a window along some axis, below which nothing is gained
 # a tile's outputs to the window's positions, about: transforms grow with it, and what is read twice

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jconv.ops import matmul
+from jconv.ops.methods import matmul
 
 CASES = [
     ((2, 7, 5, 3), (1, 1, 3, 11), {}),

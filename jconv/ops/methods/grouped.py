@@ -6,23 +6,25 @@ out one after another, groups of few channels joined to blocks of at least WIDE 
 then zero between its groups), but for the highest precision. "loop" goes through any number of
 groups with one program for all: per-example gradients are convolutions of as many groups as there
 are examples.
+
+`block` is what runs a block, a convolution of one group; plan.py says which method that is.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ..geometry import Shape, volume
-from . import direct, folded, winograd
-from .apart import apart
+from ...geometry import Shape, volume
+from ..apart import apart
+from ..precision import is_highest
+from ..shapes import Geometry
+from ..widening import summed
 from .columns import rows, rows_by_axis
-from .direct import Geometry
-from .precision import is_highest
-from .widening import summed
 
 WIDE = 16  # channels: below, a matrix product is bound by its memory
 COLUMNS = 4 * 2**20  # bytes of im2col's columns at a time: what stays in cache
@@ -45,18 +47,18 @@ def joined(k: Shape, groups: int, highest: bool = False) -> int:
     )
 
 
-def split_forward(x, k, *, geometry: Geometry, precision):
-    return _each_block(_one_group(geometry, "forward", precision), x, k, geometry, precision)
+def split_forward(x, k, *, geometry: Geometry, precision, block: Callable):
+    return _each_block(block, x, k, geometry, precision)
 
 
-def split_input_gradient(y, k, *, geometry: Geometry, precision):
-    return _each_block(_one_group(geometry, "input_gradient", precision), y, k, geometry, precision)
+def split_input_gradient(y, k, *, geometry: Geometry, precision, block: Callable):
+    return _each_block(block, y, k, geometry, precision)
 
 
-def split_kernel_gradient(x, y, *, geometry: Geometry, precision):
+def split_kernel_gradient(x, y, *, geometry: Geometry, precision, block: Callable):
     g, c, o = geometry.groups, x.shape[-1] // geometry.groups, y.shape[-1] // geometry.groups
     m = joined((c, y.shape[-1]), g, is_highest(precision))
-    run = _one_group(geometry, "kernel_gradient", precision)
+    run = _of_one_group(block, geometry, precision)
     parts = [run(a, b) for a, b in zip(_blocks(x, g // m), _blocks(y, g // m), strict=True)]
     k = jnp.stack(parts, axis=-2)  # (*F, m*c, blocks, m*o)
     k = k.reshape(*k.shape[:-3], m, c, g // m, m, o)
@@ -64,7 +66,8 @@ def split_kernel_gradient(x, y, *, geometry: Geometry, precision):
     return k.reshape(*geometry.window.size, c, y.shape[-1])
 
 
-def _each_block(run, a, k, geometry: Geometry, precision):
+def _each_block(block: Callable, a, k, geometry: Geometry, precision):
+    run = _of_one_group(block, geometry, precision)
     m = joined(k.shape, geometry.groups, is_highest(precision))
     blocks = geometry.groups // m
     pairs = zip(
@@ -87,33 +90,21 @@ def _blocks(a, blocks: int):
     return jnp.split(a, blocks, axis=-1)
 
 
-def _one_group(geometry: Geometry, operation: str, precision):
-    one = geometry._replace(groups=1)
-
-    def run(a, b):
-        channels = (a.shape[-1], b.shape[-1]) if operation == "kernel_gradient" else b.shape[-2:]
-        inexact = jnp.issubdtype(a.dtype, jnp.inexact) and not is_highest(precision)
-        fewer = (
-            inexact
-            and not winograd.serves(channels, one)
-            and winograd.pays(operation, a.shape[0], channels, one.window)
-        )
-        module = winograd if fewer else folded if one.window.rank == 3 else direct
-        return getattr(module, operation)(a, b, geometry=one, precision=precision)
-
-    return run
+def _of_one_group(block: Callable, geometry: Geometry, precision) -> Callable:
+    return partial(block, geometry=geometry._replace(groups=1), precision=precision)
 
 
-def loop_forward(x, k, *, geometry: Geometry, precision):
-    return _loop(_one_group(geometry, "forward", precision), x, k, geometry.groups)
+def loop_forward(x, k, *, geometry: Geometry, precision, block: Callable):
+    return _loop(_of_one_group(block, geometry, precision), x, k, geometry.groups)
 
 
-def loop_input_gradient(y, k, *, geometry: Geometry, precision):
-    return _loop(_one_group(geometry, "input_gradient", precision), y, k, geometry.groups)
+def loop_input_gradient(y, k, *, geometry: Geometry, precision, block: Callable):
+    return _loop(_of_one_group(block, geometry, precision), y, k, geometry.groups)
 
 
-def loop_kernel_gradient(x, y, *, geometry: Geometry, precision):
-    """Some groups at a time: im2col's columns, and one batched matrix product.
+def loop_kernel_gradient(x, y, *, geometry: Geometry, precision, block: Callable):
+    """Some groups at a time: im2col's columns, and one batched matrix product. `block` is not
+    needed.
 
     With one image a group, as in per-example gradients, arrays come from what has their examples
     first and go back there: they are regrouped in the open, where XLA drops both ways.

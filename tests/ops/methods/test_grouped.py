@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jconv.ops import conv, grouped
+from jconv.ops import conv
+from jconv.ops.methods import grouped
 
 CASES = [
     (

@@ -14,10 +14,10 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ..geometry import Shape, volume
-from .direct import Geometry, x_shape
-from .widening import summed
-from .window import views
+from ...geometry import Shape, volume
+from ..shapes import Geometry, x_shape
+from ..widening import summed
+from ..window import views
 
 
 def serves(k: Shape, geometry: Geometry) -> str:

@@ -12,19 +12,11 @@ its input (openxla/xla#48713).
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import jax.numpy as jnp
 from jax import lax
 
-from ..geometry import Shape, Window
-
-
-class Geometry(NamedTuple):
-    """What the three operations share: the window over x's spatial axes, and the groups."""
-
-    window: Window
-    groups: int
+from ...geometry import Shape
+from ..shapes import Geometry, x_shape
 
 
 def dimensions(rank: int) -> tuple[str, str, str]:
@@ -108,15 +100,3 @@ def kernel_gradient(x, y, *, geometry: Geometry, precision):
         feature_group_count=g,
         precision=precision,
     ).transpose(*range(1, w.rank + 1), 0, w.rank + 1)  # (C/g, *F, K) -> (*F, C/g, K)
-
-
-def y_shape(x: Shape, k: Shape, geometry: Geometry) -> Shape:
-    return (x[0], *geometry.window.out_sizes, k[-1])
-
-
-def x_shape(y: Shape, k: Shape, geometry: Geometry) -> Shape:
-    return (y[0], *geometry.window.in_sizes, k[-2] * geometry.groups)
-
-
-def k_shape(x: Shape, y: Shape, geometry: Geometry) -> Shape:
-    return (*geometry.window.size, x[-1] // geometry.groups, y[-1])

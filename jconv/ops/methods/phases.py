@@ -13,9 +13,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ..geometry import Shape, Window, volume
+from ...geometry import Shape, Window, volume
+from ..shapes import Geometry, x_shape
 from . import direct
-from .direct import Geometry, x_shape
 
 
 def serves(k: Shape, geometry: Geometry) -> str:

@@ -1,13 +1,31 @@
-"""A convolution taken apart into its first axis and the others, which are then another convolution
-over more images.
+"""What a convolution is, apart from its numbers: its window and groups, the shapes of its three
+arrays, and the same convolution taken apart into its first axis and the others.
 """
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
-from ..geometry import Window
-from .direct import Geometry
+from ..geometry import Shape, Window
+
+
+class Geometry(NamedTuple):
+    """What the three operations share: the window over x's spatial axes, and the groups."""
+
+    window: Window
+    groups: int
+
+
+def x_shape(y: Shape, k: Shape, geometry: Geometry) -> Shape:
+    return (y[0], *geometry.window.in_sizes, k[-2] * geometry.groups)
+
+
+def y_shape(x: Shape, k: Shape, geometry: Geometry) -> Shape:
+    return (x[0], *geometry.window.out_sizes, k[-1])
+
+
+def k_shape(x: Shape, y: Shape, geometry: Geometry) -> Shape:
+    return (*geometry.window.size, x[-1] // geometry.groups, y[-1])
 
 
 def first_and_rest(geometry: Geometry) -> tuple[Window, Geometry]:

@@ -5,7 +5,8 @@ from functools import partial
 import jax
 import pytest
 
-from jconv.ops import derived, direct
+from jconv.ops.methods import derived, direct
+from jconv.ops.shapes import y_shape
 
 CASES = [
     ((2, 7, 5, 4), (3, 2, 4, 6), {}),
@@ -25,7 +26,7 @@ def test_equals_im2col(like_im2col):
 def test_is_the_very_program_that_autodiff_makes(x, k, settings, convolution, normal):
     geometry = convolution(x, k, **settings)
     x, k = normal(*x), normal(*k)
-    y = normal(*direct.y_shape(x.shape, k.shape, geometry))
+    y = normal(*y_shape(x.shape, k.shape, geometry))
     forward = partial(direct.forward, geometry=geometry, precision=None)
     lax_input = lambda y, k: jax.vjp(lambda x: forward(x, k), x)[1](y)[0]
     lax_kernel = lambda x, y: jax.vjp(lambda k: forward(x, k), k)[1](y)[0]

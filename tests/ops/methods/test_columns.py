@@ -3,8 +3,7 @@
 import jax.numpy as jnp
 import pytest
 
-from jconv.ops import columns
-from jconv.ops.methods import METHODS
+from jconv.ops.methods import METHODS, columns
 
 CASES = [
     ((2, 7, 5, 3), (3, 2, 3, 11), dict(stride=(2, 1), padding=((1, 0), (0, 2)), dilation=(1, 2))),

@@ -20,11 +20,11 @@ import itertools
 import jax.numpy as jnp
 from jax import lax
 
-from ..geometry import Shape, Window, volume
-from .apart import apart
-from .direct import Geometry
-from .widening import wide, wide_dtype
-from .window import taps, views
+from ...geometry import Shape, Window, volume
+from ..apart import apart
+from ..shapes import Geometry
+from ..widening import wide, wide_dtype
+from ..window import taps, views
 
 IMAGES = 4  # of the kernel gradient at a time, at most
 ROWS = (7, 8, 10, 6, 5)  # of them at a time, the best first

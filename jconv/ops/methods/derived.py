@@ -14,9 +14,9 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from ..geometry import Shape
+from ...geometry import Shape
+from ..shapes import Geometry, k_shape, x_shape
 from . import direct
-from .direct import Geometry, k_shape, x_shape
 
 forward, serves = direct.forward, direct.serves
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jconv.ops import fourier
+from jconv.ops.methods import fourier
 
 CASES = [
     ((2, 11, 13, 3), (5, 6, 3, 4), dict(padding=((2, 1), (0, 5)))),

@@ -1,5 +1,9 @@
-"""The methods of convolution by name: for each of the three bilinear operations a function of
-arrays, and which shapes it serves.
+"""The ways to compute a convolution, a file each, and plan.py, which alone says when.
+
+A method is a file with `forward`, `input_gradient` and `kernel_gradient`, each run(a, b, *,
+geometry, precision), and `serves`, which says what it needs; its name stands in METHODS below. From
+then on `ops.conv(method=...)`, the tests of the twins and `jconv tune` know it. It runs by itself
+where a row of plan.py says so.
 """
 
 from __future__ import annotations
@@ -7,8 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ..errors import ShapeError, unknown
-from ..geometry import Shape
+from ...errors import ShapeError, unknown
+from ...geometry import Shape
+from .. import reference
+from ..shapes import Geometry
 from . import (
     columns,
     depthwise,
@@ -20,10 +26,8 @@ from . import (
     matmul,
     phases,
     product,
-    reference,
     winograd,
 )
-from .direct import Geometry
 
 OPERATIONS = ("forward", "input_gradient", "kernel_gradient")
 Choice = str | tuple[str, ...]
@@ -34,8 +38,9 @@ class Method(NamedTuple):
     it needs, "" where it has that.
 
     Of a `local` method every output is a sum over its own window. One that is not never runs at the
-    highest precision (precision.py). An `exact` one multiplies and adds integers as such; others go
-    by floating-point numbers, which round large ones.
+    highest precision (../precision.py). An `exact` one multiplies and adds integers as such; others
+    go by floating-point numbers, which round large ones. One that goes `by_blocks` of groups also
+    takes `block`, what runs one of them.
     """
 
     forward: Callable
@@ -44,6 +49,7 @@ class Method(NamedTuple):
     serves: Callable[[Shape, Geometry], str]
     local: bool = True
     exact: bool = False
+    by_blocks: bool = False
 
 
 def _of(
@@ -62,8 +68,8 @@ METHODS = {
     "im2col": _of(reference, serves=direct.serves, exact=True),
     "matmul": _of(matmul),
     "columns": _of(columns),
-    "split": _of(grouped, "split_"),
-    "loop": _of(grouped, "loop_"),
+    "split": _of(grouped, "split_", by_blocks=True),
+    "loop": _of(grouped, "loop_", by_blocks=True),
     "shift": _of(depthwise, "shift_"),
     "chunked": _of(depthwise, "chunked_"),
     "fold": _of(folded),

@@ -11,11 +11,10 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from ..geometry import Shape, Window
+from ...geometry import Shape, Window
+from ..shapes import Geometry, first_and_rest, images, mirrored, x_shape, y_shape
+from ..window import views
 from . import direct
-from .direct import Geometry, x_shape, y_shape
-from .first_axis import first_and_rest, images, mirrored
-from .window import views
 
 
 def serves(k: Shape, geometry: Geometry) -> str:

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 
-from jconv.ops.first_axis import first_and_rest, images, mirrored, one_by_one
+from jconv.ops.shapes import first_and_rest, images, mirrored, one_by_one
 from jconv.ops.window import views
 
 

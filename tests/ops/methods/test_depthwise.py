@@ -3,8 +3,7 @@
 import jax.numpy as jnp
 import pytest
 
-from jconv.ops import depthwise
-from jconv.ops.methods import METHODS
+from jconv.ops.methods import METHODS, depthwise
 
 CASES = [
     (

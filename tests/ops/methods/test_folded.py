@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from jconv.ops import folded
+from jconv.ops.methods import folded
 
 CASES = [  # stride 1 along the depth folds the output, any other the input
     ((2, 5, 7, 3, 2), (3, 2, 2, 2, 3), {}),

@@ -7,9 +7,8 @@ import jax.numpy as jnp
 import pytest
 
 from jconv import ops
-from jconv.ops import plan
-from jconv.ops.methods import METHODS, OPERATIONS
-from jconv.ops.plan import ROWS, Job, Row, choose
+from jconv.ops.methods import METHODS, OPERATIONS, plan
+from jconv.ops.methods.plan import PLAN, PlanRow, Workload, choose
 
 DIRECT, DERIVED, SHIFT, SPLIT, LOOP, FOLD = (
     (word,) * 3 for word in ("direct", "derived", "shift", "split", "loop", "fold")
@@ -86,33 +85,33 @@ TABLE = [  # x, k, groups, devices, what each operation runs by on a CPU
 
 
 @pytest.mark.parametrize(
-    "row, example", [(row, example) for row in ROWS for example in row.examples]
+    "row, example", [(row, example) for row in PLAN for example in row.examples]
 )
 def test_what_a_row_was_measured_at_is_its_own(row, example, convolution):
     geometry = convolution(
         example.x, example.k, **{name: getattr(example, name) for name in example._fields[2:]}
     )
     for operation in row.operations:
-        job = Job(operation, example.x, example.k, geometry)
+        work = Workload(operation, example.x, example.k, geometry)
         fitting = (
             r
-            for r in ROWS
+            for r in PLAN
             if r.platform == row.platform
             and operation in r.operations
-            and job.may_run(r.method)
-            and r.fits(job)
+            and work.may_run(r.method)
+            and r.fits(work)
         )
         assert next(fitting) is row
-        assert choose(job, row.platform) == row.method
+        assert choose(work, row.platform) == row.method
 
 
 def test_every_row_of_a_cpu_is_measured_that_one_device_can():
-    assert {row.method for row in ROWS if row.platform == "cpu" and not row.examples} == {"shift"}
+    assert {row.method for row in PLAN if row.platform == "cpu" and not row.examples} == {"shift"}
 
 
 def words(x, k, geometry, devices=1, platform="cpu"):
     return tuple(
-        choose(Job(operation, x, k, geometry, devices), platform) for operation in OPERATIONS
+        choose(Workload(operation, x, k, geometry, devices), platform) for operation in OPERATIONS
     )
 
 
@@ -165,11 +164,11 @@ def test_integers_are_products_on_a_gpu():
 )
 def test_integers_are_not_rounded_on_a_cpu(x, k, groups, convolution):
     jobs = [
-        Job(operation, x, k, convolution(x, k, groups=groups), integers=True)
+        Workload(operation, x, k, convolution(x, k, groups=groups), integers=True)
         for operation in OPERATIONS
     ]
-    assert [choose(job, "cpu") for job in jobs] == ["direct"] * 3
-    assert "direct" not in [choose(job._replace(integers=False), "cpu") for job in jobs]
+    assert [choose(work, "cpu") for work in jobs] == ["direct"] * 3
+    assert "direct" not in [choose(work._replace(integers=False), "cpu") for work in jobs]
 
 
 @pytest.mark.parametrize("platform", plan.PLATFORMS)
@@ -178,23 +177,23 @@ def test_every_row_is_reached(platform, convolution):
         "cpu": [(x, k, dict(groups=groups), devices) for x, k, groups, devices, _ in TABLE],
         "cuda": [(x, k, settings, devices) for x, k, settings, devices, _ in GPU],
     }
-    rows = [row for row in ROWS if row.platform == platform]
+    rows = [row for row in PLAN if row.platform == platform]
     jobs = [
-        Job(o, x, k, convolution(x, k, **settings), devices)
+        Workload(o, x, k, convolution(x, k, **settings), devices)
         for x, k, settings, devices in tables[platform]
         for o in OPERATIONS
     ]
-    jobs += [job._replace(integers=True) for job in jobs]
-    serves = lambda row, job: not METHODS[row.method].serves(job.k, job.geometry)
-    first = lambda job: next(
+    jobs += [work._replace(integers=True) for work in jobs]
+    serves = lambda row, work: not METHODS[row.method].serves(work.k, work.geometry)
+    first = lambda work: next(
         (
             i
             for i, row in enumerate(rows)
-            if job.operation in row.operations and serves(row, job) and row.fits(job)
+            if work.operation in row.operations and serves(row, work) and row.fits(work)
         ),
         None,
     )
-    assert {first(job) for job in jobs} == {None, *range(len(rows))}
+    assert {first(work) for work in jobs} == {None, *range(len(rows))}
 
 
 @pytest.mark.parametrize("platform", ["rocm", "tpu", ""])
@@ -206,13 +205,15 @@ def test_elsewhere_everything_is_as_lax_derives_it(platform, convolution):
 
 def test_the_first_row_that_fits_decides(convolution, monkeypatch):
     x, k = (2, 7, 5, 6), (3, 3, 3, 8)
-    always = lambda job: True
+    always = lambda work: True
     rows = (
-        Row("tpu", OPERATIONS, "im2col", always, "another platform"),
-        Row("cpu", OPERATIONS, "matmul", always, "cannot serve it"),
-        Row("cpu", OPERATIONS, "im2col", lambda job: job.k[0] == 5, "does not fit"),
-        Row("cpu", ("forward", "kernel_gradient"), "loop", always, "not for the input gradient"),
-        Row(
+        PlanRow("tpu", OPERATIONS, "im2col", always, "another platform"),
+        PlanRow("cpu", OPERATIONS, "matmul", always, "cannot serve it"),
+        PlanRow("cpu", OPERATIONS, "im2col", lambda work: work.k[0] == 5, "does not fit"),
+        PlanRow(
+            "cpu", ("forward", "kernel_gradient"), "loop", always, "not for the input gradient"
+        ),
+        PlanRow(
             "cpu",
             ("input_gradient", "kernel_gradient"),
             "split",
@@ -220,9 +221,9 @@ def test_the_first_row_that_fits_decides(convolution, monkeypatch):
             "is second for the kernel gradient",
         ),
     )
-    monkeypatch.setattr(plan, "ROWS", rows)
+    monkeypatch.setattr(plan, "PLAN", rows)
     assert words(x, k, convolution(x, k, groups=2)) == ("loop", "split", "loop")
-    monkeypatch.setattr(plan, "ROWS", rows[:3])
+    monkeypatch.setattr(plan, "PLAN", rows[:3])
     assert words(x, k, convolution(x, k, groups=2)) == DIRECT
 
 
@@ -304,9 +305,7 @@ def test_on_a_cpu_what_lays_its_operands_out_is_compiled_apart(
     x, k, y = normal(2, 7, 5, 4), normal(3, 2, 2, 6), normal(2, 5, 4, 6)
     geometry = convolution(x.shape, k.shape, groups=2)
     for operation, a, b, into in zip(OPERATIONS, (x, y, x), (k, k, y), inlined, strict=True):
-        f = getattr(METHODS[method], operation)
-        run = plan.placed(operation, method, f, platform)
-        assert (run is f) == into
+        run = plan.runner(Workload(operation, x.shape, k.shape, geometry), method, platform)
         text = (
             jax.jit(lambda a, b, run=run: run(a, b, geometry=geometry, precision=None))
             .lower(a, b)
