@@ -26,9 +26,10 @@ Text and JSON       pattern, describe, to_json, from_json
 Methods, measured   tune and its Tuning and Measurement, save_plan, load_plan
 Errors              JconvError, LayerError, ShapeError, InputError, PatternError
 
-Modules, there at once: jconv.errors, geometry, grammar, layers, network, ops, timing.
-Modules, each imported when it is first asked for: jconv.bench, data, models, scripts, train, view,
-weights.
+Modules, there at once: jconv.errors, geometry, ops, layers, compose, analysis, edit, check, tuning,
+grammar.
+Modules, each imported when it is first asked for: jconv.data, train, weights, view, models,
+scripts.
 """
 
 from __future__ import annotations
@@ -36,14 +37,57 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from . import errors, geometry, grammar, layers, network, ops, timing
+from . import analysis, check, compose, edit, errors, geometry, grammar, layers, ops, tuning
+from .analysis import (
+    Budget,
+    Finding,
+    Summary,
+    activations,
+    budget,
+    connections,
+    conv_as_dense,
+    features,
+    largest_batch,
+    lint,
+    net_field,
+    receptive_fields,
+    saved_bytes,
+    streaming_peak,
+    summary,
+)
+from .check import GradientCheck, PrecisionErrors, gradcheck, precision_errors
 from .compilation import jit
-from .compose import Concat, MaxUnpool, Repeat, Residual, Sequential
-from .composite import Call, Composite, Visit, walk
+from .compose import (
+    Call,
+    Composite,
+    Concat,
+    MaxUnpool,
+    Repeat,
+    Residual,
+    Sequential,
+    Tap,
+    Visit,
+    split_taps,
+    walk,
+)
+from .edit import (
+    convolutionalize,
+    dense_scores,
+    fold_batch_norm,
+    from_json,
+    fully_connect,
+    replace,
+    servable,
+    shift_and_stitch,
+    thin,
+    to_json,
+    with_method,
+    with_precision,
+)
 from .errors import InputError, JconvError, LayerError, ShapeError
 from .geometry import ReceptiveField
 from .grammar import PatternError, describe, pattern
-from .layer import Layer, Parameter, Pointwise, Saved, map_layers, with_method
+from .layer import Layer, Parameter, Pointwise, Saved, map_layers
 from .layers import (
     AdaptiveAvgPool,
     AdaptiveMaxPool,
@@ -88,53 +132,27 @@ from .layers import (
     Tanh,
     Upsample,
 )
-from .network import (
-    Budget,
-    Finding,
-    GradientCheck,
-    Measurement,
-    PrecisionErrors,
-    Summary,
-    Tuning,
-    activations,
-    budget,
-    connections,
-    conv_as_dense,
-    convolutionalize,
-    dense_scores,
-    features,
-    fold_batch_norm,
-    from_json,
-    fully_connect,
-    gradcheck,
-    largest_batch,
-    lint,
-    load_plan,
-    net_field,
-    precision_errors,
-    receptive_fields,
-    replace,
-    save_plan,
-    saved_bytes,
-    servable,
-    shift_and_stitch,
-    streaming_peak,
-    summary,
-    thin,
-    to_json,
-    tune,
-    with_precision,
-)
-from .tap import Tap, split_taps
+from .tuning import Measurement, Tuning, load_plan, save_plan, tune
 
 # what __getattr__ imports; models and scripts lie outside this folder in a checkout
 if TYPE_CHECKING:
-    from . import bench, data, models, scripts, train, view, weights  # type: ignore
+    from . import data, models, scripts, train, view, weights  # type: ignore
 
 __version__ = "0.1.0"
 
-_AT_ONCE = ("errors", "geometry", "grammar", "layers", "network", "ops", "timing")
-_ON_DEMAND = ("bench", "data", "models", "scripts", "train", "view", "weights")
+_AT_ONCE = (
+    "analysis",
+    "check",
+    "compose",
+    "edit",
+    "errors",
+    "geometry",
+    "grammar",
+    "layers",
+    "ops",
+    "tuning",
+)
+_ON_DEMAND = ("data", "models", "scripts", "train", "view", "weights")
 
 __all__ = [
     "AdaptiveAvgPool",

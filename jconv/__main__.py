@@ -1,16 +1,19 @@
-"""The `jconv` command: `jconv NAME ...` runs scripts/NAME.py; `jconv --help` lists them."""
+"""The `jconv` command: `jconv NAME ...` runs scripts/NAME.py; `jconv --help` lists them.
+
+A command with files of its own is a folder, scripts/NAME/__main__.py.
+"""
 
 from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Sequence
-from difflib import get_close_matches
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
-from .startup import set_up
+from .cli.startup import set_up
+from .errors import near
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -20,16 +23,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(_listing(found))
         return 0
     if name not in found:
-        near = get_close_matches(name, found, cutoff=0.5)
-        advice = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(found)}"
-        print(
-            f"error: no command is called {name!r}; {advice} (jconv --help describes them)",
-            file=sys.stderr,
-        )
+        print(f"error: {_unknown(name, found)}", file=sys.stderr)
         return 2
     if argv is None:  # the command itself, not a call from Python
         set_up()
-    return import_module(f"jconv.scripts.{name}").main(rest)
+    inside = ".__main__" if found[name].stem == "__main__" else ""
+    return import_module(f"jconv.scripts.{name}{inside}").main(rest)
 
 
 def scripts() -> dict[str, Path]:
@@ -38,8 +37,21 @@ def scripts() -> dict[str, Path]:
     """
     spec = find_spec("jconv.scripts")
     folders = spec.submodule_search_locations if spec else None
-    files = [file for folder in folders or [] for file in Path(folder).glob("*.py")]
-    return {file.stem: file for file in sorted(files) if not file.stem.startswith("_")}
+    found = {}
+    for folder in map(Path, folders or []):
+        found |= {file.stem: file for file in folder.glob("[!_]*.py")}
+        found |= {file.parent.name: file for file in folder.glob("*/__main__.py")}
+    return dict(sorted(found.items()))
+
+
+def _unknown(name: str, found: Mapping[str, Path]) -> str:
+    """What to say of a command that is not there."""
+    if name == "bench":
+        return (
+            "the benchmark is not part of the installed package; run it in a checkout of jconv, "
+            'after pip install -e ".[train,peers]"'
+        )
+    return f"no command is called {name!r}; {near(name, found)} (jconv --help describes them)"
 
 
 def _listing(found: dict[str, Path]) -> str:

@@ -12,8 +12,8 @@ from jax.core import Tracer
 from jax.errors import JaxRuntimeError
 
 from .errors import InputError
+from .ops.refused import described, is_convolution_failure, refused
 from .ops.sharding import IN_ONE_ORDER, on_several_devices
-from .refused import described, is_convolution_failure, refused
 
 # Two cores of an AMD EPYC, jaxlib 0.10.2: by itself XLA's CPU compiler gives single convolutions to
 # YNNPACK, 32x32x32x64 by 3x3 to 64 in 11.0 ms against 6.6 of its own code, but matrix products and

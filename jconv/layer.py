@@ -14,8 +14,8 @@ a layer that draws while it is trained.
 To write a layer, declare its arrays in `parameters` (and `statistics`, for what training updates
 outside the gradient) and write `out_shape` and `apply`; `init` then follows, and so do its row in
 the tables, its receptive field and its memory: what a layer does not declare is measured from its
-own trace (network/measure.py and support.py), or "unknown". Every `apply` is held to what the layer
-declares: see `checked`. A layer made of layers is a `Composite` (composite.py).
+own trace (analysis/measure.py, support.py), or "unknown". Every `apply` is held to what the layer
+declares: see `checked`. A layer made of layers is a `Composite` (compose/composite.py).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import lru_cache, wraps
 from inspect import signature
 from typing import Any, NamedTuple, Protocol, TypeGuard, TypeVar
@@ -35,7 +35,6 @@ from jax.core import Tracer
 
 from .errors import LayerError, ShapeError
 from .geometry import Shape, Window, as_shape, pointwise
-from .ops.methods import WHOLE, Choice, check_method
 from .settings import annotated, check_kind
 from .spelling import our_word, written
 
@@ -579,14 +578,6 @@ def has_setting(layer: Any, name: str, known: Callable[[Any], bool]) -> bool:
     return any(f.name == name for f in fields(layer)) and known(getattr(layer, name))
 
 
-def _is_method(value: Any) -> bool:
-    try:
-        check_method(value)
-    except (ValueError, TypeError):
-        return False
-    return True
-
-
 def map_layers(net: Layer, f: Callable[[str, Layer], Layer], path: str = "") -> Layer:
     """The net with every layer replaced by f(path, layer), the inner ones first; the net itself has
     path "".
@@ -596,24 +587,6 @@ def map_layers(net: Layer, f: Callable[[str, Layer], Layer], path: str = "") -> 
         for name, child in net.children
     }
     return f(path, net.with_children(inside) if inside else net)
-
-
-def with_method(net: Layer, method: Choice) -> Layer:
-    """The net with every layer that has a `method` set to it: `with_method(net, "im2col")` is the
-    reference path.
-
-    A method of convolutions alone, or a word for each of their operations, leaves the other layers
-    as they are. Raises ValueError for an unknown method.
-    """
-    check_method(method)
-
-    def change(_: str, layer: Layer) -> Layer:
-        knows = has_setting(layer, "method", _is_method) and (
-            method in WHOLE or layer.method_per_operation
-        )
-        return replace(layer, method=method) if knows else layer
-
-    return map_layers(net, change)
 
 
 def _plain(value):

@@ -29,14 +29,14 @@ import numpy as np
 import tyro
 
 from jconv import convolutionalize, dense_scores, net_field, shift_and_stitch, summary
-from jconv.backend import Backend, use_backend
-from jconv.command import command, console, parse
+from jconv.analysis.table import UNKNOWN
+from jconv.cli.backend import Backend, use_backend
+from jconv.cli.command import command, console, parse
 from jconv.data.image import read_image
 from jconv.errors import InputError
 from jconv.files import check_writable
 from jconv.geometry import Shape
 from jconv.models.own import load_run
-from jconv.network.table import UNKNOWN
 from jconv.train import make_predict, probabilities
 from jconv.train.step import as_input
 from jconv.weights import Weights

@@ -21,8 +21,8 @@ import tyro
 from rich import box
 from rich.table import Table
 
-from jconv.backend import Backend, use_backend
-from jconv.command import command, console, parse
+from jconv.cli.backend import Backend, use_backend
+from jconv.cli.command import command, console, parse
 from jconv.data import load
 from jconv.errors import InputError
 from jconv.models.own import own_layers

@@ -21,8 +21,8 @@ from typing import Annotated
 import tyro
 
 from jconv import gradcheck, precision_errors, thin
-from jconv.backend import Backend, use_backend
-from jconv.command import command, console, parse, status
+from jconv.cli.backend import Backend, use_backend
+from jconv.cli.command import command, console, parse, status
 from jconv.models import sized
 
 

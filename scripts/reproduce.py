@@ -34,9 +34,8 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from jconv import summary
-from jconv.backend import Backend, use_backend
-from jconv.bench.machine import describe, machine
-from jconv.command import command, console, parse, status
+from jconv.cli.backend import Backend, use_backend
+from jconv.cli.command import command, console, parse, status
 from jconv.data import Dataset, load
 from jconv.errors import InputError, unknown
 from jconv.files import new_folder, write_text
@@ -44,6 +43,7 @@ from jconv.models import build
 from jconv.train import Diverged
 from jconv.train.recipe import Recipe
 from jconv.train.sprint import Job, Result, Row, prepare, run
+from jconv.tuning.machine import describe, machine
 
 # by the number of classes; without it, as published
 RECIPES: dict[str, Callable[[int | None], Recipe]] = {

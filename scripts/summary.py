@@ -28,12 +28,12 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from jconv import Finding, Layer, Summary, budget, largest_batch, lint, streaming_peak, summary
-from jconv.command import command, console, parse, status
+from jconv.analysis.memory import CACHES, GIB, MIB
+from jconv.analysis.table import NUMBERS, UNKNOWN
+from jconv.cli.command import command, console, parse, status
 from jconv.geometry import Shape
 from jconv.models import build, sized
 from jconv.models.remarks import REMARKS
-from jconv.network.memory import CACHES, GIB, MIB
-from jconv.network.table import NUMBERS, UNKNOWN
 
 
 @dataclass(frozen=True)

@@ -47,8 +47,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from jconv import Layer, __version__, summary, walk
-from jconv.backend import use_backend
-from jconv.command import command, console, is_live, parse, status
+from jconv.cli.backend import use_backend
+from jconv.cli.command import command, console, is_live, parse, status
 from jconv.data import load
 from jconv.errors import InputError
 from jconv.files import new_folder, write_text

@@ -23,11 +23,11 @@ from typing import Annotated, Literal
 import tyro
 
 from jconv import save_plan, tune
-from jconv.backend import Backend, use_backend
-from jconv.command import command, console, parse, status
+from jconv.cli.backend import Backend, use_backend
+from jconv.cli.command import command, console, parse, status
 from jconv.files import check_writable
 from jconv.models import sized
-from jconv.timing import PAIRS
+from jconv.tuning.timing import PAIRS
 
 
 @dataclass(frozen=True)

@@ -189,7 +189,7 @@ def test_a_refused_convolution_is_named_with_what_to_do_about_it(monkeypatch, rn
     gradient = jax.grad(lambda k, point: jnp.sin(ops.conv(ops.conv(x, k), point)).sum(), (0, 1))
     g = jconv.jit(gradient)
     monkeypatch.setattr(g, "_outermost", Refusing(gradient))
-    monkeypatch.setattr("jconv.refused.compiles_alone", alone)
+    monkeypatch.setattr("jconv.ops.refused.compiles_alone", alone)
     with pytest.raises(JaxRuntimeError) as raised:
         g(k, point)
     first, second = str(raised.value).splitlines()

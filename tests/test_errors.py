@@ -53,9 +53,10 @@ def own_errors():
         if not re.search("peers|__main__", module.name)
     ]
     names += [
-        f"jconv.{room}.{module.name}"
-        for room in ("models", "scripts")
-        for module in pkgutil.iter_modules(import_module(f"jconv.{room}").__path__)
+        module.name
+        for room in ("jconv.models", "jconv.scripts")
+        for module in pkgutil.walk_packages(import_module(room).__path__, f"{room}.")
+        if ".peers" not in module.name
     ]
     values = [value for name in names for value in vars(import_module(name)).values()]
     return {

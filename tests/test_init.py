@@ -13,24 +13,25 @@ import pytest
 
 import jconv
 import jconv.layers
-import jconv.network
 import jconv.ops
 import jconv.scripts.train
 
 PUBLIC = jconv.__all__
 MODULES = {
-    "bench",
+    "analysis",
+    "check",
+    "compose",
     "data",
+    "edit",
     "errors",
     "geometry",
     "grammar",
     "layers",
     "models",
-    "network",
     "ops",
     "scripts",
-    "timing",
     "train",
+    "tuning",
     "view",
     "weights",
 }
@@ -104,7 +105,9 @@ def test_every_public_name_has_a_docstring_of_its_own(name):
 
 
 @pytest.mark.parametrize(
-    "package", [jconv.layers, jconv.ops, jconv.network], ids=lambda package: package.__name__
+    "package",
+    [jconv.layers, jconv.ops, jconv.analysis, jconv.edit, jconv.check, jconv.tuning, jconv.compose],
+    ids=lambda package: package.__name__,
 )
 def test_a_package_never_names_a_function_like_one_of_its_modules(package):
     modules = {module.name for module in pkgutil.iter_modules(package.__path__)}
@@ -122,33 +125,76 @@ def test_jconv_imports_the_core_alone():
     assert "jax" in loaded
     assert not {name.partition(".")[0] for name in loaded} & HEAVY
     assert not loaded & {
-        f"jconv.{name}"
-        for name in ("bench", "data", "models", "scripts", "train", "view", "weights")
+        f"jconv.{name}" for name in ("cli", "data", "models", "scripts", "train", "view", "weights")
     }
+
+
+# from what knows nothing to what ties all together: each knows itself and those before it
+ROOMS = """errors geometry settings seeds spelling files ops layer layers compose compilation analysis
+edit check tuning grammar cli data train weights view models scripts""".split()
+ROOT = Path(__file__).parents[1]
+
+
+def imported_rooms(file):
+    """The rooms that a file imports from, each with the statement."""
+    parts = file.relative_to(ROOT).with_suffix("").parts
+    package = ["jconv", *parts[parts[0] == "jconv" : -1]]
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            base = (node.module or "").split(".") if node.module else []
+            if node.level:
+                base = package[: len(package) - node.level + 1] + base
+            names = base[1:2] or [alias.name for alias in node.names]
+            for name in names if base[:1] == ["jconv"] else []:
+                if name in ROOMS:
+                    yield name, ast.unparse(node)
 
 
 def test_arrows_between_the_rooms_point_one_way():
-    """ops and geometry know nothing of layers; layers know ops; compose and network know layers;
-    none of them knows the rest.
-    """
-    folder = Path(jconv.__file__).parent
-    above = {"train", "data", "weights", "view", "models", "scripts"}
-    forbidden = {
-        "geometry.py": above | {"layer", "layers", "compose", "network", "tap", "ops"},
-        "layer.py": above | {"layers", "compose", "network", "tap"},
-        "ops": above | {"layer", "layers", "compose", "network", "tap"},
-        "layers": above | {"compose", "network", "tap"},
-        "composite.py": above | {"network", "tap", "compose"},
-        "compose.py": above | {"network", "tap"},
-        "network": above,
-    }
-    for name, names in forbidden.items():
-        for file in (
-            [folder / name] if name.endswith(".py") else sorted((folder / name).glob("*.py"))
-        ):
-            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.ImportFrom):
-                    assert (
-                        not {*(node.module or "").split("."), *(alias.name for alias in node.names)}
-                        & names
-                    ), f"{file}: {ast.unparse(node)}"
+    inside = [file for file in (ROOT / "jconv").rglob("*.py") if file.parent != ROOT / "jconv"]
+    inside += [file for file in (ROOT / "jconv").glob("*.py") if not file.stem.startswith("__")]
+    outside = [*(ROOT / "models").rglob("*.py"), *(ROOT / "scripts").rglob("*.py")]
+    found = {}
+    for file in inside + outside:
+        parts = file.relative_to(ROOT).with_suffix("").parts
+        room = parts[1] if parts[0] == "jconv" else parts[0]
+        assert room in ROOMS, f"{file}: a room that has no place in ROOMS"
+        for name, statement in imported_rooms(file):
+            found.setdefault(room, set()).add(name)
+            assert ROOMS.index(name) <= ROOMS.index(room), f"{file}: {statement}"
+    assert {"ops", "layer", "analysis"} <= found["edit"], "imports are no longer found"
+
+
+def test_no_file_of_a_room_imports_itself_in_a_circle():
+    """Within a room as well: what a file needs, it can be read after."""
+    needs = {}
+    for file in [*(ROOT / "jconv").rglob("*.py"), *(ROOT / "scripts" / "bench").rglob("*.py")]:
+        parts = file.relative_to(ROOT).with_suffix("").parts
+        package = list(parts[:-1])
+        me = ".".join(package if parts[-1] == "__init__" else parts)
+        for node in ast.parse(file.read_text(encoding="utf-8")).body:  # as it is imported
+            if isinstance(node, ast.ImportFrom) and node.level:
+                base = package[: len(package) - node.level + 1]
+                base += node.module.split(".") if node.module else []
+                needs.setdefault(me, set()).update(
+                    ".".join((*base, alias.name))
+                    if is_module((*base, alias.name))
+                    else ".".join(base)
+                    for alias in node.names
+                )
+    done = set()
+
+    def visit(name, path):
+        assert name not in path, " -> ".join([*path[path.index(name) :], name])
+        if name not in done:
+            for other in sorted(needs.get(name, set()) - {name.rpartition(".")[0]}):
+                visit(other, [*path, name])
+            done.add(name)
+
+    for name in sorted(needs):
+        visit(name, [])
+
+
+def is_module(parts):
+    path = ROOT.joinpath(*parts)
+    return path.with_suffix(".py").exists() or path.is_dir()

@@ -13,7 +13,7 @@ SCRIPTS = Path(cli.__file__).parents[1] / "scripts"
 def test_every_script_is_listed_with_its_first_line(capsys):
     assert cli.main(["--help"]) == 0
     listed = capsys.readouterr().out.splitlines()
-    names = sorted(file.stem for file in SCRIPTS.glob("*.py") if file.stem != "__init__")
+    names = sorted([*(file.stem for file in SCRIPTS.glob("[!_]*.py")), "bench"])
     assert [line.split()[0] for line in listed if line.startswith("  ")] == names
     assert any(
         "train " in line
@@ -44,7 +44,14 @@ def test_a_name_that_is_nearly_right(capsys):
     assert cli.main(["evaluat", "x"]) == 2
     assert "error: no command is called 'evaluat'; did you mean evaluate" in capsys.readouterr().err
     assert cli.main(["xyzzy"]) == 2
-    assert "there are: " in capsys.readouterr().err
+    assert "did you mean bench, " in capsys.readouterr().err
+
+
+def test_the_benchmark_is_a_checkouts(capsys, monkeypatch):
+    found = {name: file for name, file in cli.scripts().items() if name != "bench"}
+    monkeypatch.setattr(cli, "scripts", lambda: found)
+    assert cli.main(["bench", "--toy"]) == 2
+    assert "run it in a checkout" in capsys.readouterr().err
 
 
 def test_a_command_gets_its_arguments_and_gives_its_code(capsys):

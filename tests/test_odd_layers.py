@@ -49,9 +49,9 @@ from jconv import (
     with_method,
     with_precision,
 )
+from jconv.analysis.measure import macs_of
 from jconv.layers import ones, zeros
-from jconv.network.measure import macs_of
-from jconv.network.passes import passes
+from jconv.tuning.passes import passes
 
 KEY = jax.random.key(0)
 IMAGE = (6, 6, 3)

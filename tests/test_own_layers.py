@@ -38,10 +38,10 @@ from jconv import (
     with_method,
     with_precision,
 )
+from jconv.analysis.memory import saved
 from jconv.layer import computes_as
-from jconv.network.memory import saved
-from jconv.network.passes import passes
-from jconv.network.tuning import with_choices
+from jconv.tuning.choosing import with_choices
+from jconv.tuning.passes import passes
 
 MACS = {  # of the layer alone on (12, 8, 8), by hand
     "swish": 0,

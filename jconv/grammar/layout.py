@@ -7,12 +7,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from ..analysis.fitting import arithmetic, inexact, nearest, sizes_that_fit
 from ..compose import Sequential
 from ..errors import ShapeError
 from ..geometry import Shape
 from ..layer import Layer
 from ..layers import Dense, Flatten, Rbf
-from .fitting import arithmetic, inexact, nearest, sizes_that_fit
 from .naming import RULES, names
 from .syntax import Fault, Word
 from .unroll import Place

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from ..analysis.fitting import inexact
 from ..compose import Sequential
 from ..errors import LayerError, located
 from ..geometry import Shape
 from ..layer import Layer
 from ..layers import Dense, Flatten
-from .fitting import inexact
 from .naming import RULES, names
 from .syntax import sizes_text
 from .unroll import LONGEST

@@ -8,6 +8,7 @@ import dataclasses
 from typing import Any
 
 from .. import layers
+from ..analysis.fitting import window_setting
 from ..errors import ShapeError
 from ..geometry import per_axis, same_padding
 from ..layer import Layer
@@ -61,11 +62,6 @@ def standard(kind: type[Layer], given: dict[str, Any], last: bool) -> dict[str, 
     if {"kernel", "padding"} <= needed:
         settings["padding"] = _same(given.get("kernel", KERNEL), given.get("dilation", 1))
     return settings
-
-
-def window_setting(kind: type[Layer]) -> str:
-    """What a kind of layer calls its window: "kernel", "window", or "" if it has none."""
-    return next((f.name for f in dataclasses.fields(kind) if f.name in ("kernel", "window")), "")
 
 
 def spell(layer: Layer, *, last: bool = True, fc: bool = False, **more: Any) -> str:

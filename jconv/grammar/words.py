@@ -9,11 +9,12 @@ import difflib
 from collections.abc import Iterator
 from typing import Any
 
+from ..analysis.fitting import window_setting
 from ..layer import Layer
 from ..layers import Initializer
 from .syntax import Fault, Word
 from .values import value_text
-from .vocabulary import WORDS, standard, window_setting
+from .vocabulary import WORDS, standard
 
 
 def build(word: Word, last: bool) -> Layer:

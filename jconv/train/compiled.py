@@ -21,9 +21,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from ..ahead import TOPOLOGY, Compiled, NoAnswer, compile_ahead, on
 from ..geometry import Shape
 from ..layer import Layer
+from ..tuning.ahead import TOPOLOGY, Compiled, NoAnswer, compile_ahead, on
 from .loss import softmax_cross_entropy_with_integer_labels
 from .optimizer import make_optimizer
 from .state import TrainState

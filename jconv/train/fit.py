@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 import jax
 
 from ..data import Dataset, steps_per_epoch, train_batches
+from ..edit.serving import build_servable
 from ..geometry import Shape
 from ..layer import Layer
-from ..network.exhausted import advised
-from ..network.serving import build_servable
 from .check import check_examples, count_classes
 from .checkpoint import save_checkpoint
 from .evaluation import evaluate
+from .exhausted import advised
 from .loop import Diverged, EpochMetrics, train_epoch
 from .loss import Loss, find_loss
 from .optimizer import make_optimizer

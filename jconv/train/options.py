@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from .. import seeds
-from ..backend import Backend
+from ..cli.backend import Backend
 from ..errors import InputError
 
 LEAST = {

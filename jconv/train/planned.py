@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..edit import with_precision
 from ..geometry import Shape
 from ..layer import Layer
-from ..network import load_plan, with_precision
+from ..tuning import load_plan
 from .options import TrainOptions
 from .run import Run
 

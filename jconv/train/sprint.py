@@ -16,10 +16,10 @@ import numpy as np
 
 from ..compilation import jit
 from ..data import Dataset, Split
+from ..edit.serving import build_servable
 from ..layer import Layer
-from ..network.exhausted import advised
-from ..network.serving import build_servable
 from .check import check_examples, count_classes
+from .exhausted import advised
 from .loop import Diverged
 from .on_device import make_epoch, make_start, make_test, tested
 from .recipe import Call, Recipe, calls

@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import optax
 
 from ..compilation import Jitted, jit
+from ..compose import split_taps
 from ..layer import Layer, Params
 from ..seeds import random_key
-from ..tap import split_taps
 from .loss import Loss
 from .state import TrainState
 

@@ -22,10 +22,10 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from ..edit import from_json, to_json
 from ..errors import InputError
 from ..geometry import Shape
 from ..layer import Layer, Params, State
-from ..network import from_json, to_json
 
 VERSION = 1
 

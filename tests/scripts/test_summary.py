@@ -1,7 +1,7 @@
 import pytest
 
+from jconv.analysis.memory import MIB
 from jconv.errors import InputError
-from jconv.network.memory import MIB
 from jconv.scripts import summary
 from jconv.train import compiled
 

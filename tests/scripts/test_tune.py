@@ -5,9 +5,9 @@ import pytest
 
 from jconv import load_plan
 from jconv.models import build
-from jconv.network import tuning
 from jconv.scripts import tune
-from jconv.timing import Timing
+from jconv.tuning import choosing as tuning
+from jconv.tuning.timing import Timing
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import jax
 import pytest
 
 from jconv import Lambda, Sequential, budget
-from jconv.ahead import NoAnswer, account
 from jconv.train import compiled
 from jconv.train.compiled import StepProgram, compiled_memory
+from jconv.tuning.ahead import NoAnswer, account
 
 
 def on_cpu(program):

@@ -9,8 +9,8 @@ from jax.errors import JaxRuntimeError
 import jconv.train.fit as fit_module
 from jconv import Dense, walk
 from jconv.data import Split
+from jconv.edit.serving import build_servable
 from jconv.errors import InputError
-from jconv.network.serving import build_servable
 from jconv.train import Diverged
 from jconv.train.checkpoint import restore_checkpoint, save_checkpoint, saved_steps
 from jconv.train.fit import fit, prepare

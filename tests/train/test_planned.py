@@ -5,9 +5,9 @@ import pytest
 
 from jconv import Conv, Dense, Flatten, Sequential, save_plan, tune, with_precision
 from jconv.errors import InputError
-from jconv.timing import Timing
 from jconv.train.options import TrainOptions
 from jconv.train.planned import by_plan, by_policy
+from jconv.tuning.timing import Timing
 
 NET, SHAPE = Sequential(conv1=Conv(4, 3), fl=Flatten(), fc=Dense(3)), (5, 4, 3)
 

@@ -7,8 +7,8 @@ import pytest
 from jax.errors import JaxRuntimeError
 
 from jconv.data import Split
+from jconv.edit.serving import build_servable
 from jconv.errors import InputError
-from jconv.network.serving import build_servable
 from jconv.train import Diverged, sprint
 from jconv.train.recipe import Call
 from jconv.train.sprint import lower, prepare, run

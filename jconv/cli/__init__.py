@@ -1,0 +1,1 @@
+"""What the `jconv` command and the scripts share: their options, errors and devices."""
