@@ -84,9 +84,9 @@ from .edit import (
     with_method,
     with_precision,
 )
-from .errors import InputError, JconvError, LayerError, ShapeError
+from .errors import InputError, JconvError, LayerError, PatternError, ShapeError
 from .geometry import ReceptiveField
-from .grammar import PatternError, describe, pattern
+from .grammar import describe, pattern
 from .layer import Layer, Parameter, Pointwise, Saved, map_layers
 from .layers import (
     AdaptiveAvgPool,

@@ -82,3 +82,31 @@ class InputError(JconvError, ValueError):
     """Something from outside is wrong: a file, a folder, an option. A script prints the text and
     ends with exit code 2.
     """
+
+
+class PatternError(InputError):
+    """A text that is no pattern: where in it, what is wrong, and what to write instead.
+
+    `line` and `column` count from 1; `suggestion` is "" where there is none.
+    """
+
+    def __init__(self, message: str, at: int = 0, suggestion: str = "", text: str = ""):
+        super().__init__(message, at, suggestion, text)
+        self.message, self.at, self.suggestion, self.text = message, at, suggestion, text
+
+    @property
+    def line(self) -> int:
+        return self.text.count("\n", 0, self.at) + 1
+
+    @property
+    def column(self) -> int:
+        return self.at - self.text.rfind("\n", 0, self.at)
+
+    def within(self, text: str) -> PatternError:
+        """The same fault of a text that it was found in."""
+        return PatternError(self.message, self.at, self.suggestion, text)
+
+    def __str__(self) -> str:
+        line = f"line {self.line}, " if self.line > 1 else ""
+        suggestion = f"; {self.suggestion}" if self.suggestion else ""
+        return f"{line}column {self.column}: {self.message}{suggestion}"

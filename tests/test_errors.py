@@ -80,7 +80,7 @@ def test_every_error_of_jconvs_own_is_of_one_family():
         FeaturesError("no", "fc", 7),
         Diverged(3, "the loss is nan"),
         InputError("a: b"),
-        PatternError("no", 1, 2, "yes"),
+        PatternError("no", 1, "yes", "INPUT"),
     ],
 )
 def test_errors_pickle_whole(error):

@@ -1,4 +1,4 @@
-"""A net as a pattern's text, in its shortest form: the inverse of `pattern` (grammar.py)."""
+"""A net as a pattern's text, in its shortest form: the inverse of `pattern` (parsing.py)."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ from ..errors import LayerError, located
 from ..geometry import Shape
 from ..layer import Layer
 from ..layers import Dense, Flatten
-from .naming import RULES, names
-from .syntax import sizes_text
-from .unroll import LONGEST
-from .vocabulary import FLAT, WORDS, spell
+from .text import LONGEST, sizes_text
+from .words import FLAT, RULES, WORDS, names, spell
 
 _AWKWARD = re.compile(r"\[(?!\[|CONV|FC|LOCAL|DENSE)")
 

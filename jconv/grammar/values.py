@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, cast
 
-from ..errors import JconvError, LayerError
+from ..errors import LayerError, PatternError
 from ..layers import initializer
 from ..layers.initializer import Initializer
 
@@ -27,22 +27,11 @@ _INITIALIZERS = {
 }
 # a string is one piece
 _PIECE = re.compile(r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|->|.""", re.DOTALL)
-_UNCLOSED = re.compile(r".*?(?=\s*(?:->|\s-\s|\[|\]|$))", re.DOTALL)
-
-
-class BadValue(JconvError):
-    """What is wrong with settings at position `at`; they reach to `end`, and `kept` is what can be
-    kept of them, with its brackets.
-    """
-
-    def __init__(self, message: str, at: int, end: int, kept: str = ""):
-        super().__init__(message)
-        self.message, self.at, self.end, self.kept = message, at, end, kept
 
 
 def read_settings(text: str, start: int) -> tuple[Settings, int]:
     """The settings in the brackets that open at `start`, as (name, value), and where they end.
-    Raises BadValue.
+    Raises PatternError.
     """
     end = _closing(text, start)
     try:
@@ -50,23 +39,20 @@ def read_settings(text: str, start: int) -> tuple[Settings, int]:
         pairs: list[tuple[str | None, ast.expr]] = [(None, node) for node in call.args]
         pairs += [(keyword.arg, keyword.value) for keyword in call.keywords]
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise BadValue(
-            "settings were expected as Python writes them: (padding=0, bias=False)", start, end
+        raise PatternError(
+            "settings were expected as Python writes them: (padding=0, bias=False)", start
         ) from None
-    good, bad = [], None
+    found = []
     for name, node in pairs:
         try:
-            good.append((name, _value(node)))
+            found.append((name, _value(node)))
         except (TypeError, ValueError) as error:
-            at = (
-                start + node.col_offset - 1
-                if node.lineno == 1 and text[start:end].isascii()
-                else start
-            )
-            bad = bad or (f"{name or 'a setting'}={ast.unparse(node)}: {error}", at)
-    if bad:
-        raise BadValue(*bad, end, settings_text(good))
-    return tuple(good), end
+            in_line = node.lineno == 1 and text[start:end].isascii()
+            raise PatternError(
+                f"{name or 'a setting'}={ast.unparse(node)}: {error}",
+                start + node.col_offset - 1 if in_line else start,
+            ) from None
+    return tuple(found), end
 
 
 def settings_text(settings: Iterable[tuple[str | None, Any]]) -> str:
@@ -106,9 +92,7 @@ def value_text(value: Any) -> str:
 
 
 def _closing(text: str, start: int) -> int:
-    """The end of the bracket that opens at `start`. Raises BadValue, which closes it before the
-    next arrow, if nothing else does.
-    """
+    """The end of the bracket that opens at `start`. Raises PatternError."""
     depth = 0
     for piece in _PIECE.finditer(text, start):
         if piece[0] in ("->", "[", "]"):
@@ -116,18 +100,7 @@ def _closing(text: str, start: int) -> int:
         depth += (piece[0] == "(") - (piece[0] == ")")
         if depth == 0:
             return piece.end()
-    match = _UNCLOSED.match(text, start)
-    end = match.end() if match else len(text)
-    closed = f"{text[start:end]})"
-    raise BadValue("this ( is not closed", start, end, closed if _parses(closed) else "")
-
-
-def _parses(settings: str) -> bool:
-    try:
-        ast.parse(f"f{settings}", mode="eval")
-        return True
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
+    raise PatternError("this ( is not closed", start, "write ) where it ends")
 
 
 def _value(node: ast.expr) -> Any:

@@ -34,8 +34,8 @@ from jconv import (
     describe,
     pattern,
 )
-from jconv.grammar.naming import RULES, names
 from jconv.grammar.notation import shortest
+from jconv.grammar.words import RULES, names
 from jconv.layers import (
     Initializer,
     caffe_xavier,

@@ -3,6 +3,7 @@ Nothing here waits.
 """
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 

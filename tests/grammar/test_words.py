@@ -14,7 +14,7 @@ from jconv import (
     Relu,
     Sequential,
 )
-from jconv.grammar.naming import names
+from jconv.grammar.words import names
 from jconv.layers import Rbf
 from jconv.models import build
 
