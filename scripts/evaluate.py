@@ -27,7 +27,7 @@ from jconv.data import load
 from jconv.errors import InputError
 from jconv.models.own import own_layers
 from jconv.train import check_examples, evaluate, find_loss, make_predict
-from jconv.train.planned import by_policy
+from jconv.train.fit import by_policy
 from jconv.train.run import open_run, read_config
 from jconv.weights import fingerprint, load_weights
 

@@ -41,14 +41,17 @@ from jconv.errors import InputError, unknown
 from jconv.files import new_folder, write_text
 from jconv.models import build
 from jconv.train import Diverged
+from jconv.train.device import (
+    DeviceTraining,
+    EpochRow,
+    Result,
+    prepare_on_device,
+    train_on_device,
+)
 from jconv.train.recipe import Recipe
-from jconv.train.sprint import Job, Result, Row, prepare, run
+from jconv.train.recipes import RECIPES
 from jconv.tuning.machine import describe, machine
 
-# by the number of classes; without it, as published
-RECIPES: dict[str, Callable[[int | None], Recipe]] = {
-    "cifar94": lambda classes=None: Recipe(*build("cifar94", classes=classes)),
-}
 SUMMARIES = {"median": median, "mean": mean}
 LEAST = {"runs": 1, "seed": 0, "batch_size": 1}
 
@@ -101,24 +104,26 @@ def _reproduce(options: Options, folder: Path, line: str) -> int:
         data = load(
             "folder",
             options.data_dir,
-            RECIPES[options.recipe](None).in_shape if options.resize else None,
+            published(options.recipe).in_shape if options.resize else None,
         )
         update("compiling")
-        job = prepare(chosen(options, len(data.class_names)), data, options.deterministic)
+        training = prepare_on_device(
+            chosen(options, len(data.class_names)), data, options.deterministic
+        )
         write_text(
             folder / "config.json",
-            json.dumps({"command": line, **config(options, job), "machine": about}, indent=2)
+            json.dumps({"command": line, **config(options, training), "machine": about}, indent=2)
             + "\n",
         )
-        out.print(f"{describe(about)}\n{heading(options.recipe, job, data)}", soft_wrap=True)
+        out.print(f"{describe(about)}\n{heading(options.recipe, training, data)}", soft_wrap=True)
         out.print(f"{'seed':>6} {'seconds':>9} {'accuracy':>9} {'six views':>10}", style="bold")
         try:
-            for result in trained(options, job, update):
+            for result in trained(options, training, update):
                 results.append(result)
                 out.print(row(str(result.seed), *figures(result)))
                 write_text(
                     folder / "runs.json",
-                    json.dumps(report(line, about, job, results), indent=1) + "\n",
+                    json.dumps(report(line, about, training, results), indent=1) + "\n",
                 )
         except InputError:  # too little memory
             if not results:
@@ -154,17 +159,26 @@ def check(options: Options) -> None:
         raise InputError(f"--epochs {options.epochs}: a number above 0 was expected")
 
 
+def published(name: str, classes: int | None = None) -> Recipe:
+    """The recipe of that name, for the zoo's net; with so many classes, or as many as published."""
+    found = RECIPES[name]
+    return found.recipe(*build(found.MODEL, classes=classes))
+
+
 def chosen(options: Options, classes: int) -> Recipe:
     """The recipe with what the command line changes of it."""
     own = {name: getattr(options, name) for name in ("epochs", "batch_size", "dtype")}
-    return RECIPES[options.recipe](classes)._replace(
+    return published(options.recipe, classes)._replace(
         **{name: value for name, value in own.items() if value is not None}
     )
 
 
-def config(options: Options, job: Job) -> dict[str, Any]:
-    """The recipe's name and settings; its net follows from the name and the classes."""
-    settings = {name: value for name, value in job.recipe._asdict().items() if name != "net"}
+def config(options: Options, training: DeviceTraining) -> dict[str, Any]:
+    """The recipe's name and the settings that are numbers and words; the others follow from the
+    name and the classes.
+    """
+    plain = (int, float, str, tuple)
+    settings = {k: v for k, v in training.recipe._asdict().items() if isinstance(v, plain)}
     return {
         "recipe": options.recipe,
         "data_dir": str(options.data_dir),
@@ -175,25 +189,26 @@ def config(options: Options, job: Job) -> dict[str, Any]:
     }
 
 
-def trained(options: Options, job: Job, update: Callable[[str], Any]) -> Iterator[Result]:
+def trained(
+    options: Options, training: DeviceTraining, update: Callable[[str], Any]
+) -> Iterator[Result]:
     """Run after run, their progress shown."""
     for i in range(options.runs):
 
-        def watch(row: Row, title: str = f"run {i + 1} of {options.runs}") -> None:
+        def watch(row: EpochRow, title: str = f"run {i + 1} of {options.runs}") -> None:
             update(
                 f"{title}: epoch {row['epoch']}, loss {row['train_loss']:.3f}, accuracy "
                 f"{row['train_accuracy']:.1%}, {row['seconds']:.1f} s"
             )
 
-        yield run(job, options.seed + i, watch)
+        yield train_on_device(training, options.seed + i, watch)
 
 
-def heading(name: str, job: Job, data: Dataset) -> str:
-    params = f"{summary(job.recipe.net, job.recipe.in_shape).totals.params:,} parameters"
+def heading(name: str, training: DeviceTraining, data: Dataset) -> str:
+    params = f"{summary(training.recipe.net, training.recipe.in_shape).totals.params:,} parameters"
     images = f"{len(data.train.labels):,} training and {len(data.test.labels):,} test images"
-    return (
-        f"{name}: {params}; {images}; {job.recipe.dtype}; compiled in {job.compile_seconds:.1f} s"
-    )
+    seconds = training.compile_seconds
+    return f"{name}: {params}; {images}; {training.recipe.dtype}; compiled in {seconds:.1f} s"
 
 
 def figures(result: Result) -> tuple[float, float, float]:
@@ -204,7 +219,9 @@ def row(name: str, seconds: float, accuracy: float, of_views: float) -> str:
     return f"{name:>6} {seconds:>9.3f} {accuracy:>9.2%} {of_views:>10.2%}"
 
 
-def report(line: str, about: dict[str, Any], job: Job, results: Sequence[Result]) -> dict[str, Any]:
+def report(
+    line: str, about: dict[str, Any], training: DeviceTraining, results: Sequence[Result]
+) -> dict[str, Any]:
     """What runs.json holds."""
     names = ("seconds", "accuracy", "accuracy_of_views")
     columns = dict(zip(names, zip(*map(figures, results), strict=True), strict=True))
@@ -216,7 +233,7 @@ def report(line: str, about: dict[str, Any], job: Job, results: Sequence[Result]
     return {
         "command": line,
         "machine": about,
-        "compile_seconds": job.compile_seconds,
+        "compile_seconds": training.compile_seconds,
         **summaries,
         "runs": runs,
     }

@@ -57,9 +57,8 @@ from jconv.models import build
 from jconv.models.own import absolute, is_file, own_layers
 from jconv.train import Diverged, EpochMetrics, TrainState, evaluate, probabilities
 from jconv.train.checkpoint import restore_checkpoint, save_checkpoint, saved_steps
-from jconv.train.fit import Job, fit, prepare
+from jconv.train.fit import Training, by_plan, fit, prepare
 from jconv.train.options import TrainOptions
-from jconv.train.planned import by_plan
 from jconv.train.run import Run, keep_rows, open_run, read_config, read_rows, write_config
 from jconv.view.report import write_report
 from jconv.weights import Weights, fingerprint, load_weights, save_weights
@@ -102,19 +101,19 @@ def _run(options: TrainOptions, run: Run, begun: bool) -> int:
         net, _ = build(options.model, classes=len(data.class_names))
         weights = _given_weights(options, net, in_shape, data.class_names)
         planned, plan, differs = by_plan(options, net, in_shape, run.folder if begun else None)
-        job, state = prepare(options, planned, in_shape, data)
+        training, state = prepare(options, planned, in_shape, data)
     if differs:
         out.print(differs, soft_wrap=True)
     size = f"{len(data.train.labels):,} training and {len(data.test.labels):,} test images"
     params = f"{summary(net, in_shape).totals.params:,} parameters"
     out.print(
-        f"{options.model}: {params}; {options.data}: {size}; compiled in {job.compile_seconds:.1f} "
-        "s",
+        f"{options.model}: {params}; {options.data}: {size}; compiled in "
+        f"{training.compile_seconds:.1f} s",
         soft_wrap=True,
     )
     if begun:
         state = restore_checkpoint(run.checkpoints, state)
-        done = int(state.step) // job.steps
+        done = int(state.step) // training.steps
         if done > options.epochs:
             raise InputError(
                 f"--epochs {options.epochs}: {run.folder} has had {done} already; give more"
@@ -130,7 +129,7 @@ def _run(options: TrainOptions, run: Run, begun: bool) -> int:
             write_text(run.plan, plan)
         save_checkpoint(run.checkpoints, state)
     try:
-        state = _train(job, run, state, out)
+        state = _train(training, run, state, out)
     # too little memory; before the first epoch is done there is nothing to go on from
     except InputError:
         if not begun and not read_rows(run):
@@ -149,7 +148,7 @@ def _run(options: TrainOptions, run: Run, begun: bool) -> int:
             f"stopped; go on with: jconv train --resume {quote(str(run.folder))}", file=sys.stderr
         )
         return 130
-    accuracy = _write_results(job, run, state, net, in_shape)
+    accuracy = _write_results(training, run, state, net, in_shape)
     digest = fingerprint(state.params, state.state)
     out.print(
         f"test accuracy {accuracy:.2%}\nparameters: SHA-256 {digest}\nreport: {run.report}",
@@ -199,7 +198,7 @@ def _given_weights(
     return weights
 
 
-def _train(job: Job, run: Run, state: TrainState, out: Console) -> TrainState:
+def _train(training: Training, run: Run, state: TrainState, out: Console) -> TrainState:
     """The state after the epochs that are left, a line for each, over the progress where there is a
     terminal.
 
@@ -212,7 +211,7 @@ def _train(job: Job, run: Run, state: TrainState, out: Console) -> TrainState:
         TimeRemainingColumn(),
     )
     out.print("epoch   train loss  accuracy    test loss  accuracy   images/s", style="bold")
-    total, said = job.steps * job.options.epochs, perf_counter()
+    total, said = training.steps * training.options.epochs, perf_counter()
     with Progress(*columns, console=out, transient=True, disable=not is_live()) as progress:
         bar = progress.add_task("", total=total, completed=int(state.step))
 
@@ -226,7 +225,7 @@ def _train(job: Job, run: Run, state: TrainState, out: Console) -> TrainState:
                 out.print(f"  step {step:,} of {total:,}  {text}", soft_wrap=True)
                 said = perf_counter()
 
-        for after, row in fit(job, run, state, watch):
+        for after, row in fit(training, run, state, watch):
             state = after
             train, test = (
                 f"{row[f'{split}_loss']:>12.4f} {row[f'{split}_accuracy']:>9.2%}"
@@ -243,11 +242,15 @@ def slug(model: str) -> str:
     return re.sub(r"[^A-Za-z0-9_]+", "-", name).strip("-")[:40] or "net"
 
 
-def _write_results(job: Job, run: Run, state: TrainState, net: Layer, in_shape: Shape) -> float:
+def _write_results(
+    training: Training, run: Run, state: TrainState, net: Layer, in_shape: Shape
+) -> float:
     """Write weights.safetensors and report.html; return the test accuracy."""
-    options, test, class_names = job.options, job.data.test, job.data.class_names
+    options, test, class_names = training.options, training.data.test, training.data.class_names
     save_weights(run.weights, Weights(net, in_shape, class_names, state.params, state.state))
-    result = evaluate(job.predict, state.params, state.state, test, job.loss, options.batch_size)
+    result = evaluate(
+        training.predict, state.params, state.state, test, training.loss, options.batch_size
+    )
     write_report(
         run.report,
         title=f"{options.model} on {options.data}",

@@ -134,8 +134,9 @@ class _Reader:
         number = lambda s: (
             None if s is None else int(s) if s.isdigit() else tuple(map(int, s.lower().split("x")))
         )
-        size, features, stride = map(number, match.group("size", "features", "stride"))
-        return Word(match["name"].upper(), size, features, stride, self.settings(), at)
+        size, stride, features = number(match["size"]), number(match["stride"]), match["features"]
+        count = None if features is None else int(features)
+        return Word(match["name"].upper(), size, count, stride, self.settings(), at)
 
     def settings(self) -> Settings:
         after = self.here

@@ -1,12 +1,13 @@
 """Training: one step, an epoch of them, and how the net does.
 
-What writes a run folder needs the extra `train` and is imported from its own module:
-jconv.train.fit, jconv.train.checkpoint.
+step.py has the step, loop.py an epoch of batches from the host, fit.py a whole training into a run
+folder; device.py trains from images that lie on the device, by a recipe (recipe.py, recipes/). What
+writes a run folder needs the extra `train` and is imported from its own module: jconv.train.fit,
+jconv.train.checkpoint.
 """
 
 from .check import check_examples, count_classes
 from .evaluation import Evaluation, all_logits, evaluate, probabilities
-from .lookahead import look
 from .loop import Diverged, EpochMetrics, train_epoch
 from .loss import (
     LOSSES,
@@ -15,10 +16,15 @@ from .loss import (
     softmax_cross_entropy_with_integer_labels,
     summed_hinge_loss,
 )
-from .optimizer import OPTIMIZERS, make_optimizer
-from .schedule import SCHEDULES, make_schedule, triangle
-from .state import TrainState, initial_state
-from .step import Metrics, make_predict, make_train_step
+from .optimizer import (
+    OPTIMIZERS,
+    SCHEDULES,
+    look,
+    make_optimizer,
+    make_schedule,
+    triangle,
+)
+from .step import Metrics, TrainState, initial_state, make_predict, make_train_step
 
 __all__ = [
     "LOSSES",

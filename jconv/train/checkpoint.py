@@ -11,7 +11,7 @@ import jax
 import orbax.checkpoint as ocp
 
 from ..errors import InputError
-from .state import TrainState
+from .step import TrainState
 
 KEEP = 3
 

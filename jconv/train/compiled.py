@@ -26,8 +26,7 @@ from ..layer import Layer
 from ..tuning.ahead import TOPOLOGY, Compiled, NoAnswer, compile_ahead, on
 from .loss import softmax_cross_entropy_with_integer_labels
 from .optimizer import make_optimizer
-from .state import TrainState
-from .step import make_train_step
+from .step import TrainState, make_train_step
 
 
 class StepProgram(NamedTuple):

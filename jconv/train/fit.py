@@ -6,31 +6,31 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
+from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
 
 import jax
 
 from ..data import Dataset, steps_per_epoch, train_batches
+from ..edit import with_precision
 from ..edit.serving import build_servable
 from ..geometry import Shape
 from ..layer import Layer
+from ..tuning import load_plan
 from .check import check_examples, count_classes
 from .checkpoint import save_checkpoint
 from .evaluation import evaluate
 from .exhausted import advised
 from .loop import Diverged, EpochMetrics, train_epoch
 from .loss import Loss, find_loss
-from .optimizer import make_optimizer
+from .optimizer import make_optimizer, make_schedule
 from .options import TrainOptions
-from .planned import by_policy
 from .run import Run, append_row, read_rows
-from .schedule import make_schedule
-from .state import TrainState, initial_state
-from .step import make_predict, make_train_step
+from .step import TrainState, initial_state, make_predict, make_train_step
 
 
-class Job(NamedTuple):
+class Training(NamedTuple):
     """What a training needs and does not change. All of it follows from the options, the net and
     the images.
     """
@@ -49,7 +49,7 @@ class Job(NamedTuple):
 
 def prepare(
     options: TrainOptions, net: Layer, in_shape: Shape, data: Dataset
-) -> tuple[Job, TrainState]:
+) -> tuple[Training, TrainState]:
     """Check the images against the net, compile, and draw the first parameters. Raises InputError,
     for too little memory too.
 
@@ -92,11 +92,13 @@ def prepare(
         step, predict = build_servable(
             compiled, net, in_shape, [options.batch_size], dtype=options.dtype
         )
-    return Job(options, data, steps, rate, loss, step, predict, perf_counter() - start, room), state
+    return Training(
+        options, data, steps, rate, loss, step, predict, perf_counter() - start, room
+    ), state
 
 
 def fit(
-    job: Job,
+    training: Training,
     run: Run,
     state: TrainState,
     watch: Callable[[int, EpochMetrics], None] = lambda step, metrics: None,
@@ -107,15 +109,20 @@ def fit(
     The state yielded is donated when the next one is asked for. `watch` as in `train_epoch`. Raises
     Diverged, and InputError when the device has too little memory.
     """
-    options, data = job.options, job.data
+    options, data = training.options, training.data
     rows = read_rows(run)
     start = perf_counter() - (rows[-1]["seconds"] if rows else 0)  # a stop does not count
-    for epoch in range(int(state.step) // job.steps, options.epochs):
+    for epoch in range(int(state.step) // training.steps, options.epochs):
         batches = train_batches(data.train, options.batch_size, options.seed, epoch, options.shift)
-        with job.advised():
-            state, train = train_epoch(job.step, state, batches, watch)
+        with training.advised():
+            state, train = train_epoch(training.step, state, batches, watch)
             test = evaluate(
-                job.predict, state.params, state.state, data.test, job.loss, options.batch_size
+                training.predict,
+                state.params,
+                state.state,
+                data.test,
+                training.loss,
+                options.batch_size,
             )
         step = int(state.step)
         if not math.isfinite(test.loss):
@@ -127,12 +134,33 @@ def fit(
             "train_accuracy": train.accuracy,
             "test_loss": test.loss,
             "test_accuracy": test.accuracy,
-            "learning_rate": float(job.rate(step - 1)),  # that of the step just taken
+            "learning_rate": float(training.rate(step - 1)),  # that of the step just taken
             "images_per_second": train.images_per_second,
             "seconds": perf_counter() - start,
-            "compile_seconds": job.compile_seconds,
+            "compile_seconds": training.compile_seconds,
         }
         append_row(run, row)
         # after its row: `keep_rows` drops a row without a checkpoint
         save_checkpoint(run.checkpoints, state)
         yield state, row
+
+
+def by_plan(
+    options: TrainOptions, net: Layer, in_shape: Shape, resume: Path | None = None
+) -> tuple[Layer, str, str | None]:
+    """The net by the methods of options.plan; the plan's text, "" without one; and a line to print,
+    where there is one to say.
+
+    A run that goes on takes the plan that its own folder kept, so that its numbers are those it
+    would have had without the stop. Raises InputError.
+    """
+    if not options.plan:
+        return net, "", None
+    path = Run(resume).plan if resume else options.plan
+    planned, line = load_plan(path, net, in_shape, batch=options.batch_size, dtype=options.dtype)
+    return planned, path.read_text(encoding="utf-8"), line
+
+
+def by_policy(options: TrainOptions, net: Layer) -> Layer:
+    """The net at the precision of the options; "default" leaves it as it is."""
+    return net if options.precision == "default" else with_precision(net, options.precision)

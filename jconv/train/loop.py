@@ -11,8 +11,7 @@ import numpy as np
 
 from ..data.sources import Split
 from ..errors import JconvError
-from .state import TrainState
-from .step import Metrics
+from .step import Metrics, TrainState
 
 LOOK_EVERY = 0.5  # seconds between two looks at the losses; each look waits for the device
 

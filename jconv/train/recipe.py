@@ -1,80 +1,66 @@
-"""A recipe: what a training on the device is, but for its images and its seed."""
+"""A recipe: what a training on the device is, but for its images and its seed. Published ones are
+files under recipes/.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Hashable
+from typing import NamedTuple
 
 import jax
 import optax
 
 from ..data import steps_per_epoch
 from ..geometry import Shape
-from ..layer import Layer
-from .schedule import triangle
+from ..layer import Layer, Params
+from .loss import Loss
+
+
+def one_phase(epoch: int) -> Hashable:
+    """All epochs are alike."""
+    return None
+
+
+def as_drawn(params: Params, images: jax.Array) -> Params:
+    """The parameters that `init` drew, as they are."""
+    return params
 
 
 class Recipe(NamedTuple):
-    """What a training is, but for its images and its seed.
+    """The settings of a training on the device.
 
-    The numbers are those of Jordan 2024, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", as the
-    usual rule takes them: its rate of 11.5 for 1,024 examples is 11.5 / (1 + 1/(1 - momentum)) =
-    1.5 of a batch's mean, and its decay of 0.0153 is 0.0153 / 11.5 of that.
+    `optimizer(recipe, steps, phase)` makes the optimizer of a training of so many steps, and
+    `phase(epoch)` says which epochs, from 0, have one program in common; the optimizers of all
+    phases have one structure of state. `start(params, images)` changes the parameters before the
+    first step by what it sees of the training images, float32 and standardized: a sample spread
+    over all.
     """
 
-    net: Layer  # its first layer, `whiten`, is a convolution whose kernel is not trained
+    net: Layer
     in_shape: Shape
-    epochs: float = 9.9
-    batch_size: int = 1024
-    dtype: str = "bfloat16"  # of images and activations; parameters are float32
-    rate: float = 1.5  # at its peak, for 1,024 images a step, and for others in proportion
-    momentum: float = 0.85  # Nesterov's
-    weight_decay: float = 0.0153 / 11.5  # of every trained parameter, added to its gradient
-    norm_rate: float = 64.0  # how many times the gradients of batch norm's biases count
-    smoothing: float = 0.2
-    pixels: int = 2  # shift of the training images, at most
-    bias_epochs: int = 3  # while `whiten` still trains its bias
+    epochs: float
+    batch_size: int
+    dtype: str  # of images and activations; parameters are float32
+    loss: Loss
+    optimizer: Callable[[Recipe, int, Hashable], optax.GradientTransformation]
+    pixels: int = 0  # shift of the training images, at most; half of them are mirrored
+    phase: Callable[[int], Hashable] = one_phase
+    start: Callable[[Params, jax.Array], Params] = as_drawn
 
 
-class Call(NamedTuple):
+class Segment(NamedTuple):
     """One epoch, or what there is of the last, as a program."""
 
     steps: int
-    frozen: bool  # whether nothing of `whiten` is trained
+    phase: Hashable
 
 
-def calls(recipe: Recipe, count: int) -> list[Call]:
+def segments(recipe: Recipe, count: int) -> list[Segment]:
     """The epochs over `count` images. Raises InputError when they do not fill one batch."""
     each = steps_per_epoch(count, recipe.batch_size)
     total = math.ceil(each * recipe.epochs)
     return [
-        Call(min(each, total - first), i >= recipe.bias_epochs)
+        Segment(min(each, total - first), recipe.phase(i))
         for i, first in enumerate(range(0, total, each))
     ]
-
-
-def make_optimizer(recipe: Recipe, steps: int, frozen: bool) -> optax.GradientTransformation:
-    """Nesterov's momentum under a triangle of a rate. What of `whiten` is not trained gets no
-    update, and so needs no gradient.
-    """
-    rate = triangle(recipe.rate * recipe.batch_size / 1024, steps)
-    fixed = lambda tree: _named(
-        tree, lambda *path: path[0] == "whiten" and (frozen or path[-1] == "kernel")
-    )
-    still = optax.masked(optax.set_to_zero(), fixed)
-    norms = lambda tree: _named(
-        tree, lambda *path: path[-2].startswith("bn") and path[-1] == "bias"
-    )
-    return optax.chain(
-        still,
-        optax.masked(optax.scale(recipe.norm_rate), norms),
-        optax.add_decayed_weights(recipe.weight_decay),
-        optax.sgd(rate, recipe.momentum, nesterov=True),
-        still,
-    )
-
-
-def _named(tree: Any, chosen: Callable[..., bool]) -> Any:
-    """chosen(*path) for every leaf, in its place."""
-    return jax.tree_util.tree_map_with_path(lambda path, _: chosen(*(k.key for k in path)), tree)

@@ -5,6 +5,7 @@ import pytest
 from jax.errors import JaxRuntimeError
 
 from jconv import Conv, replace, thin
+from jconv.models import build
 from jconv.scripts import reproduce
 from jconv.train import Diverged
 
@@ -14,13 +15,12 @@ TWO_STEPS = ["cifar94", "--resize", "--epochs", "1", "--batch-size", "5", "--dty
 @pytest.fixture(autouse=True)
 def slim(monkeypatch):
     """The recipe with a net of four channels."""
-    full = reproduce.RECIPES["cifar94"]
 
-    def recipe(classes=None):
-        found = full(classes)
-        return found._replace(net=replace(thin(found.net, 0.001), "whiten", Conv(24, 2)))
+    def slim(*args, **settings):
+        net, in_shape = build(*args, **settings)
+        return replace(thin(net, 0.001), "whiten", Conv(24, 2)), in_shape
 
-    monkeypatch.setitem(reproduce.RECIPES, "cifar94", recipe)
+    monkeypatch.setattr(reproduce, "build", slim)
 
 
 def test_two_runs_of_two_steps(images, tmp_path, capsys):
@@ -78,8 +78,8 @@ def test_divergence_is_exit_code_1_and_what_was_done_is_kept(images, tmp_path, m
             raise Diverged(2, "the loss is nan")
         return run(job, seed, watch)
 
-    run = reproduce.run
-    monkeypatch.setattr(reproduce, "run", second_diverges)
+    run = reproduce.train_on_device
+    monkeypatch.setattr(reproduce, "train_on_device", second_diverges)
     assert (
         reproduce.main([*TWO_STEPS, "--data-dir", str(images), "--out", str(tmp_path / "run")]) == 1
     )
@@ -104,8 +104,8 @@ def test_too_little_memory_is_one_line_and_leaves_no_folder_without_a_run(
     def raises(*_):
         raise JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 9 bytes.")
 
-    run = reproduce.run
-    monkeypatch.setattr(reproduce, "run", exhausted)
+    run = reproduce.train_on_device
+    monkeypatch.setattr(reproduce, "train_on_device", exhausted)
     out = tmp_path / "run"
     assert reproduce.main([*TWO_STEPS, "--data-dir", str(images), "--out", str(out)]) == 2
     error = capsys.readouterr().err
@@ -185,6 +185,5 @@ def test_the_recipe_is_the_published_one_unless_told_otherwise():
     options = reproduce.Options("cifar94")
     recipe = reproduce.chosen(options, 10)
     assert (recipe.epochs, recipe.batch_size, recipe.dtype) == (9.9, 1024, "bfloat16")
-    assert reproduce.chosen(reproduce.Options("cifar94", batch_size=512), 10) == recipe._replace(
-        batch_size=512
-    )
+    smaller = reproduce.chosen(reproduce.Options("cifar94", batch_size=512), 10)
+    assert (smaller.epochs, smaller.batch_size, smaller.net) == (9.9, 512, recipe.net)

@@ -8,7 +8,7 @@ from jconv import BatchNorm, Conv, Dense, Dropout, Flatten, Gelu, Layer, MaxPool
 from jconv.data import Dataset, Split
 from jconv.geometry import Shape
 from jconv.train import TrainState
-from jconv.train.recipe import Recipe
+from jconv.train.recipes import cifar94
 
 
 class Tiny(NamedTuple):
@@ -74,6 +74,5 @@ def recipe():
         flatten=Flatten(),
         fc=Dense(3, bias=False),
     )
-    return Recipe(
-        net, (7, 5, 2), epochs=1.6, batch_size=5, dtype="float32", rate=2.0, bias_epochs=1
-    )
+    published = cifar94.recipe(net, (7, 5, 2), rate=2.0, bias_epochs=1)
+    return published._replace(epochs=1.6, batch_size=5, dtype="float32")

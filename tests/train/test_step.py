@@ -5,7 +5,7 @@ import optax
 import pytest
 
 from jconv import Identity, Lambda, Sequential, Tap
-from jconv.train import make_optimizer, make_predict, make_train_step
+from jconv.train import initial_state, make_optimizer, make_predict, make_train_step
 from jconv.train import softmax_cross_entropy_with_integer_labels as cross_entropy
 
 
@@ -112,3 +112,14 @@ def test_pixels_are_scaled_and_floats_are_not(tiny, data, start, dtype, close):
         params, state, jnp.asarray(data.test.images, jnp.float32) / 255
     )
     close(scores, expected, 1e-5)
+
+
+def test_it_is_a_pure_function_of_the_seed(tiny, close):
+    once, again, other = (
+        initial_state(tiny.net, tiny.in_shape, optax.adam(0.1), seed) for seed in (3, 3, 4)
+    )
+    close(once, again, 0)
+    params, state = tiny.net.init(jax.random.key(3), tiny.in_shape)
+    close((once.params, once.state), (params, state), 1e-6)
+    assert (once.params["fc"]["kernel"] != other.params["fc"]["kernel"]).any()
+    assert once.step == 0 and once.step.dtype == jnp.int32

@@ -9,10 +9,10 @@ import pytest
 
 import jconv
 from jconv.data import augmented, draw_epoch, standardized, whitening_kernel
+from jconv.train import device as module
 from jconv.train import look, make_train_step, smoothed_softmax_cross_entropy
-from jconv.train import on_device as module
-from jconv.train.on_device import make_epoch, make_start, make_test, views
-from jconv.train.recipe import Call, make_optimizer
+from jconv.train.device import make_epoch, make_start, make_test, views
+from jconv.train.recipe import Segment
 
 SEED = jnp.uint32(3)
 
@@ -25,7 +25,7 @@ def start(recipe):
 @pytest.fixture(scope="module")
 def epoch(recipe):
     """A call of four steps of eight. What it carries is not donated here."""
-    return jconv.jit(make_epoch(recipe._replace(epochs=2), 23, Call(4, False)))
+    return jconv.jit(make_epoch(recipe._replace(epochs=2), 23, Segment(4, "bias")))
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_two_epochs_are_their_steps_one_by_one(recipe, train, start, epoch, clos
     """Past the fifth step, after which lookahead looks."""
     before = start(SEED, train.images)
     step = make_train_step(
-        recipe.net, smoothed_softmax_cross_entropy(0.2), make_optimizer(recipe, 8, False)
+        recipe.net, smoothed_softmax_cross_entropy(0.2), recipe.optimizer(recipe, 8, "bias")
     )
     after, slow, losses = before.train, before.slow, []
     for i in range(8):
@@ -91,7 +91,8 @@ def test_a_training_goes_on_from_any_step(recipe, train, start, epoch, close):
     lookahead looks.
     """
     first, rest = (
-        jconv.jit(make_epoch(recipe._replace(epochs=2), 23, Call(steps, False))) for steps in (1, 3)
+        jconv.jit(make_epoch(recipe._replace(epochs=2), 23, Segment(steps, "bias")))
+        for steps in (1, 3)
     )
     begun, _ = first(start(SEED, train.images), SEED, *train)
     whole, _ = epoch(start(SEED, train.images), SEED, *train)
@@ -110,7 +111,7 @@ def test_one_seed_is_one_training_to_the_bit(train, start, epoch):
 
 
 def test_it_learns_and_the_kernel_that_whitens_stays(recipe, train, start):
-    epoch = jconv.jit(make_epoch(recipe._replace(epochs=10), 23, Call(4, False)))
+    epoch = jconv.jit(make_epoch(recipe._replace(epochs=10), 23, Segment(4, "bias")))
     carried = before = start(SEED, train.images)
     losses = []
     for _ in range(10):
@@ -126,15 +127,15 @@ def test_where_the_first_layer_rests_nothing_leads_to_its_gradient(recipe, train
     operations a term, is saved.
     """
     carried = start(SEED, train.images)
-    program = lambda frozen: (
-        jax.jit(make_epoch(recipe, 23, Call(4, frozen))).lower(carried, SEED, *train).compile()
+    program = lambda phase: (
+        jax.jit(make_epoch(recipe, 23, Segment(4, phase))).lower(carried, SEED, *train).compile()
     )
-    free, frozen = (program(rests).cost_analysis()["flops"] for rests in (False, True))
+    free, frozen = (program(rests).cost_analysis()["flops"] for rests in ("bias", "frozen"))
     assert free - frozen > 5 * (4 * 2) * 9 * 16 * 4 * 2  # its inner positions at least
 
 
 def test_half_precision_is_of_the_activations_alone(recipe, train, start):
-    epoch = make_epoch(recipe._replace(dtype="bfloat16"), 23, Call(4, False))
+    epoch = make_epoch(recipe._replace(dtype="bfloat16"), 23, Segment(4, "bias"))
     before = start(SEED, train.images)
     after, _ = jax.eval_shape(epoch, before, SEED, *train)
     assert jax.tree.map(lambda a: (a.shape, a.dtype), after) == jax.tree.map(
