@@ -24,7 +24,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 @contextmanager
-def new_folder(path: Path | None, name: str, fix: str = "choose another --out") -> Iterator[Path]:
+def new_folder(path: Path | None, name: str, fix: str = "choose another folder") -> Iterator[Path]:
     """A folder for the results of some work, made before it: `path`, new or empty, or else
     runs/`name`, numbered if that is taken.
 

@@ -28,12 +28,13 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from jconv import Finding, Layer, Summary, budget, largest_batch, lint, streaming_peak, summary
-from jconv.analysis.memory import CACHES, GIB, MIB
+from jconv.analysis.memory import GIB, MIB
 from jconv.analysis.table import NUMBERS, UNKNOWN
 from jconv.cli.command import command, console, parse, status
 from jconv.geometry import Shape
 from jconv.models import build, sized
 from jconv.models.remarks import REMARKS
+from jconv.optimizer import OPTIMIZERS, Optimizer, arrays_kept
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,7 @@ class Options:
     """Print what a training step takes, below the table."""
     batch: int = 1
     """Images in a step, for --memory."""
-    optimizer: Literal["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"] = (
-        "momentum"
-    )
+    optimizer: Optimizer = "momentum"
     """Whose cache counts, for --memory."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     """Of images and activations, for --memory; parameters stay float32."""
@@ -134,9 +133,10 @@ def plan(net: Layer, in_shape: Shape, options: Options) -> str:
     b = budget(net, in_shape, options.batch, optimizer=options.optimizer, dtype=options.dtype)
     mib = lambda size: f"{UNKNOWN:>12}" if size is None else f"{size / MIB:12,.2f} MiB"
     values = summary(net, in_shape).totals.values * jnp.dtype(options.dtype).itemsize
+    kept = {name: arrays_kept(name) for name in OPTIMIZERS}
     caches = {
-        arrays: ", ".join(name for name, n in CACHES.items() if n == arrays)
-        for arrays in sorted(set(CACHES.values()))
+        arrays: ", ".join(name for name, n in kept.items() if n == arrays)
+        for arrays in sorted(set(kept.values()))
     }
     lines = [
         f"one image's values, as the CS231n notes count them: {values / MIB:,.2f} MiB forward, "

@@ -14,16 +14,15 @@ from typing import NamedTuple
 import jax.numpy as jnp
 
 from ..compose import walk
-from ..errors import InputError, unknown
+from ..errors import InputError
 from ..geometry import Shape, volume
 from ..layer import Layer
+from ..optimizer import arrays_kept
 from ..settings import check_counts
 from .example import example_shape
 from .measure import Kept, dtype_of, kept_by, kept_by_join, parameters_of
 from .trace import Operation, operations
 
-# arrays like the parameters
-CACHES = {"sgd": 0, "momentum": 1, "nesterov": 1, "adagrad": 1, "rmsprop": 1, "adam": 2, "adamw": 2}
 MIB, GIB = 2**20, 2**30
 
 
@@ -60,8 +59,6 @@ def budget(
     """
     check_counts(batch=batch)
     in_shape = example_shape(net, in_shape)
-    if optimizer not in CACHES:
-        raise InputError(unknown("optimizer", optimizer, tuple(CACHES)))
     each = [
         (v.copies, *parameters_of(v.layer, v.in_shape)) for v in walk(net, in_shape) if v.turn == 1
     ]
@@ -74,7 +71,7 @@ def budget(
     return Budget(
         trained,
         trained,
-        CACHES[optimizer] * trained,
+        arrays_kept(optimizer) * trained,
         statistics,
         images,
         kept and batch * kept.each + kept.fixed,

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from functools import wraps
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -71,7 +72,7 @@ def command(main: Main) -> Main:
             with _brief_warnings():
                 return main(argv)
         except (InputError, LayerError) as error:
-            print(f"error: {error}", file=sys.stderr)
+            print(f"error: {with_flags(str(error), _options(main))}", file=sys.stderr)
             return 2
         except (RuntimeError, AssertionError):
             if running():
@@ -93,6 +94,29 @@ def command(main: Main) -> Main:
             return 130
 
     return wrapped
+
+
+def with_flags(text: str, options: Iterable[str]) -> str:
+    """An error of the library with the command's flags for the arguments that it names:
+    "batch_size=0" becomes "--batch-size 0", "resize=True" becomes "--resize".
+    """
+    names = "|".join(map(re.escape, sorted(options, key=len, reverse=True)))
+
+    def flag(match: re.Match) -> str:
+        name, value = match["name"].replace("_", "-"), match["value"].strip("'")
+        if value in ("True", "False"):
+            return f"--{'no-' if value == 'False' else ''}{name}"
+        return f"--{name} {value}"
+
+    value = r"'[^']*'|[^\s:;,()]+"
+    return re.sub(rf"(?<![\w-])(?P<name>{names})=(?P<value>{value})", flag, text) if names else text
+
+
+def _options(main: Main) -> set[str]:
+    """The fields of the classes called ...Options in the module of a script's main."""
+    found = vars(sys.modules[main.__module__]).items()
+    kinds = [kind for name, kind in found if name.endswith("Options") and is_dataclass(kind)]
+    return {field.name for kind in kinds for field in fields(kind)}
 
 
 def parse(

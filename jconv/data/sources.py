@@ -47,7 +47,7 @@ def load(source: str, folder_path: Path | None = None, in_shape: Shape | None = 
         return digits(in_shape)
     if source == "folder":
         if folder_path is None:
-            raise InputError("data 'folder' needs the folder's path: --data-dir PATH")
+            raise InputError("data='folder' needs the folder's path: data_dir=PATH")
         return folder(folder_path, in_shape)
     raise InputError(unknown("data", source, SOURCES))
 
@@ -112,7 +112,7 @@ def folder(path: Path | str, in_shape: Shape | None = None) -> Dataset:
     if shapes[0] != shapes[1]:
         raise InputError(
             f"{path}: images are {_size(shapes[0])} in train but {_size(shapes[1])} in test; "
-            "resize them to one size (--resize)"
+            "resize them to one size (resize=True)"
         )
     return Dataset(splits[0], splits[1], tuple(train))
 
@@ -196,7 +196,7 @@ def _read(files: list[Path], in_shape: Shape | None) -> np.ndarray:
         elif image is not None:
             size, other = _size(image.shape), f"{files[start]} is {_size(first.shape)}"
             wrong[files[i]] = (
-                f"{files[i]}: is {size} but {other}; resize them to one size (--resize)"
+                f"{files[i]}: is {size} but {other}; resize them to one size (resize=True)"
             )
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # decoders release the interpreter lock

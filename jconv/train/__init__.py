@@ -6,6 +6,7 @@ writes a run folder needs the extra `train` and is imported from its own module:
 jconv.train.checkpoint.
 """
 
+from ..optimizer import OPTIMIZERS, make_optimizer
 from .check import check_examples, count_classes
 from .evaluation import Evaluation, all_logits, evaluate, probabilities
 from .loop import Diverged, EpochMetrics, train_epoch
@@ -16,14 +17,7 @@ from .loss import (
     softmax_cross_entropy_with_integer_labels,
     summed_hinge_loss,
 )
-from .optimizer import (
-    OPTIMIZERS,
-    SCHEDULES,
-    look,
-    make_optimizer,
-    make_schedule,
-    triangle,
-)
+from .schedule import SCHEDULES, look, make_schedule, triangle
 from .step import Metrics, TrainState, initial_state, make_predict, make_train_step
 
 __all__ = [

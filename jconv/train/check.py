@@ -29,8 +29,8 @@ def check_examples(images: np.ndarray, labels: np.ndarray, in_shape: Shape, clas
     if images.shape[1:] != tuple(in_shape):
         raise InputError(
             f"images have the shape {images.shape[1:]} (the batch is {images.shape}) but the net "
-            f"takes {tuple(in_shape)}; "
-            "--resize fits images to the net: it crops, resizes and changes gray to colour or back"
+            f"takes {tuple(in_shape)}; resize=True fits images to the net: it crops, resizes and "
+            "changes gray to colour or back"
         )
     if images.dtype not in (np.uint8, np.float32):
         raise InputError(

@@ -38,12 +38,12 @@ def restore_checkpoint(folder: Path, like: TrainState) -> TrainState:
     if not steps:
         raise InputError(
             f"{folder}: holds no checkpoint to go on from; start the training again with a new "
-            "--out"
+            "out=FOLDER"
         )
     fix = (
         "remove that folder to go on from the one before"
         if steps[1:]
-        else "start the training again with a new --out"
+        else "start the training again with a new out=FOLDER"
     )
     target = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
     with _manager(folder) as manager:

@@ -23,9 +23,9 @@ import jax.numpy as jnp
 
 from ..geometry import Shape
 from ..layer import Layer
+from ..optimizer import make_optimizer
 from ..tuning.ahead import TOPOLOGY, Compiled, NoAnswer, compile_ahead, on
 from .loss import softmax_cross_entropy_with_integer_labels
-from .optimizer import make_optimizer
 from .step import TrainState, make_train_step
 
 

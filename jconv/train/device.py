@@ -34,8 +34,8 @@ from ..layer import Layer, Params, State
 from .check import check_examples, count_classes
 from .exhausted import advised
 from .loop import Diverged
-from .optimizer import look
 from .recipe import Recipe, Segment, segments
+from .schedule import look
 from .step import Metrics, TrainState, make_train_step
 
 SAMPLE = 5000  # images that `Recipe.start` sees, or a few more

@@ -72,6 +72,5 @@ def advised(
         if not is_exhausted(error):
             raise
         raise InputError(
-            f"--batch-size {batch}: "
-            f"{advice(net, in_shape, batch, optimizer=optimizer, dtype=dtype)}"
+            f"batch_size={batch}: {advice(net, in_shape, batch, optimizer=optimizer, dtype=dtype)}"
         ) from None

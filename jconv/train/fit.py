@@ -17,6 +17,7 @@ from ..edit import with_precision
 from ..edit.serving import build_servable
 from ..geometry import Shape
 from ..layer import Layer
+from ..optimizer import make_optimizer
 from ..tuning import load_plan
 from .check import check_examples, count_classes
 from .checkpoint import save_checkpoint
@@ -24,9 +25,9 @@ from .evaluation import evaluate
 from .exhausted import advised
 from .loop import Diverged, EpochMetrics, train_epoch
 from .loss import Loss, find_loss
-from .optimizer import make_optimizer, make_schedule
 from .options import TrainOptions
 from .run import Run, append_row, read_rows
+from .schedule import make_schedule
 from .step import TrainState, initial_state, make_predict, make_train_step
 
 

@@ -13,6 +13,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from .. import seeds
 from ..cli.backend import Backend
 from ..errors import InputError
+from ..optimizer import Optimizer
 
 LEAST = {
     "epochs": 1,
@@ -41,7 +42,7 @@ class TrainOptions:
     test/CLASS/*.
     """
     data_dir: Path | None = None
-    """That folder (for --data folder)."""
+    """That folder (for data folder)."""
     resize: bool = False
     """Fit images to the net's input: crop about the centre, resize, change gray to colour or back.
     """
@@ -51,9 +52,7 @@ class TrainOptions:
     """Passes over the training images."""
     batch_size: int = 32
     """Images in a step."""
-    optimizer: Literal["sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop", "adagrad"] = (
-        "adam"
-    )
+    optimizer: Optimizer = "adam"
     """The rule that turns gradients into updates."""
     learning_rate: float = 0.004
     """Step size at its highest."""
@@ -98,22 +97,16 @@ class TrainOptions:
             value = getattr(self, field.name)
             if not _is(kinds[field.name], value):
                 raise InputError(
-                    f"{_flag(field.name)}: found {value!r}, expected {_describe(kinds[field.name])}"
+                    f"{field.name}={value!r}: {_describe(kinds[field.name])} was expected"
                 )
         for name, least in LEAST.items():
             if not getattr(self, name) >= least:
-                raise InputError(
-                    f"{_flag(name)}: found {getattr(self, name)}, expected {least} or more"
-                )
+                raise InputError(f"{name}={getattr(self, name)}: {least} or more was expected")
         for name, most in MOST.items():
             if not getattr(self, name) <= most:
-                raise InputError(
-                    f"{_flag(name)}: found {getattr(self, name)}, expected {most} or less"
-                )
+                raise InputError(f"{name}={getattr(self, name)}: {most} or less was expected")
         if not self.learning_rate > 0:
-            raise InputError(
-                f"{_flag('learning_rate')}: found {self.learning_rate}, expected more than 0"
-            )
+            raise InputError(f"learning_rate={self.learning_rate}: more than 0 was expected")
 
     def to_dict(self) -> dict[str, Any]:
         """The options as JSON holds them."""
@@ -144,10 +137,6 @@ class TrainOptions:
             if isinstance(given.get(name), str)
         }
         return cls(**{**given, **paths})
-
-
-def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
 
 
 def _is(kind: Any, value: Any) -> bool:

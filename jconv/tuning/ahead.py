@@ -144,9 +144,7 @@ def _next_answer(child: subprocess.Popen, timeout: float) -> dict[str, Any]:
 
 def _epitaph(child: subprocess.Popen, said: IO[bytes], late: bool, timeout: float) -> NoAnswer:
     if late:
-        return NoAnswer(
-            f"XLA did not finish within {timeout:g} s; allow more with timeout= or --wait"
-        )
+        return NoAnswer(f"XLA did not finish within {timeout:g} s; allow more with timeout=")
     code = child.wait()
     said.seek(0)
     last = said.read().decode(errors="replace").split("\n\n")[0].strip().splitlines() or ["nothing"]

@@ -9,7 +9,7 @@ import pytest
 from rich.table import Table
 
 from jconv import ShapeError
-from jconv.cli.command import command, console, parse
+from jconv.cli.command import command, console, parse, with_flags
 from jconv.errors import InputError
 
 
@@ -165,3 +165,19 @@ def test_options_are_read():
     assert read() == Choices()
     assert read("--learning_rate", "1e-3", "--batch-size=5", "--resize") == Choices(1e-3, 5, True)
     assert read("--no-resize") == Choices()
+
+
+@pytest.mark.parametrize(
+    "text, flags",
+    [
+        ("batch_size=0: 1 or more was expected", "--batch-size 0: 1 or more was expected"),
+        ("one size (resize=True); else", "one size (--resize); else"),
+        ("resize=False is it", "--no-resize is it"),
+        ("data='a b' needs data_dir=PATH", "--data a b needs --data-dir PATH"),
+        ("my_batch_size=3, padding=0", "my_batch_size=3, padding=0"),
+    ],
+)
+def test_arguments_that_an_error_names_are_flags_of_a_command(text, flags):
+    options = ["batch_size", "data", "data_dir", "resize"]
+    assert with_flags(text, options) == flags
+    assert with_flags(text, []) == text

@@ -139,7 +139,7 @@ def test_sizes_must_agree_or_be_fitted(images, rng):
     Image.fromarray(rng.integers(0, 256, (9, 5, 3), np.uint8)).save(path / "train/bee/2.png")
     with pytest.raises(
         InputError,
-        match=r"bee/2.png: is 9x5x3 but .*ant/0.png is 7x5x3; resize them to one size \(--resize\)",
+        match=r"bee/2.png: is 9x5x3 but .*ant/0.png is 7x5x3; resize them to one size \(resize=True\)",
     ):
         folder(path)
     assert folder(path, (11, 13, 1)).train.images.shape == (6, 11, 13, 1)
@@ -194,7 +194,7 @@ def test_a_folder_without_classes_is_named(tmp_path):
 def test_load_knows_its_words(images):
     path, _ = images
     assert load("folder", path).class_names == ("ant", "bee")
-    with pytest.raises(InputError, match="data 'folder' needs the folder's path: --data-dir PATH"):
+    with pytest.raises(InputError, match="data='folder' needs the folder's path: data_dir=PATH"):
         load("folder")
     with pytest.raises(InputError, match="unknown data 'cifar'; use 'digits', 'folder'"):
         load("cifar")

@@ -178,7 +178,7 @@ def test_out_must_be_new_or_empty(images, tmp_path, capsys):
         (tmp_path / "kept", "is a file, a folder was expected"),
     ):
         assert reproduce.main(["cifar94", "--data-dir", str(images), "--out", str(out)]) == 2
-        assert capsys.readouterr().err == f"error: {out}: {what}; choose another --out\n"
+        assert capsys.readouterr().err == f"error: {out}: {what}; choose another folder\n"
 
 
 def test_the_recipe_is_the_published_one_unless_told_otherwise():

@@ -230,7 +230,7 @@ def test_a_folder_in_use_is_refused(run, settings, capsys):
     before = (run / "metrics.jsonl").read_bytes()
     assert train.main([*settings, "--out", str(run)]) == 2
     assert (
-        f"{run}: already exists and is not empty; choose another --out, or go on with it: --resume "
+        f"{run}: already exists and is not empty; choose another folder, or go on with it: --resume "
         f"{run}" in capsys.readouterr().err
     )
     assert (run / "metrics.jsonl").read_bytes() == before
@@ -309,7 +309,7 @@ def test_the_defaults_fit_the_digits():
     "arguments, words",
     [
         (["--optimizer", "lion"], "--optimizer"),
-        (["--epochs", "0"], "--epochs: found 0, expected 1 or more"),
+        (["--epochs", "0"], "--epochs 0: 1 or more was expected"),
     ],
 )
 def test_options_that_cannot_be_end_with_2(arguments, words, capsys):

@@ -78,7 +78,7 @@ def test_the_options_reach_the_net_and_the_file(timer, tmp_path):
         (["lenet5", "--out", "."], "error: --out .: is a folder; give the name of a file"),
         (
             ["lenet5", "--out", "taken/plan.json"],
-            "error: --out taken/plan.json: cannot be written (file exists); choose another --out",
+            "error: --out taken/plan.json: cannot be written (file exists); choose another folder",
         ),
     ],
 )

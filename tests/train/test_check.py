@@ -25,7 +25,7 @@ def test_what_fits_passes(images, labels, tiny):
 def test_a_wrong_shape_says_both_and_the_fix(images, labels):
     with pytest.raises(
         InputError,
-        match=r"images have the shape \(7, 3, 2\) \(the batch is \(5, 7, 3, 2\)\) but the net takes \(7, 3, 1\); --resize",
+        match=r"images have the shape \(7, 3, 2\) \(the batch is \(5, 7, 3, 2\)\) but the net takes \(7, 3, 1\); resize=True",
     ):
         check_examples(images, labels, (7, 3, 1), 4)
 

@@ -61,7 +61,7 @@ def test_another_net_is_refused(tmp_path, state):
     params = {**state.params, "fc": {"kernel": jnp.zeros((5, 7)), "bias": jnp.zeros(3)}}
     words = (
         r"0: cannot be restored: params/fc/kernel is float32\[60, 3\], expected float32\[5, 7\]; "
-        r"start the training again with a new --out"
+        r"start the training again with a new out=FOLDER"
     )
     with pytest.raises(InputError, match=words):
         restore_checkpoint(tmp_path, state._replace(params=params))

@@ -74,7 +74,7 @@ def test_where_not_one_image_fits_it_says_what_one_takes(device):
 def test_within_it_only_running_out_of_memory_is_wrong_input(device):
     device(120)
     with pytest.raises(
-        InputError, match="^--batch-size 500: out of memory: a training step of 500 images needs "
+        InputError, match="^batch_size=500: out of memory: a training step of 500 images needs "
     ):
         with advised(NET, SHAPE, 500):
             raise JaxRuntimeError(

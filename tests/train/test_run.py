@@ -51,7 +51,7 @@ def test_what_is_missing_is_named(tmp_path):
         ("{}", "config.json: is not the configuration of a run"),
         (
             json.dumps({"options": {**CONFIG["options"], "epochs": "x"}}),
-            "config.json: --epochs: found 'x', expected a whole number",
+            "config.json: epochs='x': a whole number was expected",
         ),
     ],
 )

@@ -24,8 +24,8 @@ from ...data import whitening_kernel
 from ...geometry import Shape
 from ...layer import Layer, Params
 from ..loss import smoothed_softmax_cross_entropy
-from ..optimizer import triangle
 from ..recipe import Recipe
+from ..schedule import triangle
 
 MODEL = "cifar94"
 RATE = 1.5  # at its peak, for 1,024 images a step, and for others in proportion

@@ -1,8 +1,4 @@
-"""Optimizers by name, the learning rate as a function of the step, and lookahead; all optax's own
-where optax has them.
-
-A further optimizer of optax is a line of `make_optimizer` and a name in OPTIMIZERS.
-"""
+"""The learning rate as a function of the step, and lookahead; optax's own where optax has them."""
 
 from __future__ import annotations
 
@@ -13,44 +9,9 @@ import jax.numpy as jnp
 import optax
 
 from ..errors import InputError, unknown
-from ..layer import Params
 
 Tree = TypeVar("Tree")
 SCHEDULES = ("constant", "cosine", "step")
-OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop", "adagrad")
-
-
-def make_optimizer(
-    name: str, rate: optax.ScalarOrSchedule, *, momentum: float = 0.9, weight_decay: float = 0.0
-) -> optax.GradientTransformation:
-    """The optimizer of that name. `momentum` is for "momentum" and "nesterov". Raises InputError.
-
-    Weight decay acts on the leaves called `kernel` alone: biases and norms have no reason to be
-    small. It adds weight_decay·kernel to the gradient (the L2 penalty of Caffe's solvers), except
-    in "adamw", where it stays apart from the gradient's scaling (Loshchilov & Hutter 2017).
-    """
-    if name == "adamw":
-        return optax.adamw(rate, weight_decay=weight_decay, mask=kernels)
-    rules = {
-        "sgd": lambda: optax.sgd(rate),
-        "momentum": lambda: optax.sgd(rate, momentum=momentum),
-        "nesterov": lambda: optax.sgd(rate, momentum=momentum, nesterov=True),
-        "adam": lambda: optax.adam(rate),
-        "rmsprop": lambda: optax.rmsprop(rate),
-        "adagrad": lambda: optax.adagrad(rate),
-    }
-    if name not in rules:
-        raise InputError(unknown("optimizer", name, OPTIMIZERS))
-    return optax.chain(optax.add_decayed_weights(weight_decay, mask=kernels), rules[name]())
-
-
-def kernels(params: Params) -> Params:
-    """True for the leaves that weight decay acts on, in the tree of the parameters."""
-    return jax.tree_util.tree_map_with_path(lambda path, _: path[-1].key == "kernel", params)
-
-
-# The learning rate
-# --------------------------------------------------------------------------------------------------
 
 
 def constant(peak: float) -> optax.Schedule:
