@@ -164,7 +164,7 @@ def plan(net: Layer, in_shape: Shape, options: Options) -> str:
 def compilers_figure(net: Layer, in_shape: Shape, options: Options) -> str:
     """What XLA says of the same training step, or why it says nothing."""
     # optax, which takes half a second to import
-    from jconv.train.compiled import NoAnswer, compiled_memory
+    from jconv.train.compiled import CompilationFailed, compiled_memory
 
     settings = {
         "optimizer": options.optimizer,
@@ -174,7 +174,7 @@ def compilers_figure(net: Layer, in_shape: Shape, options: Options) -> str:
     }
     try:
         found = compiled_memory(net, in_shape, options.batch, **settings)
-    except NoAnswer as error:
+    except CompilationFailed as error:
         return f"no figure from XLA for {options.topology}: {error}"
     mib = lambda size: f"{size / MIB:12,.2f} MiB"
     return "\n".join(

@@ -68,9 +68,14 @@ def own_errors():
 
 def test_every_error_of_jconvs_own_is_of_one_family():
     found = own_errors()
-    assert {"LayerError", "InputError", "PatternError", "Diverged", "NoAnswer", "Unable"} <= {
-        error.__name__ for error in found
-    }
+    assert {
+        "LayerError",
+        "InputError",
+        "PatternError",
+        "Diverged",
+        "CompilationFailed",
+        "Unable",
+    } <= {error.__name__ for error in found}
     assert [error for error in found if not issubclass(error, JconvError)] == []
 
 

@@ -12,7 +12,7 @@ from ..errors import LayerError
 from ..geometry import Shape, Window, volume
 from ..layer import computes_as
 from ..layers import Conv
-from ..ops.window import padded_index
+from ..ops.views import padded_index
 
 
 def conv_as_dense(conv: Conv, params: dict, in_shape: Shape):

@@ -341,15 +341,15 @@ def _check(
             if directions is None
             else numeric.along_random(name, g, directions, rng)
         )
-        apart = relative(g, other[name], smallest) if other else math.nan
+        difference = relative(g, other[name], smallest) if other else math.nan
         rows.append(
             LeafCheck(
                 name,
                 g.size,
                 error,
-                apart,
+                difference,
                 redrawn,
-                passed=error <= tolerance and not apart > twin_tolerance,
+                passed=error <= tolerance and not difference > twin_tolerance,
             )
         )
     return GradientCheck(tuple(rows), forward, tolerance, twin_tolerance)

@@ -119,13 +119,13 @@ def precision_errors(
     rows = []
     for policy in policies:
         found, slopes = numbers(net, policy, train, *given)
-        apart = {name: relative(slopes[name], g) for name, g in gradient.items()}
-        worst = max(apart, key=lambda name: apart[name])
+        deviations = {name: relative(slopes[name], g) for name, g in gradient.items()}
+        worst = max(deviations, key=lambda name: deviations[name])
         rows.append(
             PolicyError(
                 policy,
                 max(relative(a, b) for a, b in zip(found, logits, strict=True)),
-                apart[worst],
+                deviations[worst],
                 worst,
             )
         )

@@ -56,8 +56,8 @@ class Rbf(Pointwise):
                 "initialise for this input"
             )
         # (N, *S, in, features)
-        apart = wide(x)[..., None] - wide(codes).reshape((1,) * (x.ndim - 1) + codes.shape)
-        return -jnp.square(apart).sum(axis=-2).astype(x.dtype), state
+        difference = wide(x)[..., None] - wide(codes).reshape((1,) * (x.ndim - 1) + codes.shape)
+        return -jnp.square(difference).sum(axis=-2).astype(x.dtype), state
 
 
 def _signs(key: jax.Array, shape: Shape, dtype: Any) -> jax.Array:

@@ -68,12 +68,12 @@ def _unfold(
     groups = geometry.groups * size if axis == "g" else geometry.groups
     at = _position(kind, axis, geometry.window.rank)
 
-    def apart(a):
+    def split_off(a):
         a = _split(a, groups)
         a = a.reshape(*a.shape[:at], size, a.shape[at] // size, *a.shape[at + 1 :])
         return _join(jnp.moveaxis(a, at, 0))
 
-    return rearranged(apart, a, [over, *spread(a)])
+    return rearranged(split_off, a, [over, *spread(a)])
 
 
 def _split(a: jax.Array, groups: int) -> jax.Array:

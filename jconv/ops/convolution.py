@@ -20,8 +20,8 @@ from .methods.direct import dimensions, forward
 from .precision import resolved
 from .primitive import bind
 from .shapes import Geometry
+from .views import filled
 from .widening import summed
-from .window import filled
 
 NO_AXES = Window((), (), (), (), (), (), ())
 

@@ -23,8 +23,8 @@ from ..geometry import Padding, Shape, Window, pool_window, volume
 from .methods import check_whole
 from .primitive import bind
 from .routing import first_inside, max_and_switches_p, route_p, select_p
+from .views import filled, lowest, stages, views
 from .widening import check_numbers, wide_if_real
-from .window import filled, lowest, passes, views
 
 
 def max_pool(
@@ -126,7 +126,7 @@ def _largest(x: jax.Array, w: Window) -> jax.Array:
     fused.
     """
     y = wide_if_real(x)
-    for one in passes(w):
+    for one in stages(w):
         y = reduce(jnp.maximum, views(y, one, lowest(y.dtype)))
     return y.astype(x.dtype)
 

@@ -16,8 +16,8 @@ from ..errors import ShapeError
 from ..geometry import Padding, Shape, Window, check_settings, inside, pool_window, volume
 from ..settings import check_range
 from .methods import check_whole
+from .views import filled, lowest, stages, views
 from .widening import check_numbers, narrowed, wide, wide_if_real
-from .window import filled, lowest, passes, views
 
 # positions of a window up to which its sum is that of shifted copies: lax.reduce_window's gradient
 # is ten times slower.
@@ -93,9 +93,9 @@ def window_sum(x: jax.Array, w: Window, method: str = "auto") -> jax.Array:
     x = wide_if_real(x)
     if method == "im2col":
         return jnp.stack(views(x, w), axis=1).sum(axis=1)
-    if method == "auto" and (volume(w.size) <= SHIFTED or len(passes(w)) > 1):
+    if method == "auto" and (volume(w.size) <= SHIFTED or len(stages(w)) > 1):
         padded_for_few = (
-            len(passes(w)) == 1 and volume(w.stride) > 1 and any(max(pads) > 0 for pads in w.pads)
+            len(stages(w)) == 1 and volume(w.stride) > 1 and any(max(pads) > 0 for pads in w.pads)
         )
         run = _reduced_but_shifted_back if padded_for_few else _shifted
         return run(x, w)
@@ -110,7 +110,7 @@ def _reduced(x, w: Window):
 
 
 def _shifted(x, w: Window):
-    for one in passes(w):
+    for one in stages(w):
         x = reduce(add, views(x, one))
     return x
 

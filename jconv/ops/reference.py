@@ -17,8 +17,8 @@ from jax import lax
 from ..geometry import Padding, Shape, Window, volume, window
 from .shapes import Geometry, k_shape
 from .sharding import reshaped
+from .views import views
 from .widening import summed, wide_if_real
-from .window import views
 
 
 def im2col(

@@ -23,11 +23,11 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching
 
 from ..geometry import Window, volume
-from .apart import apart
+from .outlining import outlined
 from .primitive import Result, bind, define
 from .sharding import Axes, rearranged, spread, spread_like
+from .views import LARGE, lowest, offsets, stages, views
 from .widening import wide_if_real
-from .window import LARGE, lowest, passes, taps, views
 
 # LARGE for finding winners off the CPU. On an H100 1024x28x28x192 by 3x3, stride 1: 0.67 against
 # 0.96 ms
@@ -36,7 +36,7 @@ LARGE_ELSEWHERE = 1.5
 
 def _max_and_switches(x, *, window: Window, large: float = LARGE_ELSEWHERE):
     code, scale = None, 1
-    for one in passes(window, large):
+    for one in stages(window, large):
         x, offset = _winners(x, one)
         offset = offset.astype(_counter(window))
         code = (
@@ -107,7 +107,7 @@ def _route(y, winner, *, window: Window, maxima: bool):
     """Sums are float32 at least: 16x28x28x192 in bfloat16 by 3x3, stride 1, takes two cores 2 ms so
     and 36.
     """
-    large, dilated = maxima and len(passes(window)) > 1, any(d > 1 for d in window.dilation)
+    large, dilated = maxima and len(stages(window)) > 1, any(d > 1 for d in window.dilation)
     run = _route_by_axis if large else _route_by_taps if dilated else _route_at_once
     return run(wide_if_real(y), winner, window).astype(y.dtype)
 
@@ -115,7 +115,7 @@ def _route(y, winner, *, window: Window, maxima: bool):
 def _route_by_taps(y, winner, w: Window):
     """The transpose of `_select`: what each tap won, moved to where that tap looks."""
     zero, came = jnp.zeros((), y.dtype), []
-    for t, offset in enumerate(taps(w)):
+    for t, offset in enumerate(offsets(w)):
         won = jnp.where(winner == jnp.asarray(t, winner.dtype), y, jnp.zeros_like(y))
         config = []
         for n, (lo, _), o, d, s, out in zip(
@@ -128,11 +128,11 @@ def _route_by_taps(y, winner, w: Window):
 
 
 def _route_on_cpu(y, winner, *, window: Window, maxima: bool):
-    """Where windows overlap, it is compiled apart: its users would each compute it again.
+    """Where windows overlap, it is outlined: its users would each compute it again.
     GoogLeNet's gradient takes 1.05 s so and 1.17.
     """
     overlapping = any(f > s for f, s in zip(window.size, window.stride, strict=True))
-    run = apart(_route, static=("window", "maxima")) if overlapping else _route
+    run = outlined(_route, static=("window", "maxima")) if overlapping else _route
     return run(y, winner, window=window, maxima=maxima)
 
 

@@ -24,7 +24,7 @@ import jax.numpy as jnp
 from ..geometry import Shape
 from ..layer import Layer
 from ..optimizer import make_optimizer
-from ..tuning.ahead import TOPOLOGY, Compiled, NoAnswer, compile_ahead, on
+from ..tuning.ahead import TOPOLOGY, CompilationFailed, Compiled, compile_ahead, on
 from .loss import softmax_cross_entropy_with_integer_labels
 from .step import TrainState, make_train_step
 
@@ -39,10 +39,12 @@ class StepProgram(NamedTuple):
     dtype: str = "float32"
 
     def lowered(self, chip: Any) -> Any:
-        """From shapes alone. Raises NoAnswer for a net that does not end in one row of scores."""
+        """From shapes alone. Raises CompilationFailed for a net that does not end in one row of
+        scores.
+        """
         out = self.net.out_shape(self.in_shape)
         if len(out) != 1:
-            raise NoAnswer(
+            raise CompilationFailed(
                 f"there is no training step for a net that ends in {out}; one row of scores was "
                 "expected"
             )
@@ -73,12 +75,12 @@ def compiled_memory(
     knows, such as "v4:2x2x1".
 
     The other arguments are those of `budget`, whose prediction this stands beside. It takes from
-    half a minute to many; `timeout` is in seconds. Raises as `compile_ahead`, and the NoAnswer that
-    comes in place of an account too.
+    half a minute to many; `timeout` is in seconds. Raises as `compile_ahead`, and the
+    CompilationFailed that comes in place of an account too.
     """
     (found,) = compile_ahead(
         [StepProgram(net, in_shape, batch, optimizer, dtype)], topology, timeout
     )
-    if isinstance(found, NoAnswer):
+    if isinstance(found, CompilationFailed):
         raise found
     return found

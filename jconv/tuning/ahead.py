@@ -29,7 +29,7 @@ from ..errors import InputError, JconvError
 TOPOLOGY = "v5e:2x2"
 CHILD = "from jconv.tuning.ahead import answer; answer()"
 # a compiler without a machine: it asks nobody, keeps no log, and others may run beside it
-ALONE = {
+ENVIRONMENT = {
     "JAX_PLATFORMS": "cpu",
     "TPU_SKIP_MDS_QUERY": "1",
     "TPU_ACCELERATOR_TYPE": "v5litepod-4",
@@ -40,7 +40,7 @@ ALONE = {
 }
 
 
-class NoAnswer(JconvError, RuntimeError):
+class CompilationFailed(JconvError, RuntimeError):
     """The compiler gave no figure; the text, one line, says why."""
 
 
@@ -50,8 +50,8 @@ class Program(Protocol):
     """
 
     def lowered(self, chip: Any) -> Any:
-        """`jax.jit(f).lower(...)` of shapes that lie on a chip, a jax device. Raises NoAnswer where
-        there is no such program.
+        """`jax.jit(f).lower(...)` of shapes that lie on a chip, a jax device. Raises
+        CompilationFailed where there is no such program.
         """
         ...
 
@@ -77,21 +77,21 @@ class Compiled(NamedTuple):
 
 def compile_ahead(
     programs: Sequence[Program], topology: str = TOPOLOGY, timeout: float = 300.0
-) -> Iterator[Compiled | NoAnswer]:
+) -> Iterator[Compiled | CompilationFailed]:
     """XLA's account of each program on one chip of `topology`, a name that jax knows, such as
     "v4:2x2x1", as it comes.
 
     Nothing of the programs' size is allocated. `timeout` is in seconds, for each program (the first
-    pays for the start). In place of an account comes a NoAnswer where XLA is not done in time, or
-    refuses (a program larger than the chip, say). Raises NoAnswer when libtpu is not installed or a
-    program cannot be pickled, InputError for a topology there is none of.
+    pays for the start). In place of an account comes a CompilationFailed where XLA is not done in
+    time, or refuses (a program larger than the chip, say). Raises CompilationFailed when libtpu is
+    not installed or a program cannot be pickled, InputError for a topology there is none of.
     """
     if find_spec("libtpu") is None:
-        raise NoAnswer("libtpu is not installed; pip install 'jconv[tpu-plan]'")
+        raise CompilationFailed("libtpu is not installed; pip install 'jconv[tpu-plan]'")
     try:
         waiting = [pickle.dumps(program) for program in programs]
     except (pickle.PicklingError, AttributeError, TypeError) as error:
-        raise NoAnswer(f"the net cannot be sent to the compiler: {_line(error)}") from None
+        raise CompilationFailed(f"the net cannot be sent to the compiler: {_line(error)}") from None
     while waiting:
         for found in _answers(topology, waiting, timeout):
             waiting = waiting[1:]
@@ -100,16 +100,16 @@ def compile_ahead(
 
 def _answers(
     topology: str, waiting: Sequence[bytes], timeout: float
-) -> Iterator[Compiled | NoAnswer]:
+) -> Iterator[Compiled | CompilationFailed]:
     """The answers of one process, at least one; the last is why there are no more, when it does not
     live to the end.
     """
-    with TemporaryFile() as asked, TemporaryFile() as said:
-        pickle.dump((topology, waiting), asked)
-        asked.seek(0)
+    with TemporaryFile() as request, TemporaryFile() as errors:
+        pickle.dump((topology, waiting), request)
+        request.seek(0)
         command, streams = (
             [sys.executable, "-c", CHILD],
-            {"stdin": asked, "stdout": subprocess.PIPE, "stderr": said},
+            {"stdin": request, "stdout": subprocess.PIPE, "stderr": errors},
         )
         with subprocess.Popen(command, env=_environment(), **streams) as child:
             try:
@@ -119,9 +119,15 @@ def _answers(
                     if "wrong" in found:
                         raise InputError(found["wrong"])
                     if not found:
-                        yield _epitaph(child, said, perf_counter() - start >= timeout, timeout)
+                        yield _how_it_ended(
+                            child, errors, perf_counter() - start >= timeout, timeout
+                        )
                         return
-                    yield NoAnswer(found["refused"]) if "refused" in found else Compiled(**found)
+                    yield (
+                        CompilationFailed(found["refused"])
+                        if "refused" in found
+                        else Compiled(**found)
+                    )
             finally:
                 child.kill()
 
@@ -142,13 +148,19 @@ def _next_answer(child: subprocess.Popen, timeout: float) -> dict[str, Any]:
         timer.cancel()
 
 
-def _epitaph(child: subprocess.Popen, said: IO[bytes], late: bool, timeout: float) -> NoAnswer:
+def _how_it_ended(
+    child: subprocess.Popen, errors: IO[bytes], late: bool, timeout: float
+) -> CompilationFailed:
     if late:
-        return NoAnswer(f"XLA did not finish within {timeout:g} s; allow more with timeout=")
+        return CompilationFailed(
+            f"XLA did not finish within {timeout:g} s; allow more with timeout="
+        )
     code = child.wait()
-    said.seek(0)
-    last = said.read().decode(errors="replace").split("\n\n")[0].strip().splitlines() or ["nothing"]
-    return NoAnswer(f"the compiler ended with exit code {code} and said: {last[-1]}")
+    errors.seek(0)
+    last = errors.read().decode(errors="replace").split("\n\n")[0].strip().splitlines() or [
+        "nothing"
+    ]
+    return CompilationFailed(f"the compiler ended with exit code {code} and said: {last[-1]}")
 
 
 def _environment() -> dict[str, str]:
@@ -158,7 +170,7 @@ def _environment() -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith(("JAX_", "XLA_", "TPU_", "LIBTPU_"))
     }
-    return {**kept, **ALONE, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    return {**kept, **ENVIRONMENT, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
 def answer() -> None:
@@ -200,15 +212,15 @@ def on(chip: Any, shapes: Any) -> Any:
 
 
 def account(chip: Any, lowered: Any) -> Compiled:
-    """Compile what was lowered for a chip, and read XLA's accounts. Raises NoAnswer where none is
-    kept of memory.
+    """Compile what was lowered for a chip, and read XLA's accounts. Raises CompilationFailed where
+    none is kept of memory.
     """
     start = perf_counter()
     compiled = lowered.compile()
     seconds = perf_counter() - start
     memory, cost = compiled.memory_analysis(), compiled.cost_analysis() or {}
     if memory is None:
-        raise NoAnswer(f"XLA for {chip.device_kind} keeps no account of memory")
+        raise CompilationFailed(f"XLA for {chip.device_kind} keeps no account of memory")
     results = memory.output_size_in_bytes - memory.alias_size_in_bytes
     sizes = memory.argument_size_in_bytes, results, memory.temp_size_in_bytes
     return Compiled(

@@ -15,7 +15,7 @@ from ..layers import Conv, ConvTranspose
 from ..ops.methods.plan import Workload
 from ..ops.precision import is_highest
 from ..ops.shapes import Geometry
-from ..ops.window import without_padding
+from ..ops.views import without_padding
 
 INPUT = "input gradient"
 # a layer's pass by the operation it is: a transposed convolution is an input gradient used forwards

@@ -55,9 +55,9 @@ from jconv.view.bars import Group, speed_chart, write_chart
 
 from .ahead import ahead_markdown, measure_ahead
 from .contestants import check_contestants, label
-from .row import Row
+from .result import CaseResult
 from .speed import Settings
-from .suites import PLANS, SUITES, Job, choose
+from .suites import PLANS, SUITES, Entry, choose
 from .tables import DEFINITION, block, markdown, verdicts
 
 if TYPE_CHECKING:
@@ -106,12 +106,12 @@ class Options:
 def main(argv: Sequence[str] | None = None) -> int:
     options = parse(Options, argv, prog="jconv bench", doc=__doc__)
     use_backend(options.backend)
-    jobs = checked(options)
+    entries = checked(options)
     folder = options.out or Path("runs") / f"bench-{datetime.now():%Y%m%d-%H%M%S}"
     out, rows, files, about = console(), [], [], machine()
     line = f"jconv bench {shlex.join(sys.argv[1:] if argv is None else argv)}".strip()
     if options.ahead:
-        return compile_only(jobs, options, options.ahead, folder, out, line)
+        return compile_only(entries, options, options.ahead, folder, out, line)
     make(folder)
     on_card = jax.default_backend() != "cpu"
     settings = Settings(
@@ -123,14 +123,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             stack.enter_context(TemporaryDirectory(prefix="jconv-bench-")),
         )
         update = stack.enter_context(status(out, ""))
-        for i, job in enumerate(jobs, 1):
+        for i, entry in enumerate(entries, 1):
             rows.append(
                 measured(
-                    job,
+                    entry,
                     options,
                     settings,
                     update,
-                    f"case {i} of {len(jobs)}: {job.suite}, {job.title}",
+                    f"case {i} of {len(entries)}: {entry.suite}, {entry.title}",
                 )
             )
             about["threads"] = threads()
@@ -157,12 +157,12 @@ def make(folder: Path) -> None:
 
 
 def compile_only(
-    jobs: Sequence[Job], options: Options, topology: str, folder: Path, out: Console, line: str
+    entries: Sequence[Entry], options: Options, topology: str, folder: Path, out: Console, line: str
 ) -> int:
     """Compile the cases for a TPU and write what XLA says of each, anew after each."""
     rows, about = [], machine()
-    with status(out, f"XLA compiles {len(jobs)} cases for {topology}"):
-        for row in measure_ahead(jobs, options.contestants, topology, options.wait):
+    with status(out, f"XLA compiles {len(entries)} cases for {topology}"):
+        for row in measure_ahead(entries, options.contestants, topology, options.wait):
             out.print(str(row), soft_wrap=True)
             rows.append(row)
             result = {
@@ -178,7 +178,7 @@ def compile_only(
     return 0
 
 
-def checked(options: Options) -> list[Job]:
+def checked(options: Options) -> list[Entry]:
     """The cases to measure. Raises InputError."""
     check_contestants(options.contestants)
     for name, least in (("pairs", 1), ("limit", 0), ("pause", 0)):
@@ -193,17 +193,24 @@ def checked(options: Options) -> list[Job]:
 
 
 def measured(
-    job: Job, options: Options, settings: Settings, update: Callable[[str], Any], title: str
-) -> Row:
+    entry: Entry, options: Options, settings: Settings, update: Callable[[str], Any], title: str
+) -> CaseResult:
     """One case, its progress shown."""
-    suite = SUITES[job.suite]
+    suite = SUITES[entry.suite]
     names = options.contestants or suite.contestants
     return suite.measure(
-        job.suite, job.case, job.what, names, settings, lambda text: update(f"{title}: {text}")
+        entry.suite,
+        entry.case,
+        entry.what,
+        names,
+        settings,
+        lambda text: update(f"{title}: {text}"),
     )
 
 
-def write_results(folder: Path, about: dict[str, Any], rows: Sequence[Row], line: str) -> list[str]:
+def write_results(
+    folder: Path, about: dict[str, Any], rows: Sequence[CaseResult], line: str
+) -> list[str]:
     """bench.json, bench.md and, where there is plain lax to compare with, bench.svg, each whole or
     not at all; their names.
     """
@@ -216,7 +223,7 @@ def write_results(folder: Path, about: dict[str, Any], rows: Sequence[Row], line
     return ["bench.json", "bench.md", "bench.svg"]
 
 
-def chart_groups(rows: Sequence[Row]) -> list[Group]:
+def chart_groups(rows: Sequence[CaseResult]) -> list[Group]:
     """For each suite how many times as good as plain lax the others are; cases without plain lax
     cannot be drawn.
     """

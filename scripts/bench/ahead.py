@@ -12,14 +12,14 @@ import jax
 import jax.numpy as jnp
 
 from jconv.errors import InputError
-from jconv.tuning.ahead import Compiled, NoAnswer, compile_ahead, on
+from jconv.tuning.ahead import CompilationFailed, Compiled, compile_ahead, on
 from jconv.tuning.machine import describe
 
 from .case import Case, What, shapes
 from .contestants import OURS, label
 from .ours import plainly, program
-from .row import MIB
-from .suites import Job
+from .result import MIB
+from .suites import Entry
 
 CONTESTANTS = ("jconv",)
 
@@ -76,7 +76,7 @@ class AheadRow:
 
 
 def measure_ahead(
-    jobs: Sequence[Job], contestants: Sequence[str], topology: str, timeout: float
+    entries: Sequence[Entry], contestants: Sequence[str], topology: str, timeout: float
 ) -> Iterator[AheadRow]:
     """A row for each case and contestant as the compiler is done with it. Raises InputError, for a
     peer too: only we compile ahead.
@@ -86,19 +86,26 @@ def measure_ahead(
             raise InputError(
                 f"--ahead compiles jconv alone, not {label(name)}; leave it out of --contestants"
             )
-    asked = [(job, name) for job in jobs for name in contestants or CONTESTANTS]
-    programs = [CaseProgram(job.case, job.what, OURS[name]) for job, name in asked]
+    asked = [(entry, name) for entry in entries for name in contestants or CONTESTANTS]
+    programs = [CaseProgram(entry.case, entry.what, OURS[name]) for entry, name in asked]
     try:
-        for (job, name), found in zip(
+        for (entry, name), found in zip(
             asked, compile_ahead(programs, topology, timeout), strict=True
         ):
-            about = job.suite, job.case.name, job.what, job.case.batch, job.case.dtype, name
+            about = (
+                entry.suite,
+                entry.case.name,
+                entry.what,
+                entry.case.batch,
+                entry.case.dtype,
+                name,
+            )
             yield (
                 AheadRow(*about, None, str(found))
-                if isinstance(found, NoAnswer)
+                if isinstance(found, CompilationFailed)
                 else AheadRow(*about, found)
             )
-    except NoAnswer as error:
+    except CompilationFailed as error:
         raise InputError(f"--ahead {topology}: {error}") from None
 
 

@@ -14,7 +14,7 @@ from jconv.tuning.timing import compiler_spans, covered
 
 from .case import Case, What
 from .contestants import maker
-from .row import Row
+from .result import CaseResult
 from .speed import Note, Settings, reason
 from .task import wait
 
@@ -23,9 +23,9 @@ ROUNDS = 3  # compiling varies little, and takes long
 
 def measure_compiling(
     suite: str, case: Case, what: What, names: Sequence[str], settings: Settings, note: Note = str
-) -> Row:
+) -> CaseResult:
     """Time the contestants' compilers on a case."""
-    row = Row(suite, case.name, what, case.batch, case.dtype)
+    row = CaseResult(suite, case.name, what, case.batch, case.dtype)
     rng = np.random.default_rng(settings.seed)
     with _no_cache():
         for done in range(min(ROUNDS, settings.pairs)):

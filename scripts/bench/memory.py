@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .case import Case, What
-from .row import Row
+from .result import CaseResult
 from .speed import Note, Settings, reason
 
 CALLS = 3
@@ -29,9 +29,9 @@ NO_CACHE = {"JAX_ENABLE_COMPILATION_CACHE": "false"}
 
 def measure_memory(
     suite: str, case: Case, what: What, names: Sequence[str], settings: Settings, note: Note = str
-) -> Row:
+) -> CaseResult:
     """The contestants' peaks on a case."""
-    row = Row(suite, case.name, what, case.batch, case.dtype, unit="B")
+    row = CaseResult(suite, case.name, what, case.batch, case.dtype, unit="B")
     for name in names:
         note(f"running {name} in a process of its own")
         command = [

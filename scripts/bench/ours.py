@@ -24,7 +24,7 @@ from .task import Stepper, Task, loss_shown
 Jit = Callable[..., Any]
 
 
-class Program(NamedTuple):
+class Built(NamedTuple):
     """A case as a function to compile."""
 
     function: Any  # jitted
@@ -94,12 +94,12 @@ class FirstCall:
         return result
 
 
-def program(case: Case, what: What, method: str, jitted: Jit) -> Program:
+def program(case: Case, what: What, method: str, jitted: Jit) -> Built:
     """What is done with a case. Raises ValueError when the method cannot do it."""
     return _program(case, with_method(case.net, method), what, jitted)
 
 
-def _program(case: Case, net: Layer, what: What, jitted: Jit) -> Program:
+def _program(case: Case, net: Layer, what: What, jitted: Jit) -> Built:
     make = {
         "forward": _forward,
         "gradient": _gradient,
@@ -111,16 +111,16 @@ def _program(case: Case, net: Layer, what: What, jitted: Jit) -> Program:
     return make(case, net, jitted)
 
 
-def _forward(case: Case, net: Layer, jitted: Jit) -> Program:
+def _forward(case: Case, net: Layer, jitted: Jit) -> Built:
     f = jitted(lambda params, state, x: net.apply(params, state, x, train=True))
-    return Program(
+    return Built(
         f,
         lambda params, state, images, labels: (params, state, images),
         lambda result: [_numbers(result[0])],
     )
 
 
-def _gradient(case: Case, net: Layer, jitted: Jit) -> Program:
+def _gradient(case: Case, net: Layer, jitted: Jit) -> Built:
     def squares(params, x, state):
         y = net.apply(params, state, x, train=True)[0]
         return jnp.square(y.astype(jnp.float32)).sum()
@@ -134,10 +134,10 @@ def _gradient(case: Case, net: Layer, jitted: Jit) -> Program:
         )
 
     f = jitted(jax.value_and_grad(squares, argnums=(0, 1) if case.images else 0))
-    return Program(f, lambda params, state, images, labels: (params, images, state), shown)
+    return Built(f, lambda params, state, images, labels: (params, images, state), shown)
 
 
-def _one_gradient(case: Case, net: Layer, jitted: Jit, of: int) -> Program:
+def _one_gradient(case: Case, net: Layer, jitted: Jit, of: int) -> Built:
     """Of the parameters, or of the images: the compiler drops the other, and the forward pass, of
     which nothing is left.
     """
@@ -151,14 +151,14 @@ def _one_gradient(case: Case, net: Layer, jitted: Jit, of: int) -> Program:
         out = (images.shape[0], *net.out_shape(case.in_shape))
         return params, images, state, jax.random.normal(jax.random.key(0), out, images.dtype)
 
-    return Program(
+    return Built(
         jitted(pulled_back),
         arguments,
         lambda result: [_numbers(a) for a in jax.tree.leaves(result)],
     )
 
 
-def _train(case: Case, net: Layer, jitted: Jit) -> Program:
+def _train(case: Case, net: Layer, jitted: Jit) -> Built:
     optimizer = optax.sgd(RATE, MOMENTUM)
 
     def step(carried, x, labels):
@@ -173,14 +173,14 @@ def _train(case: Case, net: Layer, jitted: Jit) -> Program:
         return (optax.apply_updates(params, updates), state, opt_state), loss
 
     carried = lambda params, state: (params, state, optimizer.init(params))
-    return Program(
+    return Built(
         jitted(step, (0,)),
         lambda params, state, images, labels: (carried(params, state), images, labels),
         loss_shown,
     )
 
 
-def _per_example(case: Case, net: Layer, jitted: Jit) -> Program:
+def _per_example(case: Case, net: Layer, jitted: Jit) -> Built:
     def loss(params, x, label, state):
         return cross_entropy(net.apply(params, state, x[None], train=True)[0], label[None])
 
@@ -188,9 +188,7 @@ def _per_example(case: Case, net: Layer, jitted: Jit) -> Program:
     squares = lambda gradient: [
         _numbers(sum(jnp.square(a).sum() for a in jax.tree.leaves(gradient)))
     ]
-    return Program(
-        f, lambda params, state, images, labels: (params, images, labels, state), squares
-    )
+    return Built(f, lambda params, state, images, labels: (params, images, labels, state), squares)
 
 
 def _numbers(a: Any) -> np.ndarray:

@@ -5,10 +5,10 @@ The threads of XLA and of PyTorch spin for a while after their work, on the core
 needs. What that costs, measured on two quiet cores (gradient of a 3x3 convolution of 64 channels,
 32x32, batch 32, 41 rounds): plain lax takes 44.1 ms right after PyTorch, 41.4 after a rest of 2 ms,
 42.3 after one of 10; PyTorch 17.8, 17.8 and 17.3. Hence the pause. A busy machine costs far more:
-with other work on both cores the same gradients took 60 to 96 and 80 to 143 ms, so `Row.others`
-says how busy it was. After a rest threads sleep and wake slowly, so a sample is many calls:
-64x28x28x1 by 5x5 to 32 takes 0.50 ms a call in samples of 20 ms, 0.61 after a rest, but 0.97 in
-samples of 2 ms.
+with other work on both cores the same gradients took 60 to 96 and 80 to 143 ms, so
+`CaseResult.others` says how busy it was. After a rest threads sleep and wake slowly, so a sample is
+many calls: 64x28x28x1 by 5x5 to 32 takes 0.50 ms a call in samples of 20 ms, 0.61 after a rest, but
+0.97 in samples of 2 ms.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from jconv.tuning.timing import PAIRS, Ratio, Timing, measure, ratio
 
 from .case import Case, What
 from .contestants import label, maker
-from .row import Row
+from .result import CaseResult
 from .task import Task, Unable, largest_error, wait
 
 TOLERANCE = {"float32": 1e-3, "bfloat16": 1e-1}  # of the largest number
@@ -60,7 +60,7 @@ def measure_speed(
     settings: Settings,
     note: Note = str,
     rivals: Sequence[str] = ("lax",),
-) -> Row:
+) -> CaseResult:
     """Time the contestants on a case. `note` is told what is going on. jconv is judged against the
     fastest of the `rivals`.
     """
@@ -68,7 +68,7 @@ def measure_speed(
     flops = (
         2 * PASSES.get(what, 1) * case.batch * (summary(case.net, case.in_shape).totals.macs or 0)
     )
-    row = Row(suite, case.name, what, case.batch, case.dtype, flops=flops)
+    row = CaseResult(suite, case.name, what, case.batch, case.dtype, flops=flops)
     tasks = made(row, case, what, names, note)
     runs = {name: task.run for name, task in tasks.items()}
     fail = lambda name, error: row.skipped.update({name: failure(error, case, what)})
@@ -91,7 +91,9 @@ def measure_speed(
     return row
 
 
-def made(row: Row, case: Case, what: What, names: Sequence[str], note: Note) -> dict[str, Task]:
+def made(
+    row: CaseResult, case: Case, what: What, names: Sequence[str], note: Note
+) -> dict[str, Task]:
     """The tasks of those who can; why the others cannot goes into the row."""
     tasks = {}
     for name in names:
@@ -108,7 +110,7 @@ class Comparison:
     compiled, in processes of its own.
     """
 
-    def __init__(self, row: Row, tasks: dict[str, Task], case: Case):
+    def __init__(self, row: CaseResult, tasks: dict[str, Task], case: Case):
         self.row, self.tasks, self.case = row, tasks, case
         self.expected, self.since = None, used()
 

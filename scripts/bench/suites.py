@@ -28,11 +28,11 @@ from .ops import (
     SLOW_IN_LAX,
 )
 from .planned import plan_cases
-from .row import Row
+from .result import CaseResult
 from .speed import measure_speed
 
 
-class Job(NamedTuple):
+class Entry(NamedTuple):
     suite: str
     case: Case
     what: What
@@ -45,9 +45,9 @@ class Job(NamedTuple):
 
 class Suite(NamedTuple):
     title: str
-    jobs: Sequence[tuple[Case, What]]
+    entries: Sequence[tuple[Case, What]]
     contestants: Sequence[str] = MAIN
-    measure: Callable[..., Row] = measure_speed
+    measure: Callable[..., CaseResult] = measure_speed
 
 
 def _jobs(cases: Iterable[Case], *whats: What) -> list[tuple[Case, What]]:
@@ -130,8 +130,8 @@ SUITES = {
 PLANS = ("plan", "gpu-plan")  # whose cases are rows of the plan
 
 
-def choose(suites: Sequence[str], parts: Sequence[str], small: bool = False) -> list[Job]:
-    """The jobs of the suites in whose title a word begins like one of `parts` ("LeNet" is not
+def choose(suites: Sequence[str], parts: Sequence[str], small: bool = False) -> list[Entry]:
+    """The entries of the suites in whose title a word begins like one of `parts` ("LeNet" is not
     GoogLeNet); all of them without parts.
 
     Raises InputError listing what there is.
@@ -139,19 +139,19 @@ def choose(suites: Sequence[str], parts: Sequence[str], small: bool = False) -> 
     for name in suites:
         if name not in SUITES:
             raise InputError(unknown("suite", name, tuple(SUITES)))
-    jobs = [Job(name, case, what) for name in suites for case, what in SUITES[name].jobs]
-    has = lambda job, part: re.search(rf"(?<!\w){re.escape(part)}", job.title, re.IGNORECASE)
+    entries = [Entry(name, case, what) for name in suites for case, what in SUITES[name].entries]
+    has = lambda entry, part: re.search(rf"(?<!\w){re.escape(part)}", entry.title, re.IGNORECASE)
     for part in parts:
-        if not any(has(job, part) for job in jobs):
-            there = "\n  ".join(dict.fromkeys(job.title for job in jobs))
+        if not any(has(entry, part) for entry in entries):
+            there = "\n  ".join(dict.fromkeys(entry.title for entry in entries))
             raise InputError(
                 f"no case of {', '.join(suites)} has {part!r} in its name; there are\n  {there}"
             )
-    chosen = [job for job in jobs if not parts or any(has(job, part) for part in parts)]
-    return [job._replace(case=toy(job.case)) if small else job for job in chosen]
+    chosen = [entry for entry in entries if not parts or any(has(entry, part) for part in parts)]
+    return [entry._replace(case=toy(entry.case)) if small else entry for entry in chosen]
 
 
 def find_case(suite: str, name: str, small: bool) -> Case:
     """The case of that name in a suite."""
-    case = next(case for case, _ in SUITES[suite].jobs if case.name == name)
+    case = next(case for case, _ in SUITES[suite].entries if case.name == name)
     return toy(case) if small else case

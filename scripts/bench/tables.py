@@ -10,7 +10,7 @@ from typing import Any
 from jconv.tuning.machine import describe, peak_flops
 
 from .contestants import WRITTEN_OUT, label
-from .row import MIB, Row, Spread
+from .result import MIB, CaseResult, Spread
 from .suites import PLANS, SUITES
 
 DEFINITION = (
@@ -21,7 +21,7 @@ DEFINITION = (
 QUIET = 0.05  # the share of the cores that others may take
 
 
-def block(row: Row) -> str:
+def block(row: CaseResult) -> str:
     """One case: every contestant's median and quartiles, compile seconds, and how many times as
     much as jconv it takes.
     """
@@ -49,7 +49,7 @@ def block(row: Row) -> str:
     )
 
 
-def disturbed(row: Row) -> str:
+def disturbed(row: CaseResult) -> str:
     """A sentence when the machine was not this measurement's own: PyTorch's times rose most
     then.
     """
@@ -61,7 +61,7 @@ def disturbed(row: Row) -> str:
     )
 
 
-def verdicts(rows: Sequence[Row]) -> dict[str, list[str]]:
+def verdicts(rows: Sequence[CaseResult]) -> dict[str, list[str]]:
     """By heading: the cases where jconv is slower than plain lax and the rows of the plan that do
     not hold, or that there is none.
     """
@@ -74,7 +74,7 @@ def verdicts(rows: Sequence[Row]) -> dict[str, list[str]]:
     return {heading: _slower_lines(part) for heading, part in parts.items() if part}
 
 
-def _slower_lines(rows: Sequence[Row]) -> list[str]:
+def _slower_lines(rows: Sequence[CaseResult]) -> list[str]:
     found = [
         f"{row.title}: {' and '.join(map(str, row.judged))} times {label(row.rival)}'s"
         for row in rows
@@ -88,7 +88,7 @@ def _slower_lines(rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def markdown(machine: dict[str, Any], rows: Sequence[Row], command: str) -> str:
+def markdown(machine: dict[str, Any], rows: Sequence[CaseResult], command: str) -> str:
     """The whole of bench.md."""
     parts = ["# Benchmark", "", f"`{command}`", "", *describe(machine).splitlines(), ""]
     parts += [
@@ -120,7 +120,7 @@ def markdown(machine: dict[str, Any], rows: Sequence[Row], command: str) -> str:
     return "\n".join([*parts[:-1], *remarks(rows)]) + "\n"
 
 
-def headline(rows: Sequence[Row], machine: dict[str, Any]) -> Iterator[str]:
+def headline(rows: Sequence[CaseResult], machine: dict[str, Any]) -> Iterator[str]:
     """The ratios."""
     on_card = machine["device"] != "cpu"
     scans = any(WRITTEN_OUT in row.samples for row in rows)
@@ -146,7 +146,7 @@ def headline(rows: Sequence[Row], machine: dict[str, Any]) -> Iterator[str]:
         )
 
 
-def everything(rows: Sequence[Row]) -> Iterator[str]:
+def everything(rows: Sequence[CaseResult]) -> Iterator[str]:
     """Medians with quartiles, and compile seconds or the memory before."""
     names = list(dict.fromkeys(name for row in rows for name in (*row.samples, *row.skipped)))
     yield _line("case", *(label(name) for name in names))
@@ -161,7 +161,7 @@ def everything(rows: Sequence[Row]) -> Iterator[str]:
         yield _line(_name(row), *("; ".join(filter(None, cell)) for cell in cells))
 
 
-def remarks(rows: Sequence[Row]) -> Iterator[str]:
+def remarks(rows: Sequence[CaseResult]) -> Iterator[str]:
     """Who was skipped and why, what was disturbed, and who does not compute the same."""
     skipped: dict[tuple[str, str], list[str]] = {}
     for row in rows:
@@ -182,11 +182,11 @@ def remarks(rows: Sequence[Row]) -> Iterator[str]:
         yield from ("", "## Do not compute the same", "", *wrong)
 
 
-def _name(row: Row) -> str:
+def _name(row: CaseResult) -> str:
     return f"{row.case}, {row.what}{'' if row.dtype == 'float32' else f', {row.dtype}'}"
 
 
-def _beside(row: Row, name: str) -> str:
+def _beside(row: CaseResult, name: str) -> str:
     """What is told apart from the samples."""
     if name in row.compile_seconds:
         return f"compiled in {row.compile_seconds[name]:.1f} s"
@@ -197,14 +197,14 @@ def _line(*cells: str) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _times(row: Row, name: str) -> str:
+def _times(row: CaseResult, name: str) -> str:
     r = row.times(name)
     if r is None:
         return "–"
     return f"**{r.value:.2f}** ({r.low:.2f}–{r.high:.2f})" if r.pairs > 1 else f"**{r.value:.2f}**"
 
 
-def _card(row: Row, machine: dict[str, Any]) -> tuple[str, str]:
+def _card(row: CaseResult, machine: dict[str, Any]) -> tuple[str, str]:
     """Images a second, and the share of what the card could do."""
     if "jconv" not in row.samples:
         return "–", "–"

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jconv.ops.shapes import first_and_rest, images, mirrored, one_by_one
-from jconv.ops.window import views
+from jconv.ops.views import views
 
 
 def test_first_and_rest(convolution):

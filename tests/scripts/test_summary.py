@@ -117,7 +117,9 @@ def test_xlas_figure_is_printed_beside_the_prediction(monkeypatch, capsys):
 
 def test_no_figure_is_one_line_and_no_failure(monkeypatch, capsys):
     compiled_as(
-        compiled.NoAnswer("XLA did not finish within 300 s; allow more with timeout= or --wait"),
+        compiled.CompilationFailed(
+            "XLA did not finish within 300 s; allow more with timeout= or --wait"
+        ),
         monkeypatch,
     )
     assert summary.main(["lenet5", "--memory"]) == 0

@@ -8,7 +8,7 @@ import pytest
 from jconv import Lambda, Sequential, budget
 from jconv.train import compiled
 from jconv.train.compiled import StepProgram, compiled_memory
-from jconv.tuning.ahead import NoAnswer, account
+from jconv.tuning.ahead import CompilationFailed, account
 
 
 def on_cpu(program):
@@ -36,7 +36,8 @@ def test_half_the_bytes_an_image(tiny):
 
 def test_a_net_without_a_row_of_scores_has_no_step(tiny):
     with pytest.raises(
-        NoAnswer, match=r"no training step for a net that ends in \(7, 5, 2\); one row of scores"
+        CompilationFailed,
+        match=r"no training step for a net that ends in \(7, 5, 2\); one row of scores",
     ):
         on_cpu(StepProgram(Sequential(same=Lambda(abs)), tiny.in_shape, 5))
 
@@ -46,9 +47,9 @@ def test_an_answer_that_does_not_come_is_raised(tiny, monkeypatch):
     monkeypatch.setattr(
         compiled,
         "compile_ahead",
-        lambda *question: asked.append(question) or iter([NoAnswer("too large")]),
+        lambda *question: asked.append(question) or iter([CompilationFailed("too large")]),
     )
-    with pytest.raises(NoAnswer, match="^too large$"):
+    with pytest.raises(CompilationFailed, match="^too large$"):
         compiled_memory(
             tiny.net, tiny.in_shape, 5, optimizer="adam", topology="v4:2x2x1", timeout=9
         )

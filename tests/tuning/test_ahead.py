@@ -12,7 +12,7 @@ import pytest
 
 from jconv.errors import InputError
 from jconv.tuning import ahead
-from jconv.tuning.ahead import Compiled, NoAnswer, account, compile_ahead, on
+from jconv.tuning.ahead import CompilationFailed, Compiled, account, compile_ahead, on
 
 FOUND = Compiled("TPU v0", 11, 2, 5, 7.0, 9.0, 0.5)
 SPEAKS = f"""
@@ -84,13 +84,13 @@ def test_a_wrong_topology_is_wrong_input(ask):
 def test_without_libtpu_it_says_what_to_install(monkeypatch):
     monkeypatch.setattr(ahead, "find_spec", lambda name: None)
     with pytest.raises(
-        NoAnswer, match=r"^libtpu is not installed; pip install 'jconv\[tpu-plan\]'$"
+        CompilationFailed, match=r"^libtpu is not installed; pip install 'jconv\[tpu-plan\]'$"
     ):
         next(compile_ahead([]))
 
 
 def test_a_program_that_cannot_travel_says_so(ask):
-    with pytest.raises(NoAnswer, match="^the net cannot be sent to the compiler: "):
+    with pytest.raises(CompilationFailed, match="^the net cannot be sent to the compiler: "):
         ask("pass", lambda x: x)
 
 

@@ -17,8 +17,8 @@ from jax import lax
 
 from ...geometry import Shape, Window, volume
 from ..shapes import Geometry, x_shape
+from ..views import padded, views
 from ..widening import wide_dtype
-from ..window import padded, views
 from .direct import kernel_gradient
 
 __all__ = ["forward", "input_gradient", "kernel_gradient", "rows", "rows_by_axis", "serves"]

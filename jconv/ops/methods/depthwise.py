@@ -21,10 +21,10 @@ import jax.numpy as jnp
 from jax import lax
 
 from ...geometry import Shape, Window, volume
-from ..apart import apart
+from ..outlining import outlined
 from ..shapes import Geometry
+from ..views import offsets, views
 from ..widening import wide, wide_dtype
-from ..window import taps, views
 
 IMAGES = 4  # of the kernel gradient at a time, at most
 ROWS = (7, 8, 10, 6, 5)  # of them at a time, the best first
@@ -56,7 +56,7 @@ chunked_forward = shift_forward
 
 
 def chunked_input_gradient(y, k, *, geometry: Geometry, precision):
-    return _from_spread_apart(_spread(y, geometry.window), k, geometry=geometry)
+    return _from_spread_outlined(_spread(y, geometry.window), k, geometry=geometry)
 
 
 def chunked_kernel_gradient(x, y, *, geometry: Geometry, precision):
@@ -65,8 +65,8 @@ def chunked_kernel_gradient(x, y, *, geometry: Geometry, precision):
     w = geometry.window
     before, after, between = zip(*_spreading(w), strict=True)
     if any(between) or min(before + after) < 0:  # y cut, or with zeros inside, is no use here
-        return _in_blocks_apart(x, y, window=w, at=(0,) * w.rank)
-    return _in_blocks_apart(x, _spread(y, w), window=w, at=before)
+        return _in_blocks_outlined(x, y, window=w, at=(0,) * w.rank)
+    return _in_blocks_outlined(x, _spread(y, w), window=w, at=before)
 
 
 def _in_blocks(x, y, *, window: Window, at: Shape):
@@ -126,14 +126,14 @@ def _in_blocks(x, y, *, window: Window, at: Shape):
     return k.astype(y.dtype).reshape(*w.size, 1, y.shape[-1])
 
 
-_in_blocks_apart = apart(_in_blocks, static=("window", "at"))
+_in_blocks_outlined = outlined(_in_blocks, static=("window", "at"))
 
 
 def _seen(w: Window) -> list[tuple[list[slice], list[slice]]]:
     """For each tap the inputs that it sees, and the outputs that see them: a slice of each an
     axis.
     """
-    each = ([_seen_along(w, axis, f) for axis, f in enumerate(tap)] for tap in taps(w))
+    each = ([_seen_along(w, axis, f) for axis, f in enumerate(tap)] for tap in offsets(w))
     return [([inputs for inputs, _ in tap], [outputs for _, outputs in tap]) for tap in each]
 
 
@@ -198,7 +198,7 @@ def _from_spread(y, k, *, geometry: Geometry):
     return x.reshape(*x.shape[:-1], geometry.groups, x.shape[-1] // geometry.groups).sum(axis=-1)
 
 
-_from_spread_apart = apart(_from_spread, static=("geometry",))
+_from_spread_outlined = outlined(_from_spread, static=("geometry",))
 
 
 def _repeat(x, features: int):

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from ...geometry import Shape, Window
 from ..shapes import Geometry, first_and_rest, images, mirrored, x_shape, y_shape
-from ..window import views
+from ..views import views
 from . import direct
 
 

@@ -23,7 +23,7 @@ import numpy as np
 from jax import lax
 
 from ...geometry import Shape, volume
-from ..apart import apart
+from ..outlining import outlined
 from ..shapes import Geometry
 from ..widening import wide
 
@@ -199,10 +199,10 @@ def _kernel_of_product(x, y, *, axes: tuple[Axis, Axis], precision):
 
 # Each for itself: XLA's CPU compiler takes neighbouring products for one, and computes the first
 # anew for every output of the next.
-_spectra = apart(_spectra_of_tiles, static=("axes", "outputs", "precision"))
-_kernel_spectrum = apart(_spectrum_of_kernel, static=("axes", "mirrored", "precision"))
-_back_to_image = apart(_image_of_product, static=("axes", "precision"))
-_back_to_kernel = apart(_kernel_of_product, static=("axes", "precision"))
+_spectra = outlined(_spectra_of_tiles, static=("axes", "outputs", "precision"))
+_kernel_spectrum = outlined(_spectrum_of_kernel, static=("axes", "mirrored", "precision"))
+_back_to_image = outlined(_image_of_product, static=("axes", "precision"))
+_back_to_kernel = outlined(_kernel_of_product, static=("axes", "precision"))
 
 
 def _product(letters: str, a, b, precision):

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from ...geometry import Shape, volume
-from ..apart import apart
+from ..outlining import outlined
 from ..precision import is_highest
 from ..shapes import Geometry
 from ..widening import summed
@@ -111,14 +111,14 @@ def loop_kernel_gradient(x, y, *, geometry: Geometry, precision, block: Callable
     """
     g, settings = geometry.groups, ("geometry", "precision")
     one_image = x.shape[0] == 1
-    gradients = apart(_gradients_of_groups, settings) if one_image else _gradients_of_groups
+    gradients = outlined(_gradients_of_groups, settings) if one_image else _gradients_of_groups
 
     def run(x, y, geometry, precision):
         return _from_groups(
             gradients(_by_group(x, g), _by_group(y, g), geometry=geometry, precision=precision)
         )
 
-    return (run if one_image else apart(run, settings))(
+    return (run if one_image else outlined(run, settings))(
         x, y, geometry=geometry, precision=precision
     )
 
@@ -137,7 +137,7 @@ def _gradients_of_groups(x, y, *, geometry: Geometry, precision):
 
     def gradients(pair):
         a, b = pair  # (some, N, *S, c), (some, N, *S', o)
-        # some and N apart: N may be spread over devices
+        # some and N are two axes: N may be spread over devices
         columns = jax.vmap(lambda image: in_rows(image, w))(a)
         columns, b = (
             columns.reshape(some, n * positions, taps * c),

@@ -16,8 +16,8 @@ from jax import lax
 
 from ...geometry import Shape, volume
 from ..shapes import Geometry, x_shape
+from ..views import views
 from ..widening import summed
-from ..window import views
 
 
 def serves(k: Shape, geometry: Geometry) -> str:

@@ -18,7 +18,7 @@ from functools import partial
 from typing import NamedTuple
 
 from ...geometry import Shape, volume
-from ..apart import apart
+from ..outlining import outlined
 from ..shapes import Geometry
 from . import METHODS, OPERATIONS, winograd
 from .grouped import joined
@@ -319,7 +319,7 @@ WITHIN = ("winograd", "fold")
 PLAIN = {
     "direct": ("forward", "input_gradient"),
     "product": ("input_gradient", "kernel_gradient"),
-    "loop": ("kernel_gradient",),  # which is apart itself
+    "loop": ("kernel_gradient",),  # which is outlined itself
     # likewise, but for the padding that the two share
     "chunked": ("input_gradient", "kernel_gradient"),
 }
@@ -376,17 +376,17 @@ def _block(work: Workload, method: str) -> Workload:
 
 
 def placed(operation: str, method: str, run: Callable, platform: str, devices: int = 1) -> Callable:
-    """`run`, compiled apart where that pays.
+    """`run`, outlined where that pays.
 
     Over several devices a kernel's gradient ends in a sum over them, which XLA joins with others:
-    inside of a function compiled apart it could not. So there the operands alone are kept apart, as
+    inside of a function outlined it could not. So there the operands alone are outlined, as
     what is returned by such a function.
     """
     if platform != "cpu" or operation in PLAIN.get(method, ()):
         return run
     if operation == "kernel_gradient" and devices > 1:
         return lambda x, y, **settings: run(*_written_out(x, y), **settings)
-    return apart(run, static=("geometry", "precision"))
+    return outlined(run, static=("geometry", "precision"))
 
 
-_written_out = apart(lambda *operands: operands, static=())
+_written_out = outlined(lambda *operands: operands, static=())

@@ -15,7 +15,7 @@ from functools import partial
 import jax.numpy as jnp
 
 from ...geometry import Shape
-from ..apart import apart
+from ..outlining import outlined
 from ..shapes import Geometry
 from ..widening import summed
 
@@ -50,8 +50,9 @@ def _gradients_of_groups(x, y, *, precision):
 
 
 # Per-example gradients are outer products, in which XLA would compute what gave x and y for every
-# element anew: LeNet's, of 512 examples, take 860 ms so and 420 apart.
-_of_groups = apart(_gradients_of_groups, static=("precision",))
+# element anew: LeNet's, of 512 examples, take 860 ms so and 420 outlined (two cores of an
+# AMD EPYC with AVX-512, jaxlib 0.10.2; `jconv bench --cases "LeNet b"`).
+_of_groups = outlined(_gradients_of_groups, static=("precision",))
 
 
 def _einsum(letters: str, a, b, precision):

@@ -32,7 +32,7 @@ import numpy as np
 from jax import lax
 
 from ...geometry import Shape, Window
-from ..apart import apart
+from ..outlining import outlined
 from ..shapes import Geometry, first_and_rest, images, mirrored, one_by_one
 from ..widening import wide
 from . import direct
@@ -137,8 +137,8 @@ def kernel_gradient(x, y, *, geometry: Geometry, precision):
 
 
 # Written out once: inside of the sums of rows, each would read it across.
-_turned_image = apart(lambda a, axes: jnp.transpose(a, axes), static=("axes",), flat=True)
-_turned_kernel = apart(lambda k: jnp.swapaxes(k, -1, -2), static=(), flat=True)
+_turned_image = outlined(lambda a, axes: jnp.transpose(a, axes), static=("axes",), flat=True)
+_turned_kernel = outlined(lambda k: jnp.swapaxes(k, -1, -2), static=(), flat=True)
 
 
 @cache

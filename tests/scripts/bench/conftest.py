@@ -3,7 +3,7 @@ import pytest
 
 from jconv import Conv, Dense, Flatten, MaxPool, Relu, Sequential
 from jconv.scripts.bench.case import Case
-from jconv.scripts.bench.row import Row
+from jconv.scripts.bench.result import CaseResult
 from jconv.tuning.timing import Ratio
 
 
@@ -22,7 +22,7 @@ def rows():
     absent and one that is wrong.
     """
     near = lambda seconds: [seconds * x for x in (0.9, 1.0, 1.1)]
-    first = Row("train", "LeNet", "train", 64, "float32", flops=10**9)
+    first = CaseResult("train", "LeNet", "train", 64, "float32", flops=10**9)
     first.samples = {
         "jconv": near(0.030),
         "lax": near(0.020),
@@ -32,7 +32,7 @@ def rows():
     }
     first.compile_seconds = {name: 1.5 for name in first.samples}
     first.judged = [Ratio(1.5, 1.4, 1.6, 21), Ratio(1.4, 1.3, 1.5, 21)]
-    second = Row("memory", "ResNet-20", "train", 8, "bfloat16", unit="B")
+    second = CaseResult("memory", "ResNet-20", "train", 8, "bfloat16", unit="B")
     second.samples = {"jconv": [2.0**20 * 300], "lax": [2.0**20 * 600]}
     second.before = {"jconv": 2**20 * 100, "lax": 2**20 * 110}
     second.skipped = {"torch": "torch is not installed"}

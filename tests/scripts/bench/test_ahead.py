@@ -9,8 +9,8 @@ from jconv.errors import InputError
 from jconv.scripts.bench import ahead
 from jconv.scripts.bench.ahead import AheadRow, CaseProgram, ahead_markdown, measure_ahead
 from jconv.scripts.bench.case import ONE_GRADIENT, WHATS
-from jconv.scripts.bench.suites import Job
-from jconv.tuning.ahead import Compiled, NoAnswer, account
+from jconv.scripts.bench.suites import Entry
+from jconv.tuning.ahead import CompilationFailed, Compiled, account
 from jconv.tuning.machine import machine
 
 FOUND = Compiled("TPU v0", 2**20, 0, 2**21, 3.5e9, None, 1.25)
@@ -37,9 +37,9 @@ def test_a_row_for_each_case_and_contestant_and_the_reason_of_a_refusal(small_ne
     monkeypatch.setattr(
         ahead,
         "compile_ahead",
-        lambda *question: asked.append(question) or iter([FOUND, NoAnswer("too large")]),
+        lambda *question: asked.append(question) or iter([FOUND, CompilationFailed("too large")]),
     )
-    rows = list(measure_ahead([Job("gpu", small_net, "train")], ("jconv", "lax"), "v5e:2x2", 7.0))
+    rows = list(measure_ahead([Entry("gpu", small_net, "train")], ("jconv", "lax"), "v5e:2x2", 7.0))
     assert asked == [
         (
             [CaseProgram(small_net, "train", "auto"), CaseProgram(small_net, "train", "lax")],
@@ -58,7 +58,7 @@ def test_only_what_is_ours_compiles_ahead(small_net):
     with pytest.raises(
         InputError, match="--ahead compiles jconv alone, not PyTorch; leave it out of --contestants"
     ):
-        next(measure_ahead([Job("gpu", small_net, "train")], ("torch",), "v5e:2x2", 7.0))
+        next(measure_ahead([Entry("gpu", small_net, "train")], ("torch",), "v5e:2x2", 7.0))
 
 
 def test_markdown_has_a_line_for_each():

@@ -8,7 +8,7 @@ import pytest
 
 from jconv.scripts.bench import __main__ as bench
 from jconv.scripts.bench.compiling import measure_compiling
-from jconv.scripts.bench.row import Row
+from jconv.scripts.bench.result import CaseResult
 from jconv.tuning import ahead
 
 OURS = ["--contestants", "jconv", "lax", "--toy", "--pairs", "2", "--pause", "0"]
@@ -70,7 +70,7 @@ def test_a_row_of_the_plan_that_loses_ends_with_exit_code_1(tmp_path, monkeypatc
         and set(row["samples"]) == {"jconv", "direct", "lax"}
         and not row["disagree"]
     )
-    monkeypatch.setattr(Row, "loses", True)
+    monkeypatch.setattr(CaseResult, "loses", True)
     assert bench.main(argv) == 1
     assert "rows of the plan that do not hold on this machine" in capsys.readouterr().out
 
@@ -207,7 +207,7 @@ def test_out_may_not_be_a_file(tmp_path, capsys):
 
 def test_the_chart_shows_how_much_less_than_plain_lax_each_takes():
     def row(case, **samples):
-        return Row(
+        return CaseResult(
             "train",
             case,
             "train",

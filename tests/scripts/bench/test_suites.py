@@ -22,10 +22,12 @@ def test_the_suites_of_the_issue_are_there():
         "gpu-plan",
         "gpu-compile",
     ]
-    assert [job.case.name for job in choose(["train"], []) if job.what == "train"] == [
+    assert [entry.case.name for entry in choose(["train"], []) if entry.what == "train"] == [
         "LeNet", "VGG-small", "ResNet-20", "AlexNet (groups)", "ResNet-50",
     ]  # fmt: skip
-    assert [(job.case.name, job.case.batch) for job in choose(["compile"], ["per-example"])] == [
+    assert [
+        (entry.case.name, entry.case.batch) for entry in choose(["compile"], ["per-example"])
+    ] == [
         ("LeNet b64", 64),
         ("LeNet b512", 512),
     ]
@@ -34,22 +36,22 @@ def test_the_suites_of_the_issue_are_there():
 
 def test_titles_tell_the_jobs_of_a_suite_apart():
     for name in SUITES:
-        titles = [job.title for job in choose([name], [])]
+        titles = [entry.title for entry in choose([name], [])]
         assert len(set(titles)) == len(titles)
 
 
 def test_parts_of_names_choose_and_case_does_not_matter():
-    assert {job.case.name for job in choose(["train", "compile"], ["alexnet"])} == {
+    assert {entry.case.name for entry in choose(["train", "compile"], ["alexnet"])} == {
         "AlexNet (groups)"
     }
-    assert {job.case.name for job in choose(["nets"], ["LeNet"])} == {"LeNet"}, "not GoogLeNet"
-    assert [job.what for job in choose(["ops"], ["average"])] == ["forward", "gradient"]
+    assert {entry.case.name for entry in choose(["nets"], ["LeNet"])} == {"LeNet"}, "not GoogLeNet"
+    assert [entry.what for entry in choose(["ops"], ["average"])] == ["forward", "gradient"]
 
 
 # which is a dense layer's
 @pytest.mark.parametrize("method", [name for name in METHODS if name != "product"])
 def test_the_memory_of_every_method_is_measured(method):
-    assert any(does(job.case, method) for job in choose(["memory"], ["gradient"]))
+    assert any(does(entry.case, method) for entry in choose(["memory"], ["gradient"]))
 
 
 def does(case, method):
@@ -63,7 +65,7 @@ def does(case, method):
 
 
 def test_toys_are_small():
-    assert {job.case.batch for job in choose(["gpu"], [], small=True)} == {2}
+    assert {entry.case.batch for entry in choose(["gpu"], [], small=True)} == {2}
 
 
 def test_unknown_words_list_what_there_is():

@@ -84,14 +84,14 @@ def without_padding(window: Window) -> Window:
     return window._replace(in_sizes=sizes, padding=((0, 0),) * window.rank)
 
 
-def taps(window: Window) -> Iterator[Shape]:
+def offsets(window: Window) -> Iterator[Shape]:
     """The offsets inside a window, row-major: the last axis runs fastest."""
     return itertools.product(*map(range, window.size))
 
 
 def views(x: jax.Array, window: Window, fill: float = 0.0) -> list[jax.Array]:
-    """One strided slice for each tap, in the order of `taps`: entry t holds what every window sees
-    at its t-th position.
+    """One strided slice for each tap, in the order of `offsets`: entry t holds what every window
+    sees at its t-th position.
 
     x (N, *in_sizes, C) -> prod(size) arrays (N, *out_sizes, C). Padding holds `fill`.
     """
@@ -106,7 +106,7 @@ def views(x: jax.Array, window: Window, fill: float = 0.0) -> list[jax.Array]:
         ]
         return lax.slice(xp, (0, *start, 0), (xp.shape[0], *stop, xp.shape[-1]), stride)
 
-    seen = [view(offset) for offset in taps(window)]
+    seen = [view(offset) for offset in offsets(window)]
     # XLA's GPU compiler aborts on a product with a strided slice (GemmFusion, jaxlib 0.11.2), if it
     # may fuse the two.
     return (
@@ -116,7 +116,7 @@ def views(x: jax.Array, window: Window, fill: float = 0.0) -> list[jax.Array]:
     )
 
 
-def passes(w: Window, large: float = LARGE) -> list[Window]:
+def stages(w: Window, large: float = LARGE) -> list[Window]:
     """The window, or if it is large one per axis, the last first: each over what the one before it
     gave.
 

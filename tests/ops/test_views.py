@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jconv.geometry import window
-from jconv.ops.window import padded, passes, taps, views
+from jconv.ops.views import offsets, padded, stages, views
 
 WINDOWS = [
     pytest.param((7,), dict(size=3, stride=2, padding=((1, 2),)), id="1d"),
@@ -25,7 +25,7 @@ def test_views(sizes, settings, loops, rng, compiled):
     x = rng.standard_normal((2, *sizes, 3)).astype(np.float32)
     seen = np.stack(compiled(lambda x: views(x, w, fill=-7.0))(x))  # (taps, N, *out, C)
     assert seen.shape == (np.prod(w.size), 2, *w.out_sizes, 3)
-    order = list(taps(w))
+    order = list(offsets(w))
     for out, tap, at in loops.visits(
         sizes, w.size, w.stride, w.padding, w.dilation, settings.get("rounding", "floor")
     ):
@@ -34,7 +34,7 @@ def test_views(sizes, settings, loops, rng, compiled):
 
 
 def test_taps_are_row_major():
-    assert list(taps(window((7, 5), (2, 3)))) == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]
+    assert list(offsets(window((7, 5), (2, 3)))) == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]
 
 
 def test_padded_is_cut_to_what_windows_reach():
@@ -68,7 +68,7 @@ def test_a_single_strided_view_is_kept_apart(size, stride, apart):
 )
 def test_large_windows_pass_axis_by_axis(sizes, settings, steps):
     w = window(sizes, **settings)
-    found = passes(w)
+    found = stages(w)
     assert [one.size for one in found] == steps
     assert (found[0].in_sizes, found[-1].out_sizes) == (w.in_sizes, w.out_sizes)
     assert all(

@@ -1,4 +1,5 @@
-"""A function compiled by itself inside a larger program.
+"""A function compiled by itself inside a larger program: outlined, as compilers call the reverse of
+inlining.
 
 The CPU compiler would else compute the layers before a convolution again inside the loops that lay
 its operands out, element by element in transposed order: for batch norm and ReLU before a kernel
@@ -40,7 +41,7 @@ class Forms(NamedTuple):
     flat: Callable
 
 
-def apart(run: Callable, static: tuple[str, ...], flat: bool = False) -> Callable:
+def outlined(run: Callable, static: tuple[str, ...], flat: bool = False) -> Callable:
     """`run`, which XLA neither inlines nor fuses with what is around it; `static` names its
     settings, given by keyword.
 
@@ -57,7 +58,7 @@ def apart(run: Callable, static: tuple[str, ...], flat: bool = False) -> Callabl
     @wraps(run)
     def call(*operands, **settings):
         shapes, tree = jax.tree.flatten(jax.eval_shape(forms.whole, *operands, **settings))
-        results = _apart_p.bind(
+        results = _outlined_p.bind(
             *operands,
             forms=forms,
             settings=tuple(settings.items()),
@@ -77,7 +78,7 @@ def _lowered(context: Any, *operands, forms: Forms, settings, results):
 
     def run(*operands):
         # The attribute is the call's alone: around it, as a context, it would be on loops inside
-        # too, whose bodies then stay apart.
+        # too, whose bodies would then be outlined.
         found = set_xla_metadata(
             (forms.flat if one else forms.whole)(*operands, **dict(settings)), inlineable="false"
         )
@@ -88,12 +89,12 @@ def _lowered(context: Any, *operands, forms: Forms, settings, results):
     return mlir.lower_fun(run, multiple_results=True)(context, *operands)
 
 
-_apart_p = Primitive("jconv_apart")
-_apart_p.multiple_results = True
-_apart_p.def_impl(
+_outlined_p = Primitive("jconv_outlined")
+_outlined_p.multiple_results = True
+_outlined_p.def_impl(
     lambda *operands, forms, settings, results: jax.tree.leaves(
         forms.whole(*operands, **dict(settings))
     )
 )
-_apart_p.def_abstract_eval(_types)
-mlir.register_lowering(_apart_p, _lowered)
+_outlined_p.def_abstract_eval(_types)
+mlir.register_lowering(_outlined_p, _lowered)

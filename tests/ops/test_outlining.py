@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jconv.ops.apart import apart
+from jconv.ops.outlining import outlined
 
 
 def scaled(x, factor):
@@ -13,7 +13,7 @@ def scaled(x, factor):
 
 
 def test_one_call_and_none_inside():
-    program = jax.jit(lambda x: apart(scaled, static=("factor",))(x + 1, factor=2.0) + 1)
+    program = jax.jit(lambda x: outlined(scaled, static=("factor",))(x + 1, factor=2.0) + 1)
     x = jnp.arange(6.0) - 3
     lines = program.lower(x).compile().as_text().splitlines()
     assert sum(" call(" in line and 'inlineable="false"' in line for line in lines) == 1
@@ -22,7 +22,7 @@ def test_one_call_and_none_inside():
 
 def test_the_name_stays():
     text = (
-        jax.jit(lambda x: apart(scaled, static=("factor",))(x, factor=2.0))
+        jax.jit(lambda x: outlined(scaled, static=("factor",))(x, factor=2.0))
         .lower(jnp.zeros(3))
         .as_text()
     )
@@ -36,7 +36,7 @@ def test_a_loop_inside_keeps_its_body():
         return jax.lax.fori_loop(0, times, lambda _, a: a * 2, x)
 
     text = (
-        jax.jit(lambda x: apart(doubled, static=("times",))(x, times=7))
+        jax.jit(lambda x: outlined(doubled, static=("times",))(x, times=7))
         .lower(jnp.zeros(3))
         .compile()
         .as_text()
@@ -51,7 +51,7 @@ def turned(x):
 def test_what_is_returned_in_another_order_is_moved_once():
     """Or each of its users would have its own copy."""
     program = jax.jit(
-        lambda x: [apart(turned, static=(), flat=True)(jnp.sin(x))[i:] for i in range(4)]
+        lambda x: [outlined(turned, static=(), flat=True)(jnp.sin(x))[i:] for i in range(4)]
     )
     x = jnp.arange(8 * 6 * 9.0).reshape(8, 6, 9)
     lines = program.lower(x).compile().as_text().splitlines()
@@ -61,7 +61,7 @@ def test_what_is_returned_in_another_order_is_moved_once():
 
 
 def test_results_are_those_of_the_function_one_several_or_none():
-    several = apart(lambda x, y: (x.T, y, jnp.zeros((0, 3))), static=(), flat=True)
+    several = outlined(lambda x, y: (x.T, y, jnp.zeros((0, 3))), static=(), flat=True)
     x, y = jnp.arange(6.0).reshape(2, 3), jnp.float32(4)
     for run in (several, jax.jit(several)):
         assert [(a.shape, a.dtype) for a in run(x, y)] == [
@@ -79,14 +79,17 @@ def test_what_is_spread_over_devices_is_not_gathered():
     x = jax.ShapeDtypeStruct((8, 6, 9), jnp.float32, sharding=spread)
     assert len(jax.devices()) > 1
     text = (
-        jax.jit(lambda x: apart(turned, static=(), flat=True)(x) * 2).lower(x).compile().as_text()
+        jax.jit(lambda x: outlined(turned, static=(), flat=True)(x) * 2)
+        .lower(x)
+        .compile()
+        .as_text()
     )
     assert "all-gather" not in text and 'inlineable="false"' in text
 
 
 def test_it_is_exported_with_any_batch():
     (batch,) = jax.export.symbolic_shape("batch")
-    exported = jax.export.export(jax.jit(apart(turned, static=(), flat=True)))(
+    exported = jax.export.export(jax.jit(outlined(turned, static=(), flat=True)))(
         jax.ShapeDtypeStruct((batch, 2, 3), jnp.float32)
     )
     x = jnp.arange(30.0).reshape(5, 2, 3)

@@ -25,7 +25,7 @@ class Spread(NamedTuple):
 
 
 @dataclass
-class Row:
+class CaseResult:
     """Samples by contestant, in rounds; all of them seconds or all bytes. Smaller is better."""
 
     suite: str
