@@ -1,5 +1,8 @@
 """The zoo: one architecture a file, each a function that returns a net, and INPUT, the shape of one
 image it is made for.
+
+A further model is such a file, whose docstring has the source and the published count of
+parameters, and its name in MODELS; the tests of the zoo go over all of them.
 """
 
 from __future__ import annotations

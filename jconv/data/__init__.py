@@ -1,9 +1,10 @@
 """Labelled images and their batches."""
 
 from .augment import shift
+from .dataset import Dataset, Split
 from .loader import batch_order, padded_batches, steps_per_epoch, train_batches
 from .on_device import Draws, augmented, draw_epoch, standardized
-from .sources import SOURCES, Dataset, Split, digits, folder, load
+from .sources import SOURCES, digits, folder, load
 from .whitening import channel_statistics, whitening_kernel
 
 __all__ = [

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import InputError
 from .augment import shift
-from .sources import Split
+from .dataset import Split
 
 
 def batch_order(seed: int, epoch: int, count: int) -> np.ndarray:

@@ -1,4 +1,9 @@
-"""The layers, one family a file."""
+"""The layers, one family a file.
+
+A further layer is a class in a file here and its name in the list below: patterns, JSON, tables and
+checks follow. What it does not declare is measured. A name of a first program also stands in
+jconv/__init__.py, in the overview and in `__all__`.
+"""
 
 from .activation import (
     Elu,

@@ -1,5 +1,9 @@
 """Pure functions of arrays, channels last, each with an im2col twin: `method="im2col"` is the
-reference.
+reference, in reference.py.
+
+How a convolution runs: `conv` (convolution.py) binds one of three primitives (bilinear.py); when
+the program is lowered, methods/plan.py chooses a method, a file in methods/. A function here that
+is no convolution has its fast form and its twin in one file.
 """
 
 from .convolution import conv, conv_transpose, dense, local_conv

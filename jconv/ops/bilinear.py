@@ -5,7 +5,7 @@
 Each is linear in each argument, and the transpose of any one of them is one of the other two, so
 backprop, forward mode, second order, per-example gradients, scan and checkpoint all follow from
 `ad.defbilinear` and one rule for batching, and each is free to run by a method of its own: `method`
-holds a word for each, chosen when the program is lowered where it is "auto" (plan.py) or names a
+holds a word for each, chosen when the program is lowered where it is "auto" (methods/plan.py) or names a
 method that the precision excludes. `precision` is resolved when an operation is bound
 (precision.py); its gradients have the same.
 

@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..data.dataset import Split
 from ..data.loader import padded_batches
-from ..data.sources import Split
 from ..layer import Params, State
 from .loss import Loss
 

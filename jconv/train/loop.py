@@ -9,7 +9,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from ..data.sources import Split
+from ..data.dataset import Split
 from ..errors import JconvError
 from .step import Metrics, TrainState
 

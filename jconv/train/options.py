@@ -8,12 +8,21 @@ import math
 import types
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from .. import seeds
 from ..cli.backend import Backend
+from ..data import SOURCES
 from ..errors import InputError
 from ..optimizer import Optimizer
+from .loss import LOSSES
+from .schedule import SCHEDULES
+
+# the words of the lists that the library keeps
+if TYPE_CHECKING:
+    Source = Schedule = LossWord = str
+else:
+    Source, Schedule, LossWord = Literal[tuple(SOURCES)], Literal[SCHEDULES], Literal[tuple(LOSSES)]
 
 LEAST = {
     "epochs": 1,
@@ -37,7 +46,7 @@ class TrainOptions:
     """The net: a name of jconv.models, a pattern ("INPUT32x32x1 -> CONV5-6 -> RELU -> POOL ->
     FC-10"), or FILE.py:FUNCTION.
     """
-    data: Literal["digits", "folder"] = "digits"
+    data: Source = "digits"
     """The images: scikit-learn's handwritten digits, or a folder with train/CLASS/* and
     test/CLASS/*.
     """
@@ -58,7 +67,7 @@ class TrainOptions:
     """Step size at its highest."""
     momentum: float = 0.9
     """Part of the last update kept in the next, 0 to 1 (momentum and nesterov)."""
-    schedule: Literal["constant", "cosine", "step"] = "cosine"
+    schedule: Schedule = "cosine"
     """The learning rate over the run: constant, down to 0 along a cosine, or a tenth at 1/2 and a
     hundredth at 3/4.
     """
@@ -66,7 +75,7 @@ class TrainOptions:
     """Epochs over which the rate rises from 0 (cosine)."""
     weight_decay: float = 1e-4
     """Pull of the kernels towards 0; biases and norms have none."""
-    loss: Literal["softmax", "svm"] = "softmax"
+    loss: LossWord = "softmax"
     """Cross-entropy, or the multiclass hinge with margin 1."""
     seed: int = 0
     """Of the initial parameters, the order of the images, and dropout."""

@@ -30,7 +30,7 @@ def test_the_choices_are_those_of_the_library():
     assert get_args(kinds["optimizer"]) == OPTIMIZERS
     assert get_args(kinds["schedule"]) == SCHEDULES
     assert get_args(kinds["loss"]) == tuple(LOSSES)
-    assert get_args(kinds["data"]) == SOURCES
+    assert get_args(kinds["data"]) == tuple(SOURCES)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,4 @@
-"""Where labelled images come from: the embedded digits, or a folder of image files.
-
-Images are (N, H, W, C) uint8, a quarter of the memory of float32; the training step divides them by
-255 on the device.
-"""
+"""Image files in a folder for each class."""
 
 from __future__ import annotations
 
@@ -11,77 +7,18 @@ import warnings
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import InputError, unknown
-from ..geometry import Shape
+from ...errors import InputError
+from ...geometry import Shape
+from ..dataset import Dataset, Split
 
-SOURCES = ("digits", "folder")
 LEFTOVERS = {  # folders and files that systems leave among others', in small letters
     *("__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"),
     *("$recycle.bin", "system volume information", "lost+found", "@eadir", "#recycle"),
 }
 NAMED = 20  # unreadable files at most in one error
-
-
-class Split(NamedTuple):
-    """Labelled images, in order."""
-
-    images: np.ndarray  # (N, H, W, C) uint8
-    labels: np.ndarray  # (N,) int32
-
-
-class Dataset(NamedTuple):
-    train: Split
-    test: Split
-    class_names: tuple[str, ...]
-
-
-def load(source: str, folder_path: Path | None = None, in_shape: Shape | None = None) -> Dataset:
-    """The data set a word names: "digits", or "folder" with its path; `in_shape` as in `digits` and
-    `folder`.
-    """
-    if source == "digits":
-        return digits(in_shape)
-    if source == "folder":
-        if folder_path is None:
-            raise InputError("data='folder' needs the folder's path: data_dir=PATH")
-        return folder(folder_path, in_shape)
-    raise InputError(unknown("data", source, SOURCES))
-
-
-def digits(in_shape: Shape | None = None) -> Dataset:
-    """1,797 handwritten digits of 43 writers, 8x8 pixels of 17 grays, resized to 32x32x1 or to
-    `in_shape`.
-
-    Bilinear resizing: it stays within the range of the pixels and draws no ringing round the
-    strokes, as a sharper kernel would. The split is fixed and draws nothing: of each five images of
-    a class the middle one is for testing, so 1,438 train and 359 test the net, whatever the seed of
-    the training and the version of NumPy.
-    Source: scikit-learn's `load_digits`, a copy of the test set of the UCI Optical Recognition of
-    Handwritten Digits.
-    """
-    from PIL import Image
-    from sklearn.datasets import load_digits
-
-    from .image import to_array
-
-    # (1797, 64) with values 0 to 16, (1797,)
-    values, labels = (np.asarray(a) for a in load_digits(return_X_y=True))
-    pixels = np.round(values * (255 / 16)).astype(np.uint8).reshape(-1, 8, 8)
-    images = np.stack(
-        [to_array(Image.fromarray(image), in_shape or (32, 32, 1)) for image in pixels]
-    )
-    labels = labels.astype(np.int32)
-    rank = np.zeros_like(labels)  # of an image among those of its class
-    for label in range(10):
-        rank[labels == label] = np.arange((labels == label).sum())
-    test = rank % 5 == 2
-    return Dataset(
-        Split(images[~test], labels[~test]), Split(images[test], labels[test]), tuple("0123456789")
-    )
 
 
 def folder(path: Path | str, in_shape: Shape | None = None) -> Dataset:
@@ -154,7 +91,7 @@ def _read_split(classes: list[Path], in_shape: Shape | None) -> Split:
 
 def _images_in(path: Path) -> tuple[list[Path], Counter[str]]:
     """The images of one class, and how many other files there are of each suffix."""
-    from .image import suffixes
+    from ..image import suffixes
 
     files = [p for p in sorted(path.iterdir()) if p.is_file() and not _is_leftover(p)]
     found = [p for p in files if p.suffix.lower() in suffixes()]
@@ -173,7 +110,7 @@ def _read(files: list[Path], in_shape: Shape | None) -> np.ndarray:
     """(N, H, W, C) uint8. Raises InputError naming every file that cannot be read, or that has
     another size.
     """
-    from .image import read_image
+    from ..image import read_image
 
     wrong: dict[Path, str] = {}
 
