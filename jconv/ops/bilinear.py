@@ -5,8 +5,8 @@
 Each is linear in each argument, and the transpose of any one of them is one of the other two, so
 backprop, forward mode, second order, per-example gradients, scan and checkpoint all follow from
 `ad.defbilinear` and one rule for batching, and each is free to run by a method of its own: `method`
-holds a word for each, chosen when the program is lowered where it is "auto" (methods/plan.py) or names a
-method that the precision excludes. `precision` is resolved when an operation is bound
+holds a word for each, chosen when the program is lowered where it is "auto" (methods/plan.py) or
+names a method that the precision excludes. `precision` is resolved when an operation is bound
 (precision.py); its gradients have the same.
 
 Arrays: x (N, *S, C), y (N, *S', K), k (*F, C/groups, K). They go through jit, vmap, scan,
