@@ -34,6 +34,23 @@ hypothesis.settings.register_profile("house", deadline=None, database=None, dera
 hypothesis.settings.load_profile("house")
 
 
+@pytest.hookimpl(tryfirst=True)  # before the cases are selected by their marks
+def pytest_collection_modifyitems(items):
+    """Of a test marked `sweep(n)`, n cases spread over all are in every run, and the others are
+    marked `exhaustive`.
+    """
+    sweeps = {}
+    for item in items:
+        if (mark := item.get_closest_marker("sweep")) and not item.get_closest_marker("exhaustive"):
+            sweeps.setdefault((item.path, item.originalname, mark.args[0]), []).append(item)
+    for (*_, kept), cases in sweeps.items():
+        every = len(cases) / kept
+        chosen = {int((i + 0.5) * every) for i in range(kept)}
+        for i, item in enumerate(cases):
+            if i not in chosen:
+                item.add_marker(pytest.mark.exhaustive)
+
+
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)

@@ -7,6 +7,7 @@ import pkgutil
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -104,12 +105,16 @@ def test_every_public_name_has_a_docstring_of_its_own(name):
     assert not value.__doc__.startswith(f"{name}("), "a dataclass made this one up"
 
 
-@pytest.mark.parametrize(
-    "package",
-    [jconv.layers, jconv.ops, jconv.analysis, jconv.edit, jconv.check, jconv.tuning, jconv.compose],
-    ids=lambda package: package.__name__,
-)
-def test_a_package_never_names_a_function_like_one_of_its_modules(package):
+PACKAGES = [
+    found.name
+    for found in pkgutil.walk_packages(jconv.__path__, "jconv.")
+    if found.ispkg and not found.name.startswith(("jconv.models", "jconv.scripts.bench"))
+]
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_a_package_never_names_a_function_like_one_of_its_modules(name):
+    package = import_module(name)
     modules = {module.name for module in pkgutil.iter_modules(package.__path__)}
     assert not [name for name in modules if not inspect.ismodule(getattr(package, name, package))]
 

@@ -4,7 +4,9 @@ from .augment import shift
 from .dataset import Dataset, Split
 from .loader import batch_order, padded_batches, steps_per_epoch, train_batches
 from .on_device import Draws, augmented, draw_epoch, standardized
-from .sources import SOURCES, digits, folder, load
+from .sources import SOURCES, load
+from .sources.digits import digits
+from .sources.folder import folder
 from .whitening import channel_statistics, whitening_kernel
 
 __all__ = [

@@ -206,6 +206,7 @@ def test_saved_arrays_are_unknown_where_the_gradient_cannot_be_traced(function):
     assert [row.no_field[:4] for row in summary(net, IMAGE).rows] == ["", "what", "what", "what"]
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize(
     ("function", "expected"),
     [

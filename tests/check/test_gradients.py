@@ -305,6 +305,7 @@ def wrong(x):
 wrong.defvjp(lambda x: (2 * x, None), lambda _, slope: (slope,))
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize(
     "net, suspects",
     [

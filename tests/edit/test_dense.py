@@ -163,6 +163,7 @@ def has_head(name):
 HEADS = [*((name, None) for name in MODELS if has_head(name)), ("googlenet", "torchvision")]
 
 
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize(
     ("name", "variant"), sweep(HEADS, ("lenet5", "alexnet", "vgg16", "googlenet", "resnet50"))
 )
@@ -177,6 +178,7 @@ def test_any_net_of_the_zoo_with_a_head_gives_a_map_beyond_its_size(name, varian
     assert sizes(moved) == sizes(shapes(net, in_shape))
 
 
+@pytest.mark.exhaustive
 def test_the_original_lenet_scores_every_position(rng, close):
     net, in_shape = build("lenet5_original")
     params, state = net.init(jax.random.key(0), in_shape)

@@ -77,6 +77,7 @@ LAYERS = [
 ]
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize(
     "norm",
     [

@@ -188,32 +188,45 @@ def test_settings_and_inputs_that_cannot_be(build, words):
         build()
 
 
-@pytest.mark.parametrize("method", ["auto", "lax", "im2col"])
+HALF = [  # layer, side, value, expected, whether the window is small enough for im2col's slices
+    (AvgPool(20), 20, 1.0, 1.0, False),
+    (AvgPool(56), 56, 1.0, 1.0, False),
+    (AvgPool(5, 1), 30, 1.0, 1.0, True),
+    (AvgPool((1, 300)), 300, 1.0, 1.0, False),
+    (LpPool(20), 20, 1.0, 20.0, False),
+    (LpPool(6, p=3.0), 6, 1.0, 36 ** (1 / 3), True),
+    (Subsampling(20), 20, 1.0, 1.0, False),
+    (AvgPool(8), 8, 2000.0, 2000.0, True),
+    (LpPool(2), 2, 300.0, 600.0, True),
+    (Subsampling(8), 8, 2000.0, 2000.0, True),
+]
+
+
 @pytest.mark.parametrize(
-    ("layer", "side", "value", "expected"),
+    ("layer", "side", "value", "expected", "method"),
     [
-        (AvgPool(20), 20, 1.0, 1.0),
-        (AvgPool(56), 56, 1.0, 1.0),
-        (AvgPool(5, 1), 30, 1.0, 1.0),
-        (AvgPool((1, 300)), 300, 1.0, 1.0),
-        (LpPool(20), 20, 1.0, 20.0),
-        (LpPool(6, p=3.0), 6, 1.0, 36 ** (1 / 3)),
-        (Subsampling(20), 20, 1.0, 1.0),
-        (AvgPool(8), 8, 2000.0, 2000.0),
-        (LpPool(2), 2, 300.0, 600.0),
-        (Subsampling(8), 8, 2000.0, 2000.0),
+        (*case, method)
+        for *case, small in HALF
+        for method in ("auto", "lax", *(["im2col"] if small else []))
     ],
 )
 def test_windows_of_half_precision_are_summed_in_float32_and_cast_once(
-    layer, side, value, expected, method
+    layer, side, value, expected, method, compiled
 ):
     """bfloat16 stops growing at 256 ones, and float16 overflows at 65,504."""
     layer, dtype = replace(layer, method=method), jnp.bfloat16 if value == 1 else jnp.float16
     x = jnp.full((1, side, side, 2), value, dtype)
     params, state = layer.init(jax.random.key(0), x.shape[1:])
-    y = layer.apply(params, state, x)[0]
+    y = compiled(layer.apply)(params, state, x)[0]
     assert y.dtype == dtype
     np.testing.assert_allclose(np.asarray(y, np.float64), expected, rtol=4e-3)
+
+
+def test_columns_of_half_precision_are_summed_in_float32_too(compiled):
+    """289 ones, more than bfloat16 counts."""
+    layer = AvgPool(17, method="im2col")
+    x = jnp.ones((1, 17, 17, 1), jnp.bfloat16)
+    assert compiled(layer.apply)({}, {}, x)[0].item() == 1
 
 
 @pytest.mark.parametrize(

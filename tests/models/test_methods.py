@@ -95,6 +95,7 @@ def case(request, filled, rng):
     return net, draw
 
 
+@pytest.mark.sweep(1)
 def test_the_plan_gives_the_numbers_of_lax(case, x64, compiled, close):
     net, draw = case
     both = compiled(
@@ -103,6 +104,7 @@ def test_the_plan_gives_the_numbers_of_lax(case, x64, compiled, close):
     close(*both(*draw(3, np.float64)), 1e-10)
 
 
+@pytest.mark.sweep(1)
 def test_bfloat16(case, compiled, close):
     """Images in half precision: scores of it, the gradients of parameters wide, both as near to
     float32's as 8 bits allow.
@@ -121,6 +123,7 @@ def test_bfloat16(case, compiled, close):
         assert np.linalg.norm(a - b) <= 0.1 * np.linalg.norm(b)
 
 
+@pytest.mark.sweep(1)
 def test_per_example_gradients(case, x64, compiled, close):
     net, draw = case
     params, state, x = draw(3, np.float64)
@@ -132,6 +135,7 @@ def test_per_example_gradients(case, x64, compiled, close):
     )
 
 
+@pytest.mark.sweep(1)
 def test_export_with_a_symbolic_batch(case, compiled, close):
     net, draw = case
     params, state, x = draw(5)
@@ -146,6 +150,7 @@ def test_export_with_a_symbolic_batch(case, compiled, close):
         close(run(params, state, x[:n]), plain(params, state, x[:n]), 1e-4)
 
 
+@pytest.mark.sweep(1)
 def test_four_devices(case, compiled, close):
     """Images spread over them: sums across devices, and nothing gathered."""
     net, draw = case

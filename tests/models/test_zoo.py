@@ -69,6 +69,7 @@ def test_every_form_goes_to_json_and_back(name, variant):
     assert from_json(to_json(net)) == net
 
 
+@pytest.mark.sweep(6)
 @every_form
 def test_every_form_can_be_thin(name, variant):
     net, in_shape = build(name, variant=variant)

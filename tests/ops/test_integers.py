@@ -44,19 +44,25 @@ def methods_for(x_shape, k_shape, settings):
     ]
 
 
+@pytest.mark.sweep(9)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("x_shape", "k_shape", "settings"), SHAPES)
-def test_convolutions(dtype, x_shape, k_shape, settings, rng):
+def test_convolutions(dtype, x_shape, k_shape, settings, rng, compiled):
     x, k = (jnp.asarray(rng.integers(0, 7, shape), dtype) for shape in (x_shape, k_shape))
-    expected = ops.conv(x, k, method="im2col", **settings)
-    back = lambda word: ops.conv_transpose(
-        expected, k, method=word, out_sizes=x_shape[1:-1], **settings
-    )
-    for method in methods_for(x_shape, k_shape, settings):
-        y = ops.conv(x, k, method=method, **settings)
-        assert y.dtype == expected.dtype == dtype
-        np.testing.assert_array_equal(y, expected, err_msg=method)
-        np.testing.assert_array_equal(back(method), back("im2col"), err_msg=method)
+    words = methods_for(x_shape, k_shape, settings)
+
+    def by(word, x, k):
+        y = ops.conv(x, k, method=word, **settings)
+        back = ops.conv_transpose(y, k, method=word, out_sizes=x_shape[1:-1], **settings)
+        return y, back
+
+    expected, found = compiled(
+        lambda x, k: (by("im2col", x, k), {word: by(word, x, k) for word in words})
+    )(x, k)
+    for word, results in found.items():
+        for y, exact in zip(results, expected, strict=True):
+            assert y.dtype == exact.dtype == dtype
+            np.testing.assert_array_equal(y, exact, err_msg=word)
 
 
 def test_large_integers_are_not_rounded():
@@ -64,6 +70,7 @@ def test_large_integers_are_not_rounded():
     assert (ops.conv(x, k, stride=2) == 27 * (2**24 + 1)).all()
 
 
+@pytest.mark.sweep(4)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("method", ["auto", "lax", "im2col"])
 def test_means_are_fractions_and_maxima_integers(dtype, method):

@@ -129,6 +129,7 @@ def test_across_equals_loops(
     close(given, loops.response_norm(x, *around, scale, 0.75, 1.7), 1e-12)
 
 
+@pytest.mark.sweep(4)
 @pytest.mark.parametrize("size", [2, 3, 5])
 @pytest.mark.parametrize("sizes", [(7,), (7, 5), (2, 3, 5)])
 def test_within_and_contrast_equal_loops(sizes, size, method, loops, rng, compiled, x64, close):
@@ -262,6 +263,7 @@ BATCH_NORM = {
 }
 
 
+@pytest.mark.sweep(4)
 @pytest.mark.parametrize("shape", [(5, 7, 3, 2), (11, 2, 3)])
 @pytest.mark.parametrize("transform", BATCH_NORM)
 def test_batch_norm_equals_the_textbook(transform, shape, rng, x64, compiled, close):

@@ -9,7 +9,7 @@ import pytest
 from jax import lax
 
 from jconv import Conv, Sequential, ops, with_precision
-from jconv.ops.methods import METHODS, OPERATIONS, grouped
+from jconv.ops.methods import METHODS, OPERATIONS
 from jconv.ops.precision import is_highest, resolved
 
 HIGHEST, HIGH, DEFAULT = lax.Precision.HIGHEST, lax.Precision.HIGH, lax.Precision.DEFAULT
@@ -58,8 +58,8 @@ def test_what_lax_does_not_know_is_refused(wrong):
 
 @pytest.fixture
 def chosen(monkeypatch):
-    """chosen(f, *operands): by operation, the methods that a program of f runs by, and "inside" for
-    Winograd's inside of another.
+    """chosen(f, *operands): by operation, the methods that a program of f runs by, those of blocks
+    of groups included.
     """
 
     def found(f, *operands):
@@ -76,12 +76,6 @@ def chosen(monkeypatch):
                     name,
                     method._replace(**{o: noted(o, name, getattr(method, o)) for o in OPERATIONS}),
                 )
-            for operation in OPERATIONS:
-                patch.setattr(
-                    grouped.winograd,
-                    operation,
-                    noted(operation, "inside", getattr(grouped.winograd, operation)),
-                )
             jax.jit(lambda *operands: f(*operands)).lower(*operands)
         return calls
 
@@ -91,9 +85,9 @@ def chosen(monkeypatch):
 CASES = {  # x, k, groups, what a CPU runs it by when nothing is said
     "winograd": ((8, 14, 14, 64), (3, 3, 64, 64), 1, "winograd"),
     "fft": ((8, 32, 32, 16), (9, 9, 16, 16), 1, "fft"),
-    "split": ((8, 14, 14, 128), (3, 3, 64, 128), 2, "inside"),
+    "split": ((8, 14, 14, 128), (3, 3, 64, 128), 2, "winograd"),
 }
-NOT_LOCAL = {"winograd", "fft", "inside"}
+NOT_LOCAL = {"winograd", "fft"}
 
 
 def every(x, k, **settings):
@@ -115,7 +109,7 @@ def test_the_highest_precision_runs_no_method_that_is_not_local(name, chosen):
     with jax.default_matmul_precision("highest"):
         assert words() == calm
         assert all(usual in methods for methods in words(precision="default").values())
-    if usual in METHODS:
+    if groups == 1:
         # a method named does not outrank it
         assert words(precision="highest", method=usual) == calm
         assert all(usual in methods for methods in words(method=usual).values())

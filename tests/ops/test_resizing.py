@@ -14,6 +14,7 @@ CASES = [
 ]
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("align_corners", [False, True])
 @pytest.mark.parametrize(("sizes", "mode"), CASES)
 def test_every_method_gives_the_same_forwards_and_back(sizes, mode, align_corners, rng, close):

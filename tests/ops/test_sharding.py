@@ -92,6 +92,7 @@ def mesh():
     return jax.make_mesh((2, 2), ("data", "model"))
 
 
+@pytest.mark.sweep(6)
 @pytest.mark.parametrize("name", CASES)
 def test_gradients_are_spread_as_what_they_are_of(name, mesh, normal, compiled, close):
     f, first, second, *specs = CASES[name]

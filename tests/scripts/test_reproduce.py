@@ -92,6 +92,7 @@ def test_divergence_is_exit_code_1_and_what_was_done_is_kept(images, tmp_path, m
     ] == [0]
 
 
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize("done", [0, 1])
 def test_too_little_memory_is_one_line_and_leaves_no_folder_without_a_run(
     done, images, tmp_path, monkeypatch, capsys
@@ -117,6 +118,7 @@ def test_too_little_memory_is_one_line_and_leaves_no_folder_without_a_run(
     assert out.exists() == bool(done)
 
 
+@pytest.mark.exhaustive
 def test_deterministic_runs_agree_and_say_so(images, tmp_path):
     for name in "ab":
         words = [

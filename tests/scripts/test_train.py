@@ -75,6 +75,7 @@ def digest(out):
     return line.split()[-1]
 
 
+@pytest.mark.exhaustive
 def test_deterministic_runs_end_in_the_same_bits_stopped_or_not(
     settings, tmp_path, monkeypatch, capsys
 ):
@@ -98,6 +99,7 @@ def test_deterministic_runs_end_in_the_same_bits_stopped_or_not(
     assert digest(capsys.readouterr().out) != digests[0]
 
 
+@pytest.mark.exhaustive
 def test_a_policy_is_the_runs_and_evaluated_by(run, settings, tmp_path, capsys):
     """bfloat16 gives other bits than float32; highest precision the same on a CPU, where it is the
     only one.
@@ -152,6 +154,7 @@ def test_out_of_memory_is_one_line_and_leaves_no_folder_that_blocks(
     assert train.main([*settings, "--epochs", "1", "--out", str(out)]) == 0
 
 
+@pytest.mark.exhaustive
 def test_out_of_memory_later_keeps_what_there_is(settings, tmp_path, monkeypatch, capsys):
     out = tmp_path / "run"
     stop_after_one_epoch(settings, out, monkeypatch)
@@ -198,7 +201,7 @@ def test_divergence_ends_with_the_step_and_the_last_good_checkpoint(settings, tm
     "arguments, words",
     [
         (["--model", "lenet"], "error: unknown model 'lenet'; did you mean lenet5"),
-        (["--data", "folder"], "error: data 'folder' needs the folder's path: --data-dir PATH"),
+        (["--data", "folder"], "error: --data folder needs the folder's path: --data-dir PATH"),
         (
             ["--batch-size", "2000"],
             "error: the batch size is 2000 but there are 1438 training examples",
@@ -244,6 +247,7 @@ def test_a_resumed_run_takes_no_other_options(run, capsys):
     )
 
 
+@pytest.mark.exhaustive
 def test_a_plan_is_kept_and_a_resumed_run_is_by_it(run, settings, tmp_path, monkeypatch, capsys):
     """The same bits stopped or not, others than without the plan; and the weights are of the net as
     the zoo has it.
@@ -289,6 +293,7 @@ def test_a_plan_of_another_net_is_said_and_a_damaged_one_ends_it(settings, tmp_p
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.exhaustive
 def test_resize_fits_images_to_the_net(settings, tmp_path):
     out = tmp_path / "run"
     assert (
@@ -309,7 +314,7 @@ def test_the_defaults_fit_the_digits():
     "arguments, words",
     [
         (["--optimizer", "lion"], "--optimizer"),
-        (["--epochs", "0"], "--epochs 0: 1 or more was expected"),
+        (["--epochs", "0"], "epochs=0: 1 or more was expected"),
     ],
 )
 def test_options_that_cannot_be_end_with_2(arguments, words, capsys):
@@ -325,6 +330,7 @@ class SameSecond(datetime):
         return cls(2026, 1, 2, 3, 4, 5)
 
 
+@pytest.mark.exhaustive
 def test_two_runs_that_begin_in_one_second_have_two_folders(settings, tmp_path, monkeypatch):
     monkeypatch.setattr(train, "datetime", SameSecond)
     monkeypatch.chdir(tmp_path)
@@ -338,6 +344,7 @@ def test_two_runs_that_begin_in_one_second_have_two_folders(settings, tmp_path, 
     ] == [0, 1, 2]
 
 
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize("epochs, code", [("5", 0), ("3", 0), ("2", 2)])
 def test_a_run_is_given_more_epochs(run, tmp_path, epochs, code, capsys):
     longer = tmp_path / "longer"
@@ -352,6 +359,7 @@ def test_a_run_is_given_more_epochs(run, tmp_path, epochs, code, capsys):
     assert json.loads((longer / "config.json").read_text())["options"]["epochs"] == int(epochs)
 
 
+@pytest.mark.exhaustive
 def test_with_a_constant_rate_more_epochs_end_where_all_at_once_would(settings, tmp_path):
     constant = [*settings, "--schedule", "constant"]
     assert train.main([*constant, "--epochs", "2", "--out", str(tmp_path / "some")]) == 0
@@ -419,6 +427,7 @@ def small(classes=10):
 """
 
 
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize(
     "model",
     [

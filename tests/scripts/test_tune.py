@@ -72,13 +72,13 @@ def test_the_options_reach_the_net_and_the_file(timer, tmp_path):
     "arguments, words",
     [
         (["lenet"], "error: unknown model 'lenet'; did you mean lenet5"),
-        (["lenet5", "--batch", "0"], "error: batch=0, a whole number of at least 1 was expected"),
-        (["lenet5", "--pairs", "0"], "error: pairs=0, a whole number of at least 1 was expected"),
+        (["lenet5", "--batch", "0"], "error: --batch 0, a whole number of at least 1 was expected"),
+        (["lenet5", "--pairs", "0"], "error: --pairs 0, a whole number of at least 1 was expected"),
         (["lenet5", "--in-shape", "8", "8", "1"], "error: conv2: "),
         (["lenet5", "--out", "."], "error: --out .: is a folder; give the name of a file"),
         (
             ["lenet5", "--out", "taken/plan.json"],
-            "error: --out taken/plan.json: cannot be written (file exists); choose another folder",
+            "error: --out taken/plan.json: cannot be written (file exists); choose another --out",
         ),
     ],
 )

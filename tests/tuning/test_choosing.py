@@ -262,6 +262,7 @@ def test_a_tuned_net_computes_the_same_and_goes_to_json(filled, rng, compiled, c
     assert from_json(to_json(tuned)) == tuned != net and with_method(tuned, "auto") == net
 
 
+@pytest.mark.exhaustive
 def test_the_real_clock():
     tuning = tune(Sequential(conv1=Conv(3, 2)), (5, 5, 2), 1, pairs=2, limit=0.1)
     assert {word for m in tuning.measurements for word in (*m.seconds, *m.skipped)} == {

@@ -16,6 +16,7 @@ from jconv.tuning.machine import machine
 FOUND = Compiled("TPU v0", 2**20, 0, 2**21, 3.5e9, None, 1.25)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("what", WHATS)
 def test_every_form_of_a_case_is_lowered_from_shapes(small_net, what):
     chip = jax.devices("cpu")[0]

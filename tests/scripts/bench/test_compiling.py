@@ -1,10 +1,12 @@
 import jax
+import pytest
 
 from jconv.scripts.bench import compiling
 from jconv.scripts.bench.compiling import measure_compiling
 from jconv.scripts.bench.speed import Settings
 
 
+@pytest.mark.exhaustive
 def test_compile_seconds_of_each_are_sampled_apart(small_net):
     row = measure_compiling("compile", small_net, "train", ("jconv", "lax"), Settings(pairs=2))
     assert [len(row.samples[name]) for name in ("jconv", "lax")] == [2, 2] and row.unit == "s"

@@ -19,6 +19,7 @@ def run(tmp_path, *argv):
     return json.loads((tmp_path / "bench.json").read_text())
 
 
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize(
     "suite, part, cases",
     [
@@ -75,6 +76,7 @@ def test_a_row_of_the_plan_that_loses_ends_with_exit_code_1(tmp_path, monkeypatc
     assert "rows of the plan that do not hold on this machine" in capsys.readouterr().out
 
 
+@pytest.mark.exhaustive
 def test_scans_are_measured_against_themselves_written_out(tmp_path, capsys):
     argv = [
         "--suite",

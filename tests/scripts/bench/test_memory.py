@@ -26,6 +26,7 @@ print(*peaks, peak_bytes())
     assert during - before == pytest.approx(256, abs=16) and after == pytest.approx(during, abs=1)
 
 
+@pytest.mark.exhaustive
 def test_each_contestant_has_a_process_of_its_own(capfd):
     row = measure_memory("memory", SMALL[0], "train", ("jconv",), Settings(small=True))
     assert (

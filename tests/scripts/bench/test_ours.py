@@ -13,6 +13,7 @@ from jconv.scripts.bench.case import WHATS
 from jconv.scripts.bench.task import largest_error, wait
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("what", WHATS)
 def test_auto_and_lax_agree(small_net, what):
     auto, lax = (ours.task(small_net, what, method) for method in ("auto", "lax"))

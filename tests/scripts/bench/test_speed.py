@@ -60,6 +60,7 @@ def test_out_of_memory_is_told_with_a_batch_that_fits(small_net, monkeypatch):
     }
 
 
+@pytest.mark.exhaustive
 def test_who_computes_something_else_is_told(small_net, monkeypatch):
     def maker(name):
         if name == "other":

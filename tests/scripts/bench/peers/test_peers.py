@@ -69,6 +69,7 @@ def lenient():
         yield
 
 
+@pytest.mark.sweep(6)
 @pytest.mark.parametrize("name", EAGER)
 @pytest.mark.parametrize(
     "net, what",
@@ -86,6 +87,7 @@ def test_the_same_numbers(name, net, what):
         assert largest_error(*shown) < 1e-4
 
 
+@pytest.mark.sweep(6)
 @pytest.mark.parametrize("name", EAGER)
 @pytest.mark.parametrize("case", SMALL + LARGE + TABLE, ids=lambda case: case.name)
 def test_every_net_measured_can_be_built_with_the_same_parameters(name, case):
@@ -107,6 +109,7 @@ OPERATIONS = {
 }
 
 
+@pytest.mark.sweep(6)
 @pytest.mark.parametrize("what", ["forward", "gradient"])
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_operations_and_their_gradients_are_torchs(name, what):
