@@ -12,7 +12,7 @@ batch axis. `params` and `state` are plain dicts by name. `train` is static; `ke
 a layer that draws while it is trained.
 
 To write a layer, declare its arrays in `parameters` (and `statistics`, for what training updates
-outside the gradient) and write `out_shape` and `apply`; `init` then follows, and so do its row in
+outside the gradient) and write `apply`; `init` and the output shape follow, and so do its row in
 the tables, its receptive field and its memory: what a layer does not declare is measured from its
 own trace (analysis/measure.py, support.py), or "unknown". Every `apply` is held to what the layer
 declares: see `checked`. A layer made of layers is a `Composite` (compose/composite.py).

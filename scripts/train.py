@@ -23,8 +23,8 @@ Prints one line an epoch, over the progress and the time left, then the test acc
 of the parameters and where the report is. The folder holds config.json, metrics.jsonl,
 checkpoints/, weights.safetensors and report.html. A resumed run ends with the very parameters that
 it would have had without the stop; one that is given more epochs follows the schedule of so many
-from there on. Exit code 1 when the training diverges, 2 for wrong input. Without options it takes 8
-s on two cores, and ends above 99 %.
+from there on. Exit code 1 when the training diverges, 2 for wrong input. Without options it takes
+20 s on two cores of an AMD EPYC without AVX-512, and ends above 99 %.
 """
 
 from __future__ import annotations

@@ -46,5 +46,5 @@ def test_the_notes_comparisons_are_among_them():
         "jconv.analysis.table",
         "jconv.layers.local",
         "jconv.ops.reference",
-        "jconv.grammar.parsing",
+        "jconv.grammar.building",
     }

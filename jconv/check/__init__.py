@@ -1,5 +1,7 @@
 """Whether a net computes what it should: gradients against differences, and what a precision
 costs.
+
+gradients.py and precision.py are the checks, differences.py the central differences.
 """
 
 from .gradients import GradientCheck, gradcheck

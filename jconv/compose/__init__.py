@@ -2,7 +2,8 @@
 everything that follows from it.
 
 composite.py says what a composite is, call.py and arrays.py how it is followed, with shapes and
-with arrays; containers.py holds the ones every net is made of. To write one of your own, derive
+with arrays, walking.py lists a net; containers.py and tap.py hold the ones nets are made of. To
+write one of your own, derive
 from `Composite`.
 """
 

@@ -1,4 +1,8 @@
-"""Labelled images and their batches."""
+"""Labelled images and their batches.
+
+A source (sources/) gives a Dataset; loader.py and augment.py make batches on the host, on_device.py
+where the images lie on the device.
+"""
 
 from .augment import shift
 from .dataset import Dataset, Split

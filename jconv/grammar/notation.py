@@ -1,4 +1,4 @@
-"""A net as a pattern's text, in its shortest form: the inverse of `pattern` (parsing.py)."""
+"""A net as a pattern's text, in its shortest form: the inverse of `pattern` (building.py)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..errors import LayerError, located
 from ..geometry import Shape
 from ..layer import Layer
 from ..layers import Dense, Flatten
-from .text import LONGEST, sizes_text
+from .parsing import LONGEST, sizes_text
 from .words import FLAT, RULES, WORDS, names, spell
 
 _AWKWARD = re.compile(r"\[(?!\[|CONV|FC|LOCAL|DENSE)")

@@ -1,196 +1,256 @@
-"""The layer patterns of the CS231n notes as a language: `pattern` reads a text, `describe` (in
-notation.py) writes one.
-
-    INPUT -> [[CONV -> RELU]*N -> POOL?]*M -> [FC -> RELU]*K -> FC
-    INPUT224x224x3 -> [[CONV3-64 -> RELU]*2 -> POOL]*2 -> [FC-4096 -> RELU -> DROPOUT]*2 -> FC-1000
-    [INPUT - CONV5-20(padding=0) - RELU - POOL3/2 - FC]
-
-    pattern  = sequence                           its first word is INPUT, and there is one INPUT
-    sequence = item { arrow item }
-    arrow    = "->" | "-"                         a "-" before a digit belongs to the word: FC-10
-    item     = ( word | "[" sequence "]" ) [ "*" count | "?" ]
-    count    = integer | name      *N repeats as often as pattern(text, N=2) says; 0 leaves out
-    word     = letters [ sizes ] [ "-" integer ] [ "/" sizes ] [ "(" setting { "," setting } ")" ]
-    sizes    = integer { "x" integer }   3 for every axis, or 3x5 for the first and the second
-    setting  = name "=" value   a Python literal, or an initializer: caffe_xavier(), constant(0.1)
-
-A word is the name of a layer's class, in any case, or POOL for MaxPool, FC for Dense, BN for
-BatchNorm, LRN for LocalResponseNorm. After it come window, features and stride, as in CONV11-96/4;
-every other setting has the name it has in Python. By default CONV is 12 filters of 3x3, stride 1;
-its padding is (F - 1)/2 whatever its window, so that it keeps the size; POOL is 2x2, stride 2; FC
-has 10 features if it is the last, else 100. FC puts a Flatten before itself where the input is not
-flat yet; DENSE does not.
-
-INPUT may carry the size of an example, INPUT32x32x3. Every window must then fit exactly, as the
-notes have it (Spatial arrangement), unless its word says rounding="floor" or "ceil".
-
-Layers are named as Sequential names them; INPUT(names="alexnet") and INPUT(names="vgg") number them
-as these papers do, by the rules in words.py; a word with the setting name="conv1" has that name.
+"""From the text of a pattern to its words, without knowing what the words mean: a tree of words,
+brackets and counts, and the tree written out. The grammar is in building.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from ..analysis.fitting import arithmetic, inexact, nearest, sizes_that_fit
-from ..compose import Sequential
-from ..errors import PatternError, ShapeError
-from ..geometry import Shape
-from ..layer import Layer
-from ..layers import Dense, Flatten, Rbf
-from .text import Counts, Place, Word, count_names, read, unroll
-from .words import FLAT, RULES, build, kind_of, names, spell
+from ..errors import PatternError
+from .values import Settings, read_settings, settings_text
+
+DEEPEST = 50  # brackets within brackets
+LONGEST = 1000  # layers
+
+Sizes = int | tuple[int, ...]
+
+_NUMBERS = r"\d{1,9}(?:[xX]\d{1,9})*"
+_WORD = re.compile(
+    rf"(?P<name>[A-Za-z_]+)(?P<size>{_NUMBERS})?(?:-(?P<features>\d{{1,9}}))?(?:/(?P<stride>{_NUMBERS}))?"
+)
+_ARROW = re.compile(r"->|-(?!\d)")
+_COUNT = re.compile(r"\*\s*(?P<count>\d{1,9}(?![\d.])|[A-Za-z_]\w*)|(?P<optional>\?)")
+# what people write for these
+_OTHER_COUNT = re.compile(r"\*|[xX×]\s*(?P<times>\d{1,9})")
+_OTHER_ARROW = re.compile(r"(?:[-=~>→,;|+–—]+)(?!\d)")
+_TOKEN = re.compile(r"[*?]\s*\w*|\d+\s*\*?|[-=~>→,;|+–—]+|.", re.DOTALL)
+_SPACE = re.compile(r"\s*")
 
 
-def pattern(text: str, *, optional: bool = True, **counts: int) -> Sequential:
-    """The net that a pattern describes, in the language above. `counts` gives the numbers of *N;
-    `optional` keeps what has a "?".
+class Word(NamedTuple):
+    """CONV3-64/2(padding=0): name "CONV", size 3, features 64, stride 2, settings (("padding",
+    0),); it stands at text[at].
 
-    >>> from jconv import Conv, Dense, Flatten, Relu, Sequential
-    >>> net = Sequential(Conv(8, 3, padding=1), Relu(), Flatten(), Dense(10))
-    >>> pattern("INPUT -> CONV3-8 -> RELU -> FC") == net
-    True
-
-    Raises PatternError for a text that is none, and ValueError for a count that is none or that the
-    text has no name for.
+    A setting given without its name has None there.
     """
-    for name, count in counts.items():
-        if isinstance(count, bool) or not isinstance(count, int) or count < 0:
-            raise ValueError(f"{name}={count!r}, a whole number of at least 0 was expected")
-    given = Counts(counts, optional)
-    try:
-        net = _net_of(unroll(read(text), given))
-    except PatternError as error:
-        raise error.within(text) from None
-    if unused := counts.keys() - count_names(read(text)):
-        raise ValueError(
-            f"{', '.join(sorted(unused))} is given, but the text has no *{min(unused)}; leave it "
-            "out"
-        )
-    return net
+
+    name: str
+    size: Sizes | None
+    features: int | None
+    stride: Sizes | None
+    settings: Settings
+    at: int
+
+    def __str__(self) -> str:
+        features = "" if self.features is None else f"-{self.features}"
+        stride = "" if self.stride is None else f"/{sizes_text(self.stride)}"
+        return f"{self.name}{sizes_text(self.size)}{features}{stride}{settings_text(self.settings)}"
+
+    def fault(self, message: str, suggestion: str = "") -> PatternError:
+        """What is wrong with this word."""
+        return PatternError(message, self.at, suggestion)
 
 
-def input_shape(text: str) -> Shape:
-    """The shape of an example that a pattern's INPUT gives: (32, 32, 3) of INPUT32x32x3, () where
-    it gives none. Raises PatternError.
+class Item(NamedTuple):
+    """A word or a bracket, and what follows it: `times` is 2 for *2, "N" for *N, "?" for ?, None
+    for nothing; that stands at text[at].
     """
-    pattern(text)
-    return _input(unroll(read(text), Counts({}, True))[0].word)[0]
+
+    body: Word | tuple[Item, ...]
+    times: int | str | None
+    at: int
 
 
-# From words, written out, to the net: layers built, windows checked to fit, names given
-# --------------------------------------------------------------------------------------------------
-
-
-class Placed(NamedTuple):
-    """A layer and where it stands; `name` is the one the word gives it, if it does."""
-
-    layer: Layer
-    place: Place
-    name: object
-
-
-def _net_of(places: Sequence[Place]) -> Sequential:
-    """The net of a text written out. Raises PatternError."""
-    if not places or places[0].word.name != "INPUT":
-        raise PatternError("a pattern begins with INPUT", 0, "write INPUT -> before this")
-    head = places[0].word
-    if places[0].turns:
-        raise head.fault("INPUT stands once", "take it out of the brackets")
-    in_shape, rule = _input(head)
-    if len(places) == 1:
-        raise head.fault("a net needs a layer after INPUT", "write INPUT -> FC")
-    layers = _layers(places[1:], flat=len(in_shape) == 1)
-    if in_shape:
-        _check_fit(layers, in_shape)
-    return Sequential(
-        **dict(zip(_names(layers, rule), (placed.layer for placed in layers), strict=True))
+def sizes_text(sizes: Sizes | None) -> str:
+    """3, 3x5, or nothing."""
+    return (
+        "" if sizes is None else str(sizes) if isinstance(sizes, int) else "x".join(map(str, sizes))
     )
 
 
-def _input(head: Word) -> tuple[Shape, str]:
-    """The shape that INPUT32x32x3(names="vgg") gives, () for none, and the rule for names."""
-    if head.features is not None or head.stride is not None:
-        raise head.fault("INPUT has a size only, as in INPUT32x32x3")
-    size = () if head.size is None else (head.size,) if isinstance(head.size, int) else head.size
-    if len(size) > 4 or 0 in size:
-        raise head.fault(
-            "INPUT's size is one to three sizes of at least 1 and the channels, or the features "
-            "alone"
+# Reading
+# --------------------------------------------------------------------------------------------------
+
+
+def read(text: str) -> tuple[Item, ...]:
+    """The tree of a text. Raises PatternError."""
+    reader = _Reader(text)
+    items = reader.sequence(0)
+    if reader.here < len(text):
+        raise PatternError("this ] closes no [", reader.here, "leave it out")
+    return items
+
+
+class _Reader:
+    """Recursive descent. It reads at `here`; the last arrow was text[arrow]."""
+
+    def __init__(self, text: str):
+        self.text, self.here, self.arrow = text, 0, slice(0, 0)
+
+    def sequence(self, depth: int) -> tuple[Item, ...]:
+        items = [self.item(depth)]
+        while self.peek() not in ("", "]"):
+            self.between()
+            items.append(self.item(depth))
+        return tuple(items)
+
+    def item(self, depth: int) -> Item:
+        body = self.group(depth) if self.peek() == "[" else self.word()
+        after = self.here
+        self.peek()
+        at, times = self.here, None
+        if match := _COUNT.match(self.text, at):
+            self.here = match.end()
+            count = match["count"]
+            times = "?" if match["optional"] else int(count) if count.isdigit() else count
+        elif match := _OTHER_COUNT.match(self.text, at):
+            suggestion = f"write *{match['times']}" if match["times"] else ""
+            message = "a repetition is * and a whole number or a name: *2 or *N"
+            raise PatternError(message, at, suggestion)
+        else:
+            at = self.here = after
+        return Item(body, times, at)
+
+    def group(self, depth: int) -> tuple[Item, ...]:
+        opening = self.here
+        if depth == DEEPEST:
+            raise PatternError(f"brackets are nested more than {DEEPEST} deep", opening)
+        self.here += 1
+        if self.peek() in ("", "]"):
+            raise PatternError("there is nothing in these brackets", opening, "leave them out")
+        items = self.sequence(depth + 1)
+        if not self.peek():
+            raise PatternError("this [ is not closed", opening, "write ] where it ends")
+        self.here += 1
+        return items
+
+    def word(self) -> Word:
+        match = _WORD.match(self.text, self.here)
+        if not match:
+            raise self.no_item()
+        at, self.here = self.here, match.end()
+        number = lambda s: (
+            None if s is None else int(s) if s.isdigit() else tuple(map(int, s.lower().split("x")))
         )
-    rule = "kinds"
-    for name, value in head.settings:
-        if name != "names" or value not in RULES:
-            raise head.fault(f"INPUT has one setting, names, which is {', '.join(RULES)}")
-        rule = str(value)
-    return size, rule
+        size, stride, features = number(match["size"]), number(match["stride"]), match["features"]
+        count = None if features is None else int(features)
+        return Word(match["name"].upper(), size, count, stride, self.settings(), at)
+
+    def settings(self) -> Settings:
+        after = self.here
+        if self.peek() != "(":
+            self.here = after
+            return ()
+        settings, self.here = read_settings(self.text, self.here)
+        return settings
+
+    def between(self) -> None:
+        """The arrow between two items."""
+        if match := _ARROW.match(self.text, self.here):
+            self.arrow, self.here = slice(*match.span()), match.end()
+            return
+        if match := _OTHER_ARROW.match(self.text, self.here):
+            raise self.fault(f'"->" was expected, {match[0]!r} came', "write ->")
+        if self.text[self.here].isalpha() or self.text[self.here] in "_[(":
+            raise self.fault('"->" is missing before this layer', "write -> before it")
+        if self.text[self.here].isdigit() and self.text[self.here - 1].isspace():
+            raise self.fault("a size stands right after its word: CONV3-64", "leave out the space")
+        raise self.fault(f'"->" was expected, {self.text[self.here]!r} came')
+
+    def no_item(self) -> PatternError:
+        """What stands where a layer was expected."""
+        wanted, rest, arrow = 'a layer or "[" was expected', self.text[self.here :], self.arrow
+        after_arrow = not self.text[arrow.stop : self.here].strip() and arrow.stop > 0
+        if not rest and not after_arrow:
+            return self.fault("the text is empty", "write INPUT -> FC")
+        if after_arrow and rest[:1] in ("", "]"):
+            return PatternError("this arrow leads nowhere", arrow.start, "leave it out")
+        if rest[0] == "(":
+            return self.fault("layers are grouped by square brackets", "write [ and ]")
+        if after_arrow and self.text[arrow] == "-" and rest[0].isdigit():
+            return self.fault("a size stands right after its word: FC-10", "leave out the spaces")
+        token = _TOKEN.match(rest)
+        return self.fault(f"{wanted}, {token[0] if token else rest[0]!r} came")
+
+    def peek(self) -> str:
+        """The next character that is no space, or "" at the end."""
+        match = _SPACE.match(self.text, self.here)
+        self.here = match.end() if match else self.here
+        return self.text[self.here : self.here + 1]
+
+    def fault(self, message: str, suggestion: str = "") -> PatternError:
+        return PatternError(message, self.here, suggestion)
 
 
-def _layers(places: Sequence[Place], flat: bool) -> list[Placed]:
-    for word, _ in places:
-        if word.name == "INPUT":
-            raise word.fault("INPUT stands at the beginning only", "leave it out")
-    last = max((i for i, place in enumerate(places) if kind_of(place.word) is Dense), default=-1)
-    layers = []
-    for i, place in enumerate(places):
-        layer = build(place.word, last=i == last)
-        if place.word.name == "FC" and not flat:
-            layers.append(Placed(Flatten(), place, None))
-        layers.append(Placed(layer, place, dict(place.word.settings).get("name")))
-        flat = flat or isinstance(layer, FLAT)
-    return layers
+# Writing out: every word as often as it stands in the repeated text
+# --------------------------------------------------------------------------------------------------
+
+Turns = tuple[tuple[Item, int], ...]
 
 
-def _check_fit(layers: Sequence[Placed], shape: Shape) -> None:
-    """The rule of the CS231n notes: every window fits its input, and exactly, unless its word says
-    how to round.
+class Place(NamedTuple):
+    """A word in the repeated text: `turns` are the repetitions around it, the outermost first, and
+    which turn of each this is.
     """
-    for placed in layers:
-        layer, said = placed.layer, dict(placed.place.word.settings)
-        try:
-            exact = hasattr(layer, "rounding") and "rounding" not in said
-            w = inexact(layer, shape) if exact else None
-            if w:
-                below, above = sizes_that_fit(w)
-                message = f"{arithmetic(w)} is not an integer; inputs of {below} or {above} fit"
-                raise _misfit(message, placed, shape, ', or say rounding="floor"')
-            shape = layer.out_shape(shape)
-        except ShapeError as error:
-            raise _misfit(str(error), placed, shape) from None
+
+    word: Word
+    turns: Turns
 
 
-def _misfit(message: str, placed: Placed, shape: Shape, otherwise: str = "") -> PatternError:
-    """What is wrong with a layer that does not fit: what repeats it repeats it too often, or else
-    its nearest settings would do.
+class Counts(NamedTuple):
+    """What the counts of a text mean: the numbers of *N by name, and whether what has a "?" is
+    kept.
     """
-    layer, (word, turns) = placed.layer, placed.place
-    message = f"{word} on {'x'.join(map(str, shape))}: {message}"
-    turn = next((turn for _, turn in reversed(turns) if turn), 0)
-    if turn:
-        return word.fault(message, f"repeat it {turn} time{'s' * (turn > 1)}, as often as it fits")
-    keep = {name: value for name, value in word.settings if name in ("name", "rounding")}
-    if near := nearest(layer, shape, 1):
-        return word.fault(message, f"write {spell(near[0], **keep)}{otherwise}")
-    if isinstance(layer, Dense | Rbf):
-        return word.fault(message, "write FLATTEN -> before it")
-    return word.fault(message)
 
+    named: Mapping[str, int]
+    optional: bool
 
-def _names(layers: Sequence[Placed], rule: str) -> list[str]:
-    """The names the rule gives, or the words. Raises PatternError for one that cannot be, or is
-    there already.
-    """
-    by_rule = names([placed.layer for placed in layers], rule)
-    found = [
-        own if placed.name is None else str(placed.name)
-        for placed, own in zip(layers, by_rule, strict=True)
-    ]
-    for (_, place, name), own in zip(layers, found, strict=True):
-        if name is not None and (name != own or not own or "/" in own or own == "self"):
-            raise place.word.fault(f'the name {name!r} cannot be; a name is a text without "/"')
-        if name is not None and found.count(own) > 1:
-            raise place.word.fault(
-                f"{found.count(own)} layers are called {name!r}", "give each its own name"
+    def of(self, item: Item) -> int:
+        """How often an item stands. Raises PatternError for a name without a number."""
+        if item.times is None or item.times == "?":
+            return int(item.times is None or self.optional)
+        if isinstance(item.times, int):
+            return item.times
+        if item.times not in self.named:
+            raise PatternError(
+                f"nothing says how often {item.times} is",
+                item.at,
+                f"call pattern(text, {item.times}=2), or write *2",
             )
-    return found
+        return self.named[item.times]
+
+
+def unroll(items: Sequence[Item], counts: Counts) -> list[Place]:
+    """Every word of a tree, repeated. Raises PatternError when they are more than LONGEST."""
+    if sum(_length(item, counts) for item in items) > LONGEST:
+        raise PatternError(f"this makes more than {LONGEST} layers")
+    return list(_repeated(items, counts, ()))
+
+
+def count_names(items: Sequence[Item]) -> set[str]:
+    """The names that stand after a * in a tree."""
+    inside = [count_names(item.body) for item in items if not isinstance(item.body, Word)]
+    own = {item.times for item in items if isinstance(item.times, str)} - {"?"}
+    return own.union(*inside)
+
+
+def _length(item: Item, counts: Counts) -> int:
+    times = counts.of(item)
+    inside = 1 if isinstance(item.body, Word) else sum(_length(i, counts) for i in item.body)
+    if item.times is not None and times * inside > LONGEST:
+        raise PatternError(
+            f"this makes {times * inside:,} layers, {LONGEST:,} at most were expected", item.at
+        )
+    return times * inside
+
+
+def _repeated(items: Sequence[Item], counts: Counts, turns: Turns) -> Iterator[Place]:
+    for item in items:
+        for turn in range(counts.of(item) if _length(item, counts) else 0):
+            inside = turns if item.times is None else (*turns, (item, turn))
+            if isinstance(item.body, Word):
+                yield Place(item.body, inside)
+            else:
+                yield from _repeated(item.body, counts, inside)

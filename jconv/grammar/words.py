@@ -30,7 +30,7 @@ from ..layers import (
     MaxPool,
     Rbf,
 )
-from .text import Word
+from .parsing import Word
 from .values import value_text
 
 WORDS = {

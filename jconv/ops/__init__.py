@@ -3,7 +3,12 @@ reference, in reference.py.
 
 How a convolution runs: `conv` (convolution.py) binds one of three primitives (bilinear.py); when
 the program is lowered, methods/plan.py chooses a method, a file in methods/. A function here that
-is no convolution has its fast form and its twin in one file.
+is no convolution has its fast form and its twin in one file, max pooling's in max_pooling.py and
+routing.py.
+
+views.py takes the windows of an array, shapes.py says what a convolution is, precision.py and
+widening.py in what numbers sums are made, sharding.py what meshes need, outlining.py what is
+compiled by itself, refused.py which convolutions a compiler does not take.
 """
 
 from .convolution import conv, conv_transpose, dense, local_conv

@@ -45,7 +45,7 @@ def conv(
     Shapes: x (N, *in, C), kernel (*F, C/groups, K) -> (N, *out, K) for 1 to 3 spatial axes; sizes
     as `geometry.window` says. Of `groups` blocks of output channels each reads its own block of
     input channels. `padding_mode` says what padding holds: "zeros", "reflect", "replicate" or
-    "circular" (see `window.filled`).
+    "circular" (see `views.filled`).
     Methods: "auto"; "lax" is plain lax.conv_general_dilated and its own gradients; "im2col" is the
     reference.
     Precision: None is jax's own setting. Below the highest, "auto" may run a method that computes

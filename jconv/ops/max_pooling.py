@@ -39,7 +39,7 @@ def max_pool(
     method: str = "auto",
 ) -> jax.Array:
     """The largest value of every window, each channel apart. Padding never wins, unless it holds
-    pixels (see `window.filled`).
+    pixels (see `views.filled`).
 
     Shapes: (N, *S, C) -> (N, *out, C); stride is the window by default. Methods: "auto" by
     switches, "lax" is lax.reduce_window, "im2col" the reference: columns, then the maximum. A

@@ -43,7 +43,7 @@ def avg_pool(
     Shapes: (N, *S, C) -> (N, *out, C); stride is the window by default. `count_padding` counts
     padded zeros in the mean (Caffe, Torch); without it a window divides by its own pixels
     (TensorFlow, Inception-v4). What "ceil" overhangs is never counted. Padding that is no zeros, as
-    `padding_mode` may say (see `window.filled`), is pixels like others.
+    `padding_mode` may say (see `views.filled`), is pixels like others.
     Methods: "auto" adds the window's views where that pays, "lax" is lax.reduce_window, "im2col"
     the reference. Raises ShapeError. Source: CS231n notes, Pooling Layer; Caffe's and PyTorch's
     average pools.

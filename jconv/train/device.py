@@ -119,7 +119,7 @@ def make_test(recipe: Recipe) -> Callable:
     """
 
     def guesses(carried: Carried, batch: jax.Array) -> jax.Array:
-        x = views(standardized(batch, carried.mean, carried.std, recipe.dtype))
+        x = six_views(standardized(batch, carried.mean, carried.std, recipe.dtype))
         logits = (
             recipe.net.apply(*carried.slow, x)[0]
             .astype(jnp.float32)
@@ -146,7 +146,7 @@ def tested(count: int) -> int:
     return len(VIEWS) * min(TESTED, count)
 
 
-def views(x: jax.Array) -> jax.Array:
+def six_views(x: jax.Array) -> jax.Array:
     """Every image, its mirror image, and both moved by a pixel down and right, and up and left: (N,
     H, W, C) -> (6*N, H, W, C)
     """

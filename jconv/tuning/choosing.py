@@ -20,8 +20,8 @@ from ..ops.methods import OPERATIONS
 from ..ops.methods.plan import choose
 from ..settings import check_counts
 from .contest import programs
-from .found import Measurement, Tuning
 from .passes import Pass, passes
+from .result import Measurement, Tuning
 from .timing import PAIRS, SLOWER, Ratio, Timing, measure, ratio
 
 DTYPES = ("float32", "bfloat16", "float16")

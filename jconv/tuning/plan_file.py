@@ -1,7 +1,7 @@
 """Plans as files: the methods that `tune` chose, as JSON, with what they were measured on.
 
-    format, net (its JSON, see serial.py), in_shape, batch, dtype, backend, device, jax, jaxlib,
-    measurements (see tuned.py)
+    format, net (JSON by edit/serial.py), in_shape, batch, dtype, backend, device, jax, jaxlib,
+    measurements (see result.py)
 
 A plan is of one backend, one net and one shape of images, and is ignored for others. With other
 versions, on another device of that backend, or for another batch or dtype it is used, and that is
@@ -28,8 +28,8 @@ from ..geometry import Shape
 from ..layer import Layer, computes_as, map_layers
 from ..layers import Conv, ConvTranspose
 from ..ops.methods import WHOLE, check_serves
-from .found import Tuning
 from .passes import convolution
+from .result import Tuning
 
 FORMAT = 1
 ANEW = "`jconv tune` measures anew"

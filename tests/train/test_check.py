@@ -34,7 +34,7 @@ def test_a_wrong_shape_says_both_and_the_fix(images, labels):
 def test_a_wrong_dtype_says_what_came_and_what_was_expected(images, labels, dtype):
     with pytest.raises(
         InputError,
-        match=rf"images have dtype {np.dtype(dtype)}, uint8 \(0 to 255\) or float32 was expected",
+        match=rf"images have dtype {np.dtype(dtype)}, uint8 \(0 to 255, .*\) or float32 .* was expected",
     ):
         check_examples(images.astype(dtype), labels, (7, 3, 2), 4)
 

@@ -11,7 +11,7 @@ import jconv
 from jconv.data import augmented, draw_epoch, standardized, whitening_kernel
 from jconv.train import device as module
 from jconv.train import look, make_train_step, smoothed_softmax_cross_entropy
-from jconv.train.device import make_epoch, make_start, make_test, views
+from jconv.train.device import make_epoch, make_start, make_test, six_views
 from jconv.train.recipe import Segment
 
 SEED = jnp.uint32(3)
@@ -150,7 +150,7 @@ def test_six_views(rng):
     padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")
     moved = [padded[:, r : r + 5, c : c + 6] for r, c in ((1, 1), (0, 0), (2, 2))]
     expected = np.concatenate([view for image in moved for view in (image, image[:, :, ::-1])])
-    np.testing.assert_array_equal(views(jnp.asarray(x)), expected)
+    np.testing.assert_array_equal(six_views(jnp.asarray(x)), expected)
 
 
 @pytest.mark.parametrize("tested", [4, 500])
@@ -159,7 +159,7 @@ def test_the_accuracy_with_and_without_views(recipe, data, train, start, tested,
     carried = start(SEED, train.images)
     images, labels = jax.tree.map(jnp.asarray, data.test)
     found = jconv.jit(make_test(recipe))(carried, images, labels)
-    x = views(standardized(images, carried.mean, carried.std, "float32"))
+    x = six_views(standardized(images, carried.mean, carried.std, "float32"))
     scores = np.asarray(recipe.net.apply(*carried.slow, x)[0], np.float64).reshape(6, 11, 3)
     weighted = 0.25 * scores[0] + 0.25 * scores[1] + 0.125 * scores[2:].sum(0)
     assert found.tolist() == [

@@ -1,4 +1,5 @@
-"""The ways to compute a convolution, a file each, and plan.py, which alone says when.
+"""The ways to compute a convolution, each in a file here (im2col is ../reference.py), and plan.py,
+which says when.
 
 A method is a file with `forward`, `input_gradient` and `kernel_gradient`, each run(a, b, *,
 geometry, precision), and `serves`, which says what it needs; its name stands in METHODS below. From

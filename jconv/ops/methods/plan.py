@@ -1,4 +1,5 @@
-"""When which method runs: a table of rows for each platform, the only place that says so.
+"""When which method runs where "auto" is asked for: a table of rows for each platform. No method
+plans for itself; a word given by a layer is overruled only where the precision excludes it.
 
 The choice is made when a program is lowered, for the platform it is lowered for, so an exported or
 cross-compiled program gets the plan of the platform it will run on. The first row that fits
