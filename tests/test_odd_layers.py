@@ -81,6 +81,7 @@ def test_a_loop_of_one_time(x):
     assert net.apply(params, state, x)[0].shape == x.shape
 
 
+@pytest.mark.exhaustive
 def test_max_pooling_has_forward_mode_and_second_derivatives_outside_of_jit():
     x = jnp.arange(16.0).reshape(1, 4, 4, 1)
     f = lambda x: (MaxPool(2).apply({}, {}, x)[0] ** 2).sum()

@@ -144,7 +144,7 @@ def test_saved_bytes_are_what_a_compiler_needs():
     )
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(2)
 def test_its_gradients_pass(name):
     check = gradcheck(net_of(OWN[name]), IN_SHAPE, train=True)
     assert check.passed, str(check)
@@ -192,7 +192,7 @@ def test_its_activations_are_listed_like_its_rows(name, filled, rng, close):
     close(seen["fc"], net.apply(params, state, x)[0], 1e-5)
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(2)
 def test_a_training_step_lowers_the_loss(name, rng):
     net = net_of(OWN[name])
     params, state = net.init(jax.random.key(0), IN_SHAPE)
@@ -227,7 +227,7 @@ def test_every_row_has_a_field(name):
     assert Sequential(a=SAME(8), b=OWN[name]).out_shape(IN_SHAPE)
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(2)
 def test_dense_heads_become_convolutions_around_it(name, filled, rng, close):
     layer = OWN[name]
     net = Sequential(
@@ -265,7 +265,7 @@ def step_of(net, reduce=lambda loss: loss):
     return step
 
 
-@pytest.mark.sweep(6)
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("kind", ["explicit", "auto", "shard_map"])
 def test_it_runs_over_a_mesh(name, kind, filled, rng, compiled, close):
     net = net_of(OWN[name])

@@ -35,7 +35,7 @@ def check_examples(images: np.ndarray, labels: np.ndarray, in_shape: Shape, clas
     if images.dtype not in (np.uint8, np.float32):
         raise InputError(
             f"images have dtype {images.dtype}, uint8 (0 to 255, which training divides by 255) or "
-            "float32 (taken as it is) was expected; use images.astype('uint8') for pixels of 0 to 255"
+            "float32 (taken as it is) was expected; images.astype('uint8') for pixels"
         )
     if labels.shape != images.shape[:1] or not np.issubdtype(labels.dtype, np.integer):
         raise InputError(

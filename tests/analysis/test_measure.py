@@ -96,6 +96,7 @@ def test_saved_arrays_measured_are_those_declared(layer):
     assert found == said
 
 
+@pytest.mark.exhaustive
 def test_the_windows_of_one_layer_are_measured_where_no_one_is_declared():
     # at stride 1 all outputs see alike
     assert net_field(Sequential(up=ConvTranspose(2, 3)), IMAGE)[0].size == 3
@@ -206,7 +207,7 @@ def test_saved_arrays_are_unknown_where_the_gradient_cannot_be_traced(function):
     assert [row.no_field[:4] for row in summary(net, IMAGE).rows] == ["", "what", "what", "what"]
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize(
     ("function", "expected"),
     [

@@ -41,6 +41,7 @@ NET = Sequential(
 )
 
 
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize("train", [False, True])
 def test_a_right_net_passes(train):
     check = gradcheck(NET, SHAPE, train=train, directions=2)

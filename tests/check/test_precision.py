@@ -35,6 +35,7 @@ class Careless(Layer):
         return x if x.dtype == jnp.float64 else x.astype(jnp.bfloat16).astype(x.dtype), state
 
 
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize("train", [True, False])
 def test_errors_are_of_the_size_of_the_dtypes_rounding(train):
     found = precision_errors(NET, (7, 5, 3), train=train)

@@ -55,6 +55,7 @@ def test_a_card_that_is_there_is_taken_and_a_cpu_then_comes_too_late(monkeypatch
         use_backend("cpu")
 
 
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize(
     "platforms, words",
     [

@@ -117,6 +117,7 @@ def test_letters_that_a_terminal_does_not_know_are_question_marks():
     assert (run.returncode, run.stdout) == (0, b"caf? ?\n"), run.stderr
 
 
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize("colours", [{}, {"FORCE_COLOR": "1"}, {"TTY_COMPATIBLE": "1"}])
 def test_nothing_is_drawn_over_in_a_log(colours):
     code = (

@@ -71,6 +71,7 @@ def test_a_net_that_compiles_stays_as_it_is():
     assert servable(NET, SHAPE, 3) is NET
 
 
+@pytest.mark.exhaustive
 def test_the_layers_that_fail_say_im2col_and_no_other(filled, rng, close):
     net = servable(NET, SHAPE, 3, compiles=only("kernel_gradient", (3, 3), (3, 3, 4, 4)))
     changed = {path for path, method in methods(net).items() if method == "im2col"}

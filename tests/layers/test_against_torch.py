@@ -119,7 +119,7 @@ def from_torch(name, a):
     return a.transpose(*range(2, a.ndim), 1, 0) if name == "kernel" else a
 
 
-@pytest.mark.sweep(12)
+@pytest.mark.sweep(8)
 @each
 @pytest.mark.parametrize("method", ["auto", "lax", "im2col"])
 def test_numbers_and_gradients(layer, module, in_shape, method, rng, close):

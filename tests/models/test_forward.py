@@ -80,7 +80,7 @@ def random_like(tree, rng):
     )
 
 
-@pytest.mark.sweep(4)
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize(("name", "variant", "side"), sweep(CASES, QUICK))
 def test_outputs_and_gradients(name, variant, side, rng, compiled, slim):
     net, (*_, channels) = build(name, classes=CLASSES, variant=variant)

@@ -63,13 +63,14 @@ def test_every_form_has_its_shapes_and_the_arguments_of_its_kind(name, variant):
     assert not [layer for layer in windows if isinstance(layer.padding, str)]
 
 
+@pytest.mark.sweep(10)
 @every_form
 def test_every_form_goes_to_json_and_back(name, variant):
     net, _ = build(name, variant=variant)
     assert from_json(to_json(net)) == net
 
 
-@pytest.mark.sweep(6)
+@pytest.mark.sweep(3)
 @every_form
 def test_every_form_can_be_thin(name, variant):
     net, in_shape = build(name, variant=variant)
@@ -79,6 +80,7 @@ def test_every_form_can_be_thin(name, variant):
 
 
 # all theirs are classes
+@pytest.mark.sweep(8)
 @pytest.mark.parametrize(
     ("name", "variant"), [form for form in FORMS if not form[0].startswith("context")]
 )

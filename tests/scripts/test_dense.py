@@ -1,5 +1,6 @@
 import jax
 import numpy as np
+import pytest
 from PIL import Image
 
 from jconv import Conv, Dense, Flatten, Sequential
@@ -7,6 +8,7 @@ from jconv.scripts import dense, predict
 from jconv.weights import Weights, save_weights
 
 
+@pytest.mark.sweep(1)
 def test_the_map_of_a_larger_image(run, tmp_path, rng, capsys):
     Image.fromarray(rng.integers(0, 256, (44, 40), np.uint8)).save(tmp_path / "page.png")
     out = tmp_path / "map.png"
@@ -31,6 +33,7 @@ def test_at_the_nets_own_size_it_says_what_predict_says(run, images, tmp_path, c
     ] == expected
 
 
+@pytest.mark.exhaustive
 def test_compare_counts_and_times_the_crops_too(run, tmp_path, rng, capsys, monkeypatch):
     monkeypatch.setattr(dense, "AT_ONCE", 5)  # some batches whole, the last one not
     Image.fromarray(rng.integers(0, 256, (44, 43), np.uint8)).save(tmp_path / "page.png")
@@ -101,7 +104,7 @@ def test_what_is_wrong_is_said(run, tmp_path, rng, capsys):
         assert words in capsys.readouterr().err
     Image.fromarray(rng.integers(0, 256, (40, 40), np.uint8)).save(tmp_path / "page.png")
     assert dense.main([str(run), str(tmp_path / "page.png"), "--stride", "3"]) == 2
-    assert "stride=3 does not divide the net's total stride (4, 4)" in capsys.readouterr().err
+    assert "--stride 3 does not divide the net's total stride (4, 4)" in capsys.readouterr().err
     assert (
         dense.main(
             [str(run), str(tmp_path / "page.png"), "--out", str(tmp_path / "page.png" / "map.png")]

@@ -1,3 +1,5 @@
+import pytest
+
 from jconv.scripts import gradcheck
 
 
@@ -9,6 +11,7 @@ def test_it_says_what_was_checked_in_what(capsys):
     )
 
 
+@pytest.mark.exhaustive
 def test_errors_of_each_policy(capsys):
     assert gradcheck.main(["lenet5", "--errors", "--batch", "3"]) == 0
     lines = capsys.readouterr().out.splitlines()

@@ -72,6 +72,7 @@ def test_two_runs_of_two_steps(images, tmp_path, capsys):
     )
 
 
+@pytest.mark.exhaustive
 def test_divergence_is_exit_code_1_and_what_was_done_is_kept(images, tmp_path, monkeypatch, capsys):
     def second_diverges(job, seed, watch):
         if seed == 1:
@@ -92,7 +93,7 @@ def test_divergence_is_exit_code_1_and_what_was_done_is_kept(images, tmp_path, m
     ] == [0]
 
 
-@pytest.mark.sweep(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("done", [0, 1])
 def test_too_little_memory_is_one_line_and_leaves_no_folder_without_a_run(
     done, images, tmp_path, monkeypatch, capsys

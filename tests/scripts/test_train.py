@@ -134,6 +134,7 @@ def out_of_memory(*_, **__):
     raise JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 10 bytes.")
 
 
+@pytest.mark.exhaustive
 def test_out_of_memory_is_one_line_and_leaves_no_folder_that_blocks(
     settings, tmp_path, monkeypatch, capsys
 ):
@@ -233,7 +234,7 @@ def test_a_folder_in_use_is_refused(run, settings, capsys):
     before = (run / "metrics.jsonl").read_bytes()
     assert train.main([*settings, "--out", str(run)]) == 2
     assert (
-        f"{run}: already exists and is not empty; choose another folder, or go on with it: --resume "
+        f"{run}: already exists and is not empty; choose another --out, or go on with it: --resume "
         f"{run}" in capsys.readouterr().err
     )
     assert (run / "metrics.jsonl").read_bytes() == before
@@ -281,6 +282,7 @@ def test_a_plan_is_kept_and_a_resumed_run_is_by_it(run, settings, tmp_path, monk
     assert load_weights(whole / "weights.safetensors").net == net
 
 
+@pytest.mark.exhaustive
 def test_a_plan_of_another_net_is_said_and_a_damaged_one_ends_it(settings, tmp_path, capsys):
     plan, out = tmp_path / "plan.json", tmp_path / "run"
     other, in_shape = build("caffe_lenet")
@@ -462,6 +464,7 @@ def test_a_net_of_ones_own_is_trained_tested_and_used_from_anywhere(
     assert train.main(["--resume", str(tmp_path / "run"), "--epochs", "2"]) == 0
 
 
+@pytest.mark.exhaustive
 def test_names_of_classes_and_folders_are_printed_as_they_are(tmp_path, capsys):
     for split in ("train", "test"):
         for i, name in enumerate(("dog [puppy]", "dog [bold]", ":cat:")):
@@ -499,6 +502,7 @@ def test_a_log_gets_a_line_now_and_then(settings, tmp_path, monkeypatch, capsys)
     assert "  step 2 of 2  loss " in capsys.readouterr().out
 
 
+@pytest.mark.exhaustive
 def test_advice_for_a_shell_is_quoted(settings, tmp_path, monkeypatch, capsys):
     out = tmp_path / "my run"
     stop_after_one_epoch(settings, out, monkeypatch)

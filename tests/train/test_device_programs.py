@@ -63,6 +63,7 @@ def test_the_kernel_is_of_images_spread_over_all(recipe, train, start, monkeypat
     close(abs(carried.train.params["whiten"]["kernel"]), abs(white), 1e-3)
 
 
+@pytest.mark.exhaustive
 def test_two_epochs_are_their_steps_one_by_one(recipe, train, start, epoch, close):
     """Past the fifth step, after which lookahead looks."""
     before = start(SEED, train.images)

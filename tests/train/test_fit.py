@@ -43,6 +43,7 @@ def run(tmp_path):
     return Run(tmp_path / "run")
 
 
+@pytest.mark.sweep(1)
 def test_a_stopped_training_ends_where_it_would_have(tiny, data, job, state, run, tmp_path, close):
     copy = jax.tree.map(jnp.copy, state)
     *_, (whole, _) = fit(job, run, state)

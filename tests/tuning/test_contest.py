@@ -27,7 +27,7 @@ LAYERS = {
 }
 
 
-@pytest.mark.sweep(2)
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize("name", LAYERS)
 def test_every_method_gives_the_numbers_of_auto(name, close):
     for one in found(*LAYERS[name]).values():

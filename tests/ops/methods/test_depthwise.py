@@ -65,11 +65,13 @@ LONG = [
 ]
 
 
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize("method", ["shift", "chunked"])
 def test_equals_im2col(method, like_im2col):
     like_im2col(method, CASES)
 
 
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize("cases", [ROWS, LONG], ids=["rows", "long"])
 def test_chunks_of_every_size_equal_im2col(cases, like_im2col):
     like_im2col("chunked", cases)

@@ -37,11 +37,13 @@ CASES = [
 ]
 
 
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize("method", ["split", "loop"])
 def test_equals_im2col(method, like_im2col):
     like_im2col(method, CASES)
 
 
+@pytest.mark.exhaustive
 def test_a_loop_through_many_groups_equals_im2col(like_im2col):
     like_im2col(
         "loop",
@@ -147,6 +149,7 @@ def test_a_loops_kernel_gradient_takes_as_many_groups_at_once_as_its_columns_fit
     )
 
 
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize("columns", [2**20, 2000, 1])
 def test_a_loops_chunks_add_no_error(columns, like_im2col, monkeypatch):
     monkeypatch.setattr(grouped, "COLUMNS", columns)

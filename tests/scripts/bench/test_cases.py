@@ -23,6 +23,7 @@ PARAMETERS = {  # the CS231n notes; the others are counted by hand
 }
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("case", NETS, ids=lambda case: f"{case.name} {case.batch}")
 def test_a_net_has_the_published_parameters_and_draws_nothing(case):
     assert case.parameters == PARAMETERS.get(case.name, case.parameters)

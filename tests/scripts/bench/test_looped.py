@@ -9,6 +9,7 @@ from jconv.scripts.bench.case import Case, draw
 from jconv.scripts.bench.looped import Held, InTurn, written_out
 
 
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize("unroll", [False, True])
 def test_in_turn_sums_over_the_parts_of_the_batch(unroll, close):
     layer = InTurn(Held(Conv(4, 3, stride=2, padding=1)), parts=3, unroll=unroll)

@@ -19,7 +19,7 @@ def run(tmp_path, *argv):
     return json.loads((tmp_path / "bench.json").read_text())
 
 
-@pytest.mark.sweep(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "suite, part, cases",
     [
@@ -52,6 +52,7 @@ def test_a_suite_writes_its_three_files(suite, part, cases, tmp_path, capsys):
     assert "threads in XLA" in out and "slower than plain lax" in out and "not judged" in out
 
 
+@pytest.mark.exhaustive
 def test_a_row_of_the_plan_that_loses_ends_with_exit_code_1(tmp_path, monkeypatch, capsys):
     argv = [
         "--suite",
@@ -103,6 +104,7 @@ def test_scans_are_measured_against_themselves_written_out(tmp_path, capsys):
     assert {file.name for file in tmp_path.iterdir()} == {"bench.json", "bench.md"}
 
 
+@pytest.mark.exhaustive
 def test_ahead_compiles_every_case_in_one_process_and_runs_none(tmp_path, monkeypatch, capsys):
     """With the CPU in the place of the chip."""
     monkeypatch.setattr(ahead, "find_spec", lambda name: name)

@@ -22,6 +22,7 @@ def test_a_case_is_measured_and_compared(small_net):
     assert row.flops == 2 * 3 * 3 * (6 * 8 * 9 * 2 * 4 + 48 * 5)
 
 
+@pytest.mark.exhaustive
 def test_contestants_that_cannot_or_that_fail_are_left_out_with_the_reason(small_net, monkeypatch):
     def maker(name):
         if name == "absent":
@@ -39,6 +40,7 @@ def test_contestants_that_cannot_or_that_fail_are_left_out_with_the_reason(small
     assert list(row.samples) == ["jconv"] and row.errors == {"jconv": 0.0}
 
 
+@pytest.mark.exhaustive
 def test_out_of_memory_is_told_with_a_batch_that_fits(small_net, monkeypatch):
     def fails(*_):
         raise JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
@@ -91,6 +93,7 @@ def never():
     raise AssertionError("measured again")
 
 
+@pytest.mark.exhaustive
 def test_jconv_is_judged_against_the_fastest_rival(small_net, monkeypatch):
     seconds = {"jconv": 1.2, "direct": 1.0, "lax": 1.1}
     played = lambda runs, rounds, **_: {

@@ -69,7 +69,7 @@ def lenient():
         yield
 
 
-@pytest.mark.sweep(6)
+@pytest.mark.sweep(4)
 @pytest.mark.parametrize("name", EAGER)
 @pytest.mark.parametrize(
     "net, what",
@@ -87,7 +87,7 @@ def test_the_same_numbers(name, net, what):
         assert largest_error(*shown) < 1e-4
 
 
-@pytest.mark.sweep(6)
+@pytest.mark.sweep(4)
 @pytest.mark.parametrize("name", EAGER)
 @pytest.mark.parametrize("case", SMALL + LARGE + TABLE, ids=lambda case: case.name)
 def test_every_net_measured_can_be_built_with_the_same_parameters(name, case):
@@ -120,6 +120,7 @@ def test_operations_and_their_gradients_are_torchs(name, what):
     assert largest_error(theirs.shown(wait(theirs.run())), mine.shown(wait(mine.run()))) < 1e-4
 
 
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize("name", EAGER)
 def test_bfloat16_is_near(name):
     pytest.importorskip(PEERS[name].library)
