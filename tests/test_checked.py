@@ -217,7 +217,8 @@ def test_train_is_static(net, x, filled):
     params, state = filled(net, IMAGE)
     with pytest.raises(
         LayerError,
-        match="train is traced, but it decides what is computed and is static; give it as static_argnames='train'",
+        match="train is traced, but it decides what is computed and is static; give it as "
+        "static_argnames='train'",
     ):
         jax.jit(net.apply)(params, state, x, train=True)
     with pytest.raises(LayerError, match="train is 'yes', True or False was expected"):
@@ -235,7 +236,8 @@ def test_a_wrong_input_says_what_came(filled):
         Conv(4, 3).apply(params, {}, jnp.ones(3))
     with pytest.raises(
         ShapeError,
-        match=r"a 3-wide window does not fit 2 pixels .* \(x has shape \(1, 2, 2, 3\): a batch axis, then one example\)",
+        match=r"a 3-wide window does not fit 2 pixels .* \(x has shape \(1, 2, 2, 3\): a batch "
+        r"axis, then one example\)",
     ):
         Conv(4, 3).apply(params, {}, jnp.ones((1, 2, 2, 3)))
     with pytest.raises(

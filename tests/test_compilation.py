@@ -149,7 +149,8 @@ def test_determinism_is_never_left_out_quietly(monkeypatch, x):
     monkeypatch.setitem(DETERMINISTIC, "cpu", {"xla_cpu_no_such_option": True})
     with pytest.raises(
         InputError,
-        match="^deterministic: this cpu compiler does not know xla_cpu_no_such_option; use a newer jaxlib",
+        match="^deterministic: this cpu compiler does not know xla_cpu_no_such_option; use a newer "
+        "jaxlib",
     ):
         jconv.jit(jnp.sin, deterministic=True)(x)
     monkeypatch.setitem(DETERMINISTIC, "cpu", DETERMINISTIC["gpu"])

@@ -91,7 +91,8 @@ def test_same_padding():
     assert same_padding(2, dilation=2) == 1
     with pytest.raises(
         ShapeError,
-        match=r'a 4-wide window has no whole-numbered symmetric padding \(F - 1\)/2 = 1.5.*padding="SAME"',
+        match=r"a 4-wide window has no whole-numbered symmetric padding \(F - 1\)/2 = "
+        r'1.5.*padding="SAME"',
     ):
         same_padding(4)
 

@@ -54,11 +54,13 @@ HEAVY = {
 
 def test_the_names_of_the_documentation_are_there():
     wanted = """
-        Layer LayerError ShapeError walk map_layers with_method with_precision precision_errors thin replace to_json from_json summary Summary gradcheck split_taps
-        Sequential Residual Concat Tap Conv ConvTranspose Local Dense Flatten Normalize Scale PadChannels Subsampling MaxPool AvgPool
-        LpPool GlobalAvgPool GlobalMaxPool AdaptiveAvgPool BatchNorm GroupNorm LayerNorm LocalResponseNorm ContrastNorm Dropout
-        DropPath Relu LeakyRelu Elu Gelu Silu Sigmoid Tanh Softplus Softmax Maxout Lambda Identity Initializer Parameter
-        JconvError InputError PatternError jit servable
+        Layer LayerError ShapeError walk map_layers with_method with_precision precision_errors thin
+        replace to_json from_json summary Summary gradcheck split_taps Sequential Residual Concat
+        Tap Conv ConvTranspose Local Dense Flatten Normalize Scale PadChannels Subsampling MaxPool
+        AvgPool LpPool GlobalAvgPool GlobalMaxPool AdaptiveAvgPool BatchNorm GroupNorm LayerNorm
+        LocalResponseNorm ContrastNorm Dropout DropPath Relu LeakyRelu Elu Gelu Silu Sigmoid Tanh
+        Softplus Softmax Maxout Lambda Identity Initializer Parameter JconvError InputError
+        PatternError jit servable
     """.split()
     assert set(wanted) <= set(PUBLIC)
 
@@ -135,8 +137,10 @@ def test_jconv_imports_the_core_alone():
 
 
 # from what knows nothing to what ties all together: each knows itself and those before it
-ROOMS = """errors geometry settings seeds spelling files ops layer layers optimizer compose compilation
-analysis edit check tuning grammar cli data train weights view models scripts""".split()
+ROOMS = """
+errors geometry settings seeds spelling files ops layer layers optimizer compose compilation
+analysis edit check tuning grammar cli data train weights view models scripts
+""".split()
 ROOT = Path(__file__).parents[1]
 
 

@@ -369,10 +369,12 @@ def test_integers_are_refused_by_what_would_truncate_them(dtype, filled):
             params, state, x = *filled(layer, in_shape), jax.ShapeDtypeStruct((2, *in_shape), dtype)
             with pytest.raises(
                 LayerError,
-                match=rf"^net: the input has dtype {jnp.dtype(dtype)}, a floating-point one was expected; cast it",
+                match=rf"^net: the input has dtype {jnp.dtype(dtype)}, a floating-point one was "
+                rf"expected; cast it",
             ):
                 net = Sequential(net=layer)
-                jax.eval_shape(lambda x: net.apply({"net": params}, {"net": state}, x), x)  # noqa: B023
+                both = {"net": params}, {"net": state}
+                jax.eval_shape(lambda x: net.apply(*both, x), x)  # noqa: B023
     assert seen == set(refusing)
 
 
@@ -545,7 +547,8 @@ def test_an_initializer_that_gives_another_shape_is_named():
 
     with pytest.raises(
         LayerError,
-        match=r"conv1: flat gave an array of shape \(3,\), an array of shape \(3, 3, 1, 4\) was expected",
+        match=r"conv1: flat gave an array of shape \(3,\), an array of shape \(3, 3, 1, 4\) was "
+        r"expected",
     ):
         Sequential(Conv(4, 3, kernel_init=flat)).init(jax.random.key(0), (8, 8, 1))
 

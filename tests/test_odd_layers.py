@@ -136,7 +136,8 @@ def test_an_apply_that_is_not_as_out_shape_says_is_refused(x):
 
     with pytest.raises(
         ShapeError,
-        match=r"^w: Wrong.apply gives \(3, 3, 3, 3\) for x of shape \(3, 6, 6, 3\), but out_shape says \(6, 6, 3\)",
+        match=r"^w: Wrong.apply gives \(3, 3, 3, 3\) for x of shape \(3, 6, 6, 3\), but out_shape "
+        r"says \(6, 6, 3\)",
     ):
         Sequential(w=Wrong()).apply({}, {}, x)
 
@@ -187,7 +188,8 @@ def test_a_head_that_gives_other_numbers_on_a_map_is_not_converted(net):
     params, _ = net.init(KEY, IMAGE)
     with pytest.raises(
         LayerError,
-        match="(Doubled|Sums|ByRow) does not give the numbers it gives on a row|has no image to slide over",
+        match="(Doubled|Sums|ByRow) does not give the numbers it gives on a row|has no image to "
+        "slide over",
     ):
         convolutionalize(net, params, IMAGE)
 

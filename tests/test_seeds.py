@@ -35,6 +35,7 @@ def test_a_key_is_made_inside_a_trace_too():
 def test_what_is_no_seed_is_refused(seed):
     with pytest.raises(
         InputError,
-        match=r"seed=.*, a whole number from 0 to 18,446,744,073,709,551,615 \(2\^64 - 1\) was expected",
+        match=r"seed=.*, a whole number from 0 to 18,446,744,073,709,551,615 \(2\^64 - 1\) was "
+        r"expected",
     ):
         random_key(seed)

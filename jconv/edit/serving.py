@@ -125,4 +125,4 @@ def _by_reference(layer: Layer, path: str, found: list[Any]) -> Layer:
             "change",
             path,
         )
-    return replace(layer, method=REFERENCE)  # type: ignore[type-var]  (a layer with a setting is a dataclass)
+    return replace(layer, method=REFERENCE)  # type: ignore[type-var]  (it is a dataclass)

@@ -18,7 +18,8 @@ Sizes = int | tuple[int, ...]
 
 _NUMBERS = r"\d{1,9}(?:[xX]\d{1,9})*"
 _WORD = re.compile(
-    rf"(?P<name>[A-Za-z_]+)(?P<size>{_NUMBERS})?(?:-(?P<features>\d{{1,9}}))?(?:/(?P<stride>{_NUMBERS}))?"
+    rf"(?P<name>[A-Za-z_]+)(?P<size>{_NUMBERS})?"
+    rf"(?:-(?P<features>\d{{1,9}}))?(?:/(?P<stride>{_NUMBERS}))?"
 )
 _ARROW = re.compile(r"->|-(?!\d)")
 _COUNT = re.compile(r"\*\s*(?P<count>\d{1,9}(?![\d.])|[A-Za-z_]\w*)|(?P<optional>\?)")

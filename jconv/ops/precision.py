@@ -33,7 +33,7 @@ def resolved(precision: Any) -> Any:
     what lax does not know.
     """
     if precision is None:
-        precision = jax.config.jax_default_matmul_precision  # pyright: ignore[reportAttributeAccessIssue] (made at run time)
+        precision = jax.config.jax_default_matmul_precision  # type: ignore  (made at run time)
     if isinstance(precision, (lax.DotAlgorithm, lax.DotAlgorithmPreset)):
         return precision
     if isinstance(precision, str) and precision in lax.DotAlgorithmPreset.__members__:

@@ -74,7 +74,8 @@ def main(argv: Sequence[str]) -> int:
 
     suite, name, what, contestant, size = argv
     try:
-        task = maker(contestant)(find_case(suite, name, size == "toy"), what)  # type: ignore[arg-type]  (the parent's word)
+        case = find_case(suite, name, size == "toy")
+        task = maker(contestant)(case, what)  # type: ignore  (a word of the parent's)
         before = peak_bytes()
         for _ in range(CALLS):
             wait(task.run())

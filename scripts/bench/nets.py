@@ -8,7 +8,7 @@ from jconv.compose import Sequential, Tap
 from jconv.geometry import Shape
 from jconv.layer import Layer, map_layers
 from jconv.layers import Conv, Dense, Dropout, Flatten, Identity, LocalResponseNorm, MaxPool, Relu
-from jconv.models import build  # pyright: ignore[reportMissingImports]  (models/ is mapped into the package when it is installed)
+from jconv.models import build  # type: ignore  (models/ is mapped into the package)
 
 from .case import Case
 

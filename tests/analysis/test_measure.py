@@ -201,7 +201,8 @@ def test_saved_arrays_are_unknown_where_the_gradient_cannot_be_traced(function):
         largest_batch(net, IMAGE, 2**30)
     with pytest.raises(
         LayerError,
-        match="own: what the outputs of Own see is not one window of its input, or cannot be measured",
+        match="own: what the outputs of Own see is not one window of its input, or cannot be "
+        "measured",
     ):
         net_field(Sequential(conv=Conv(6, 1), own=written(function)), IMAGE)
     assert [row.no_field[:4] for row in summary(net, IMAGE).rows] == ["", "what", "what", "what"]

@@ -192,7 +192,8 @@ def test_a_budget_below_the_parameters_says_so():
     net, in_shape = build("vgg16")
     with pytest.raises(
         InputError,
-        match=r"512.0 MiB hold no training: parameters, gradients and momentum's cache take 1,583.4 MiB .* at least",
+        match=r"512.0 MiB hold no training: parameters, gradients and momentum's cache take "
+        r"1,583.4 MiB .* at least",
     ):
         largest_batch(net, in_shape, 512 * MIB)
 

@@ -50,7 +50,8 @@ def test_a_card_that_is_there_is_taken_and_a_cpu_then_comes_too_late(monkeypatch
     assert missing("tpu").startswith("jax finds only cpu and gpu here; pip install 'jax[tpu]'")
     with pytest.raises(
         InputError,
-        match="--backend cpu: jax finds only cpu and gpu here; choose it before anything is computed",
+        match="--backend cpu: jax finds only cpu and gpu here; choose it before anything is "
+        "computed",
     ):
         use_backend("cpu")
 

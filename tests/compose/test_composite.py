@@ -88,7 +88,8 @@ def test_a_child_cannot_be_shared_by_inputs_of_other_channels():
 
     with pytest.raises(
         ShapeError,
-        match=r"^layer: it is applied to \(7, 5, 3\) and to \(7, 5, 6\), for which its parameters differ",
+        match=r"^layer: it is applied to \(7, 5, 3\) and to \(7, 5, 6\), for which its parameters "
+        r"differ",
     ):
         Grows(SAME).init(KEY, IMAGE)
 
@@ -206,7 +207,8 @@ class Hidden(Layer):
 def test_layers_inside_what_is_no_composite_are_refused(build):
     with pytest.raises(
         TypeError,
-        match=r"(Plain|Hidden) has layers inside, but is not a Composite.*derive it from jconv.Composite.*call.child\('layer",
+        match=r"(Plain|Hidden) has layers inside, but is not a Composite.*derive it from "
+        r"jconv.Composite.*call.child\('layer",
     ):
         build()
 

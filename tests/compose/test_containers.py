@@ -56,7 +56,7 @@ def images(rng, count=2, shape=IMAGE):
 
 
 # What they compute
-# ------------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 def test_sequential_is_one_after_another(filled, rng, close):
@@ -138,7 +138,7 @@ def test_layers_without_arrays_are_absent_from_the_trees():
 
 
 # Names
-# ------------------------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 def test_positional_layers_are_named_by_kind_and_count():
@@ -231,7 +231,7 @@ def test_names_and_children_that_cannot_be(build, error, words):
 
 
 # Errors that name the place
-# ---------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 CONV2 = "stage2/block1/body/conv2"
 
@@ -457,7 +457,7 @@ def test_trees_of_another_net_name_the_layer_and_what_is_missing(params, state, 
 
 
 # JAX's transformations
-# --------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 def loss(params, state, x, train=False):
@@ -588,7 +588,8 @@ def test_values_go_back_to_the_maxima():
     assert y[0, :, :, 0].tolist() == [[0, 10, 0], [0, 0, 0]]
     with pytest.raises(
         ShapeError,
-        match=r"body: gives \(1, 1, 4\) of the pooled image, \(1, 1, 1\), whose shape it has to keep",
+        match=r"body: gives \(1, 1, 4\) of the pooled image, \(1, 1, 1\), whose shape it has to "
+        r"keep",
     ):
         MaxUnpool(Conv(4, 1)).out_shape((2, 3, 1))
     with pytest.raises(ValueError, match="window=0"):

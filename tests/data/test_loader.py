@@ -41,7 +41,8 @@ def test_a_batch_larger_than_the_split_is_refused(split):
     assert steps_per_epoch(23, 23) == 1
     with pytest.raises(
         InputError,
-        match="the batch size is 29 but there are 23 training examples; use a batch size of at most 23",
+        match="the batch size is 29 but there are 23 training examples; use a batch size of at "
+        "most 23",
     ):
         next(train_batches(split, 29, 0, 0))
 

@@ -264,19 +264,30 @@ WHERE = ("block1", "body", "bn1")
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda p, s: (without(p, *WHERE, "scale"), s), "^block1/body/bn1: params has no scale; pass what init"),
-        (lambda p, s: (p, without(s, *WHERE)), "^block1/body/bn1: state has no mean and no var; pass"),
+        (lambda p, s: (without(p, *WHERE, "scale"), s),
+            "^block1/body/bn1: params has no scale; pass what init"),
+        (lambda p, s: (p, without(s, *WHERE)),
+            "^block1/body/bn1: state has no mean and no var; pass"),
         (lambda p, s: (p, {}), "^block1/body/bn1: state has no mean"),
-        (lambda p, s: (put(p, {"kernel": 1}, "block1", "body", "conv3"), s), "^block1/body: params has conv3, which the net has not"),
+        (lambda p, s: (put(p, {"kernel": 1}, "block1", "body", "conv3"), s),
+            "^block1/body: params has conv3, which the net has not"),
         (lambda p, s: (p, put(s, {}, "conv7")), "^state has conv7, which the net has not"),
-        (lambda p, s: (put(p, jnp.ones(6), "block1", "body", "conv1", "bias"), s), "^block1/body/conv1: params has bias, which"),
+        (lambda p, s: (put(p, jnp.ones(6), "block1", "body", "conv1", "bias"), s),
+            "^block1/body/conv1: params has bias, which"),
         (lambda p, s: (without(p, "conv2", "bias"), s), "^conv2: params has no bias"),
-        (lambda p, s: (put(p, jnp.ones((3, 3, 6, 5)), "conv2", "kernel"), s), r"^conv2: the kernel has the shape \(3, 3, 6, 5\), which is none of 4 features"),
-        (lambda p, s: (p, put(s, jnp.ones(5), *WHERE, "var")), r"^block1/body/bn1: its arrays have the shapes \(5,\), \(6,\)"),
-        (lambda p, s: (put(p, {n: jnp.ones(5) for n in ("scale", "bias")}, *WHERE), put(s, {n: jnp.ones(5) for n in ("mean", "var")}, *WHERE)),
+        (lambda p, s: (put(p, jnp.ones((3, 3, 6, 5)), "conv2", "kernel"), s),
+            r"^conv2: the kernel has the shape \(3, 3, 6, 5\), which is none of 4 features"),
+        (lambda p, s: (p, put(s, jnp.ones(5), *WHERE, "var")),
+            r"^block1/body/bn1: its arrays have the shapes \(5,\), \(6,\)"),
+        (
+            lambda p, s: (
+                put(p, {n: jnp.ones(5) for n in ("scale", "bias")}, *WHERE),
+                put(s, {n: jnp.ones(5) for n in ("mean", "var")}, *WHERE),
+            ),
          r"^block1/body/bn1: mean and var have the shape \(5,\), \(6,\) was expected after "
          r"block1/body/conv1"),
-        (lambda p, s: (put(p, jnp.ones(5), "block1"), s), "^block1: params is of type .*Array.* here, a dict was expected"),
+        (lambda p, s: (put(p, jnp.ones(5), "block1"), s),
+            "^block1: params is of type .*Array.* here, a dict was expected"),
     ],
 )  # fmt: skip
 def test_arrays_that_are_not_the_nets_are_refused_by_path(change, words, filled):

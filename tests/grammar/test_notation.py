@@ -218,8 +218,8 @@ def test_the_size_is_written_and_what_does_not_fit_says_how_it_is_rounded():
     )
     text = describe(net, (9, 10, 3))
     assert (
-        text
-        == 'INPUT9x10x3 -> CONV3-8/2(rounding="floor") -> POOL(rounding="ceil") -> AVGPOOL(rounding="floor") -> FC'
+        text == 'INPUT9x10x3 -> CONV3-8/2(rounding="floor") -> POOL(rounding="ceil") -> '
+        'AVGPOOL(rounding="floor") -> FC'
     )
     assert pattern(text) == net
     assert describe(Sequential(Dense(5), Dense(10)), (784,)) == "INPUT784 -> FC-5 -> FC"
@@ -245,7 +245,8 @@ def test_initializers_by_their_names():
     )
     assert (
         describe(net)
-        == 'INPUT -> CONV3-4(kernel_init=Initializer("identity", groups=2, noise=0.5), bias_init=constant(0.1))'
+        == 'INPUT -> CONV3-4(kernel_init=Initializer("identity", groups=2, noise=0.5), '
+        "bias_init=constant(0.1))"
     )
 
 

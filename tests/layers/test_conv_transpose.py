@@ -129,11 +129,13 @@ def test_errors_of_a_batch(filled):
     params, _ = filled(ConvTranspose(4, 3), (5, 5, 3))
     with pytest.raises(
         ShapeError,
-        match=r"^x of shape \(5, 5, 3\) for the kernel of shape \(3, 3, 4, 3\): their ranks disagree; either x lacks",
+        match=r"^x of shape \(5, 5, 3\) for the kernel of shape \(3, 3, 4, 3\): their ranks "
+        r"disagree; either x lacks",
     ):
         ConvTranspose(4, 3).apply(params, {}, jnp.zeros((5, 5, 3)))
     with pytest.raises(
         ShapeError,
-        match=r"of shape \(1, 5, 5, 2\) for the kernel of shape \(3, 3, 4, 3\): ConvTranspose declares \(3, 3, 4, 2\)",
+        match=r"of shape \(1, 5, 5, 2\) for the kernel of shape \(3, 3, 4, 3\): ConvTranspose "
+        r"declares \(3, 3, 4, 2\)",
     ):
         ConvTranspose(4, 3).apply(params, {}, jnp.zeros((1, 5, 5, 2)))

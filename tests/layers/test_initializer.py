@@ -134,7 +134,8 @@ def test_everything_is_float32_also_under_x64(x64):
         partial_identity(),
         bilinear(),
     ):
-        assert jax.eval_shape(lambda key: initializer(key, (3, 3, 4, 4)), KEY).dtype == np.float32  # noqa: B023
+        drawn = jax.eval_shape(lambda key: initializer(key, (3, 3, 4, 4)), KEY)  # noqa: B023
+        assert drawn.dtype == np.float32
 
 
 def test_fans_come_from_the_layer():
@@ -268,7 +269,8 @@ def test_bilinear_is_caffes_filler():
 def test_unknown_words():
     with pytest.raises(
         ValueError,
-        match="^Initializer: unknown distribution 'cauchy'; use 'normal', 'truncated_normal', 'uniform', 'constant'",
+        match="^Initializer: unknown distribution 'cauchy'; use 'normal', 'truncated_normal', "
+        "'uniform', 'constant'",
     ):
         Initializer("cauchy")
     with pytest.raises(

@@ -154,7 +154,8 @@ def test_a_batch_of_other_channels_is_not_broadcast(layer, channels, train, fill
     params, state = filled(layer, SHAPE)
     with pytest.raises(
         ShapeError,
-        match=rf"^x of shape .* for the (scale|mean) of shape \(6,\): {type(layer).__name__} declares \({channels},\) for it; initialise for this",
+        match=rf"^x of shape .* for the (scale|mean) of shape \(6,\): {type(layer).__name__} "
+        rf"declares \({channels},\) for it; initialise for this",
     ):
         jax.eval_shape(
             lambda x: layer.apply(params, state, x, train=train)[0],

@@ -64,7 +64,8 @@ def test_a_shape_that_is_given_goes_before_the_nets(file):
     assert sized("INPUT -> FC", in_shape=(8, 8, 1))[1] == (8, 8, 1)
     with pytest.raises(
         InputError,
-        match="INPUT -> FC: says nothing of the size of an image; give --in-shape 32 32 3, or INPUT32x32x3 at",
+        match="INPUT -> FC: says nothing of the size of an image; give --in-shape 32 32 3, or "
+        "INPUT32x32x3 at",
     ):
         sized("INPUT -> FC")
 

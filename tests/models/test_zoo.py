@@ -13,11 +13,12 @@ from jconv.errors import InputError
 from jconv.models import MODELS, build
 
 NAMES = """
-lenet5 lenet5_original caffe_lenet alexnet zfnet nin vgg11 vgg13 vgg16 vgg19 vgg16_c vgg11_bn vgg13_bn vgg16_bn vgg19_bn vgg11_lrn
-googlenet inception_v4 resnet18 resnet34 resnet50 resnet101 resnet152 cifar_resnet20 cifar_resnet32 cifar_resnet44 cifar_resnet56
-cifar_resnet110 preact_resnet18 preact_resnet34 preact_resnet50 preact_resnet101 preact_resnet152 preact_resnet164 preact_resnet1001
-preact_resnet200 all_cnn_a all_cnn_b all_cnn_c dilated_frontend context_basic context_large tiny_vgg convnetjs overfeat alexnet_owt
-local_13pct local_11pct
+lenet5 lenet5_original caffe_lenet alexnet zfnet nin vgg11 vgg13 vgg16 vgg19 vgg16_c vgg11_bn
+vgg13_bn vgg16_bn vgg19_bn vgg11_lrn googlenet inception_v4 resnet18 resnet34 resnet50 resnet101
+resnet152 cifar_resnet20 cifar_resnet32 cifar_resnet44 cifar_resnet56 cifar_resnet110
+preact_resnet18 preact_resnet34 preact_resnet50 preact_resnet101 preact_resnet152 preact_resnet164
+preact_resnet1001 preact_resnet200 all_cnn_a all_cnn_b all_cnn_c dilated_frontend context_basic
+context_large tiny_vgg convnetjs overfeat alexnet_owt local_13pct local_11pct
 """.split()
 
 

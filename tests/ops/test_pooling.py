@@ -303,7 +303,8 @@ def test_error_of_p_below_one():
 def test_adaptive_errors():
     with pytest.raises(
         ShapeError,
-        match=r"out_sizes=\(2,\) for x of shape \(1, 4, 5, 1\): one entry per axis was expected, 2 in all",
+        match=r"out_sizes=\(2,\) for x of shape \(1, 4, 5, 1\): one entry per axis was expected, 2 "
+        r"in all",
     ):
         ops.adaptive_avg_pool(jnp.zeros((1, 4, 5, 1)), (2,))
     with pytest.raises(

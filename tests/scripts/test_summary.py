@@ -44,7 +44,8 @@ def test_lint_follows_the_shape_given(capsys):
 
 def test_remarks_are_about_the_published_form(capsys):
     said = (
-        "the CS231n notes' total is 24M values, 93 MB an image; their own rows sum to 15,237,608 values, "
+        "the CS231n notes' total is 24M values, 93 MB an image; their own rows sum to 15,237,608 "
+        "values, "
         "60.95 MB"
     )
     for argv, expected in (
@@ -65,7 +66,8 @@ def test_the_memory_of_vgg16(capsys):
     )
     lines = capsys.readouterr().out.splitlines()
     assert (
-        "one image's values, as the CS231n notes count them: 58.13 MiB forward, 116.25 MiB with their "
+        "one image's values, as the CS231n notes count them: 58.13 MiB forward, 116.25 MiB with "
+        "their "
         "gradients" in lines
     )
     for what, size in (
@@ -125,7 +127,8 @@ def test_no_figure_is_one_line_and_no_failure(monkeypatch, capsys):
     assert summary.main(["lenet5", "--memory"]) == 0
     assert (
         capsys.readouterr().out.splitlines()[-1]
-        == "no figure from XLA for v5e:2x2: XLA did not finish within 300 s; allow more with timeout= or --wait"
+        == "no figure from XLA for v5e:2x2: XLA did not finish within 300 s; allow more with "
+        "timeout= or --wait"
     )
 
 

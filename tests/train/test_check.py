@@ -25,7 +25,8 @@ def test_what_fits_passes(images, labels, tiny):
 def test_a_wrong_shape_says_both_and_the_fix(images, labels):
     with pytest.raises(
         InputError,
-        match=r"images have the shape \(7, 3, 2\) \(the batch is \(5, 7, 3, 2\)\) but the net takes \(7, 3, 1\); resize=True",
+        match=r"images have the shape \(7, 3, 2\) \(the batch is \(5, 7, 3, 2\)\) but the net "
+        r"takes \(7, 3, 1\); resize=True",
     ):
         check_examples(images, labels, (7, 3, 1), 4)
 
@@ -34,7 +35,8 @@ def test_a_wrong_shape_says_both_and_the_fix(images, labels):
 def test_a_wrong_dtype_says_what_came_and_what_was_expected(images, labels, dtype):
     with pytest.raises(
         InputError,
-        match=rf"images have dtype {np.dtype(dtype)}, uint8 \(0 to 255, .*\) or float32 .* was expected",
+        match=rf"images have dtype {np.dtype(dtype)}, uint8 \(0 to 255, .*\) or float32 .* was "
+        rf"expected",
     ):
         check_examples(images.astype(dtype), labels, (7, 3, 2), 4)
 
@@ -44,7 +46,8 @@ def test_labels_out_of_range(images, labels, wrong):
     labels[3] = wrong
     with pytest.raises(
         InputError,
-        match=rf"labels out of range: found {wrong}, the net has 10 classes \(0..9\); number the classes from 0",
+        match=rf"labels out of range: found {wrong}, the net has 10 classes \(0..9\); number the "
+        rf"classes from 0",
     ):
         check_examples(images, labels, (7, 3, 2), 10)
 
@@ -62,6 +65,7 @@ def test_labels_of_another_kind(images, labels):
 def test_a_net_that_gives_no_row_of_scores(tiny):
     with pytest.raises(
         ShapeError,
-        match=r"the net gives \(5, 3, 4\), a row of scores \(classes,\) was expected; end it with Flatten",
+        match=r"the net gives \(5, 3, 4\), a row of scores \(classes,\) was expected; end it with "
+        r"Flatten",
     ):
         count_classes(Conv(4, 3), tiny.in_shape)

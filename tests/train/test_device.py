@@ -71,7 +71,8 @@ def test_images_are_checked_before_anything_compiles(recipe, data):
         prepare_on_device(recipe, wrong)
     with pytest.raises(
         InputError,
-        match=r"images have the shape \(7, 5, 2\) .* but the net takes \(8, 5, 2\); resize=True fits",
+        match=r"images have the shape \(7, 5, 2\) .* but the net takes \(8, 5, 2\); resize=True "
+        r"fits",
     ):
         prepare_on_device(recipe._replace(in_shape=(8, 5, 2)), data)
     with pytest.raises(InputError, match="the batch size is 24 but there are 23 training examples"):

@@ -13,6 +13,7 @@ def test_the_calls_are_the_epochs_and_what_there_is_of_the_last(recipe):
 def test_too_few_images_for_a_batch(recipe):
     with pytest.raises(
         InputError,
-        match="the batch size is 5 but there are 4 training examples; use a batch size of at most 4",
+        match="the batch size is 5 but there are 4 training examples; "
+        "use a batch size of at most 4",
     ):
         segments(recipe, 4)

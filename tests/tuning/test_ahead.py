@@ -24,7 +24,8 @@ for program in pickle.load(sys.stdin.buffer)[1]:
     if word == "hangs":
         time.sleep(60)
     print("noise")
-    print(json.dumps({{"refused": word}} if word.startswith("too") else {FOUND._asdict()!r}), flush=True)
+    answer = {{"refused": word}} if word.startswith("too") else {FOUND._asdict()!r}
+    print(json.dumps(answer), flush=True)
 """
 
 

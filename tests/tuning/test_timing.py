@@ -29,7 +29,7 @@ class Clock:
         return self.now
 
     def takes(self, *seconds, log=None, name=""):
-        """A function that takes seconds[0] at the first call, ..., and the last of them ever after."""
+        """A function that takes seconds[0] at the first call, and the last of them ever after."""
         left = list(seconds)
 
         def run():

@@ -76,7 +76,8 @@ def test_what_is_no_image_by_its_name_is_left_out_with_a_word(images):
         (path / "train" / "ant" / name).write_text("no image")
     with pytest.warns(
         UserWarning,
-        match=r"train: files that are no images by their suffix are left out: .txt \(2\), without a suffix \(1\)",
+        match=r"train: files that are no images by their suffix are left out: .txt \(2\), without "
+        r"a suffix \(1\)",
     ):
         assert len(folder(path).train.labels) == 6
 
@@ -139,7 +140,8 @@ def test_sizes_must_agree_or_be_fitted(images, rng):
     Image.fromarray(rng.integers(0, 256, (9, 5, 3), np.uint8)).save(path / "train/bee/2.png")
     with pytest.raises(
         InputError,
-        match=r"bee/2.png: is 9x5x3 but .*ant/0.png is 7x5x3; resize them to one size \(resize=True\)",
+        match=r"bee/2.png: is 9x5x3 but .*ant/0.png is 7x5x3; resize them to one size "
+        r"\(resize=True\)",
     ):
         folder(path)
     assert folder(path, (11, 13, 1)).train.images.shape == (6, 11, 13, 1)
@@ -165,7 +167,8 @@ def test_a_missing_half_is_named(images):
     (path / "test").rename(path / "validation")
     with pytest.raises(
         InputError,
-        match="test: there is no such folder; expected .*test/CLASS/IMAGE files, and both train and test",
+        match="test: there is no such folder; expected .*test/CLASS/IMAGE files, and both train "
+        "and test",
     ):
         folder(path)
 

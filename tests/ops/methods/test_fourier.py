@@ -67,5 +67,6 @@ def test_serves(x, k, settings, serves, convolution):
     assert needs == (
         ""
         if serves
-        else "one or two spatial axes, 5 positions or more along one, stride and dilation 1, and one group"
+        else "one or two spatial axes, 5 positions or more along one, "
+        "stride and dilation 1, and one group"
     )

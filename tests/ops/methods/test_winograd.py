@@ -94,5 +94,6 @@ def test_serves(x, k, settings, serves, convolution):
     assert needs == (
         ""
         if serves
-        else "two or three spatial axes, a window of two to five rows with stride and dilation 1, and one group"
+        else "two or three spatial axes, a window of two to five rows with stride and dilation 1, "
+        "and one group"
     )

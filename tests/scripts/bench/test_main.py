@@ -108,7 +108,10 @@ def test_scans_are_measured_against_themselves_written_out(tmp_path, capsys):
 def test_ahead_compiles_every_case_in_one_process_and_runs_none(tmp_path, monkeypatch, capsys):
     """With the CPU in the place of the chip."""
     monkeypatch.setattr(ahead, "find_spec", lambda name: name)
-    patched = "import jax, jconv.tuning.ahead as ahead; ahead.find_chip = lambda name: jax.devices('cpu')[0]; "
+    patched = (
+        "import jax, jconv.tuning.ahead as ahead; ahead.find_chip = lambda name: "
+        "jax.devices('cpu')[0]; "
+    )
     monkeypatch.setattr(ahead, "CHILD", patched + "print('started'); ahead.answer()")
     argv = [
         "--suite",

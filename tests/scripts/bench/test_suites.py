@@ -75,7 +75,8 @@ def test_unknown_words_list_what_there_is():
         choose(["train", "speed"], [])
     with pytest.raises(
         InputError,
-        match=r"no case of memory has 'googl' in its name; there are\n  LeNet, train, float32\n  VGG-small",
+        match=r"no case of memory has 'googl' in its name; there are\n  LeNet, train, float32\n  "
+        r"VGG-small",
     ):
         choose(["memory"], ["LeNet", "googl"])
 
