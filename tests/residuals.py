@@ -12,7 +12,9 @@ from jconv import split_taps
 
 
 def residuals(net, in_shape, batch: int, dtype=jnp.float32) -> int:
-    """Bytes of the residuals of jax.vjp that are neither arguments nor constants, each array once."""
+    """Bytes of the residuals of jax.vjp that are neither arguments nor constants, each array
+    once.
+    """
     params, state = jax.eval_shape(lambda key: net.init(key, in_shape), jax.random.key(0))
     x, key = (
         jax.ShapeDtypeStruct((batch, *in_shape), dtype),

@@ -285,7 +285,9 @@ def test_calling_changes_nothing_but_caches(x):
 
 
 def test_a_program_on_several_devices_has_its_sums_in_one_order(monkeypatch):
-    """Or else its devices may wait for one another in sums that each begins in an order of its own."""
+    """Or else its devices may wait for one another in sums that each begins in an order of its
+    own.
+    """
     f = jconv.jit(lambda x: jnp.square(x).sum())
     mesh = jax.make_mesh((4,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
     sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("data"))

@@ -1,4 +1,6 @@
-"""Folding batch norms: the same numbers at test time, and nothing folded that something else reads."""
+"""Folding batch norms: the same numbers at test time, and nothing folded that something else
+reads.
+"""
 
 from dataclasses import dataclass, replace
 

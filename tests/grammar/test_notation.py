@@ -117,7 +117,9 @@ def replace_inits(net):
 
 
 def drawn_layer(draw):
-    """Any layer a pattern has a word for, with settings that are and that are not the usual ones."""
+    """Any layer a pattern has a word for, with settings that are and that are not the usual
+    ones.
+    """
     some = draw.choice
     kernel, size = some([3, 3, 3, 1, 5, 2, (3, 5), (3,), (1, 2, 3)]), some([2, 2, 3, (2, 3), (2,)])
     features, stride = some([12, 64, 10, 100, 7]), some([1, 1, 2, (2, 1)])

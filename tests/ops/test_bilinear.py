@@ -59,7 +59,9 @@ def test_each_is_a_transpose_of_the_others(arrays, compiled, x64, close):
 def test_gradients_equal_those_of_the_lowered_form(
     primitive, kinds, result, arrays, compiled, x64, close, pull
 ):
-    """Through the primitive by its transposition table, and through the lax program that runs it."""
+    """Through the primitive by its transposition table, and through the lax program that runs
+    it.
+    """
     operands, (ct,) = arrays(kinds), arrays(result)
     program = lambda a, b: LOWERED[primitive](a, b, geometry=Geometry(WINDOW, 2), precision=None)
     actual, expected = compiled(
@@ -71,7 +73,9 @@ def test_gradients_equal_those_of_the_lowered_form(
 @pytest.mark.parametrize("groups", [1, 2])
 @pytest.mark.parametrize("primitive, kinds, result", OPERATIONS)
 def test_batching(primitive, kinds, result, groups, rng, compiled, x64, close):
-    """vmap over either operand, both, along any axis, and twice over, against one call an example."""
+    """vmap over either operand, both, along any axis, and twice over, against one call an
+    example.
+    """
     single = bind(primitive, groups)
     a, b = (
         rng.standard_normal((5, *(SHAPES | {"k": (3, 2, 4 // groups, 6)})[kind])) for kind in kinds

@@ -1,4 +1,6 @@
-"""The method setting: its words, what a method cannot serve, and another method for each operation."""
+"""The method setting: its words, what a method cannot serve, and another method for each
+operation.
+"""
 
 import itertools
 import re

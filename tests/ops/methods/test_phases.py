@@ -30,7 +30,9 @@ def test_an_empty_batch(like_im2col):
 
 @pytest.mark.parametrize("operation", ["forward", "input_gradient", "kernel_gradient"])
 def test_is_one_dense_convolution(operation, lowered):
-    """Of the window that the kernel has: nothing is spread by the dilation, and none is the image."""
+    """Of the window that the kernel has: nothing is spread by the dilation, and none is the
+    image.
+    """
     text = lowered("phases", operation, *CASES[1][:2], **CASES[1][2])
     assert text.count("stablehlo.convolution") == 1
     assert not re.search(r"(lhs|rhs)_dilat\w+ = \[(?!1, 1\])", text)

@@ -1,4 +1,6 @@
-"""The dense layer's product as a bilinear operation, against jnp.matmul and what JAX makes of that."""
+"""The dense layer's product as a bilinear operation, against jnp.matmul and what JAX makes of
+that.
+"""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,6 @@
-"""Convolution with fewer products, against im2col; how many there are, and what they are summed in."""
+"""Convolution with fewer products, against im2col; how many there are, and what they are summed
+in.
+"""
 
 import re
 
@@ -57,7 +59,9 @@ def test_six_convolutions_of_a_quarter_of_the_rows(operation, image, lowered):
 
 
 def test_rounding_is_that_of_float32(rng, convolution, compiled):
-    """1.3e-6 of the largest value was measured, and twice that with the points 0, 1, -1, 2 and -2."""
+    """1.3e-6 of the largest value was measured, and twice that with the points 0, 1, -1, 2 and
+    -2.
+    """
     geometry = convolution((1, 32, 8, 256), (3, 1, 256, 64))
     x, k = (
         rng.standard_normal(shape).astype(np.float32)

@@ -31,7 +31,9 @@ def test_every_method_can_take_part_under_one_name():
 
 
 def test_without_autotuning_only_the_compilers_option_differs(small_net, monkeypatch):
-    """The CPU's compiler reads the option and has no use for it, so that the numbers are the same."""
+    """The CPU's compiler reads the option and has no use for it, so that the numbers are the
+    same.
+    """
     asked, real = {}, jax.jit
 
     def spied(name):
