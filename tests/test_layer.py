@@ -239,7 +239,7 @@ def test_float64_goes_through(layer, in_shape, x64):
     assert {a.dtype for a in jax.tree.leaves(params)} <= {jnp.dtype("float32")}
 
 
-@pytest.mark.sweep(10)
+@pytest.mark.sweep(5)
 @every_layer
 def test_jit_changes_nothing_and_the_state_stays_at_test_time(
     layer, in_shape, filled, rng, close, compiled

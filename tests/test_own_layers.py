@@ -75,6 +75,7 @@ def name(request):
     return request.param
 
 
+@pytest.mark.sweep(3)
 def test_the_table_has_its_parameters_and_products(name, filled):
     layer, net = OWN[name], net_of(OWN[name])
     table = summary(net, IN_SHAPE)
@@ -85,7 +86,7 @@ def test_the_table_has_its_parameters_and_products(name, filled):
     assert [row.path for row in table.rows] == [visit.name for visit in walk(net, IN_SHAPE)]
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(2)
 def test_its_field_is_what_the_gradient_reaches(name, filled):
     net, in_shape = image_of(OWN[name]), (24, 20, 3) if name == "space to depth" else (14, 12, 3)
     axes = net_field(net, in_shape)
@@ -110,6 +111,7 @@ def test_its_field_is_what_the_gradient_reaches(name, filled):
             assert (np.flatnonzero(along)[0], np.flatnonzero(along)[-1]) == expected
 
 
+@pytest.mark.sweep(4)
 def test_saved_bytes_are_the_residuals_of_the_whole_net(name):
     net = net_of(OWN[name])
     kept = residuals(net, IN_SHAPE, BATCH)
@@ -144,7 +146,7 @@ def test_saved_bytes_are_what_a_compiler_needs():
     )
 
 
-@pytest.mark.sweep(2)
+@pytest.mark.sweep(1)
 def test_its_gradients_pass(name):
     check = gradcheck(net_of(OWN[name]), IN_SHAPE, train=True)
     assert check.passed, str(check)
@@ -155,6 +157,7 @@ def test_it_goes_to_json_and_back(name):
     assert from_json(to_json(net), own=CLASSES) == net
 
 
+@pytest.mark.sweep(3)
 def test_edits_reach_what_is_inside(name):
     net = net_of(OWN[name])
     changed = with_precision(with_method(net, "lax"), "high")
@@ -182,6 +185,7 @@ def test_edits_reach_what_is_inside(name):
     assert with_choices(net, []) == net
 
 
+@pytest.mark.sweep(3)
 def test_its_activations_are_listed_like_its_rows(name, filled, rng, close):
     net = net_of(OWN[name])
     params, state = filled(net, IN_SHAPE)
@@ -192,7 +196,7 @@ def test_its_activations_are_listed_like_its_rows(name, filled, rng, close):
     close(seen["fc"], net.apply(params, state, x)[0], 1e-5)
 
 
-@pytest.mark.sweep(2)
+@pytest.mark.sweep(1)
 def test_a_training_step_lowers_the_loss(name, rng):
     net = net_of(OWN[name])
     params, state = net.init(jax.random.key(0), IN_SHAPE)
@@ -219,7 +223,7 @@ def test_a_training_step_lowers_the_loss(name, rng):
     assert values[-1] < values[0]
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(2)
 def test_every_row_has_a_field(name):
     assert len(receptive_fields(image_of(OWN[name]), (24, 20, 3))) == len(
         list(walk(image_of(OWN[name]), (24, 20, 3)))
@@ -227,7 +231,7 @@ def test_every_row_has_a_field(name):
     assert Sequential(a=SAME(8), b=OWN[name]).out_shape(IN_SHAPE)
 
 
-@pytest.mark.sweep(2)
+@pytest.mark.sweep(1)
 def test_dense_heads_become_convolutions_around_it(name, filled, rng, close):
     layer = OWN[name]
     net = Sequential(
@@ -265,7 +269,7 @@ def step_of(net, reduce=lambda loss: loss):
     return step
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("kind", ["explicit", "auto", "shard_map"])
 def test_it_runs_over_a_mesh(name, kind, filled, rng, compiled, close):
     net = net_of(OWN[name])

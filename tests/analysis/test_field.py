@@ -135,7 +135,7 @@ def check(net, in_shape, rng, jit):
     assert 0 < first and last < in_shape[0] - 1  # the image is longer
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize(("name", "variant"), sweep(FORMS, QUICK))
 def test_the_field_of_every_net_is_the_support_of_its_input_gradient(
     name, variant, x64, rng, compiled

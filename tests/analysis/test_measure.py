@@ -66,6 +66,7 @@ declared = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.sweep(5)
 @declared
 def test_products_and_windows_measured_are_those_declared(layer, in_shape):
     # whose means are products with a constant, and count as none
@@ -208,7 +209,7 @@ def test_saved_arrays_are_unknown_where_the_gradient_cannot_be_traced(function):
     assert [row.no_field[:4] for row in summary(net, IMAGE).rows] == ["", "what", "what", "what"]
 
 
-@pytest.mark.sweep(2)
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize(
     ("function", "expected"),
     [
@@ -238,12 +239,14 @@ def test_windows_that_are_none_are_unknown(function, expected):
         )
 
 
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize("size", [1, 2, 3, 5])
 def test_small_images_have_the_window_of_large_ones(size):
     found = _measured_window(Conv(4, 5, padding=2), (size, size, 3))
     assert (found.size, found.stride) == ((5, 5), (1, 1))
 
 
+@pytest.mark.exhaustive
 def test_a_subclass_that_computes_anew_does_not_inherit_what_was_declared():
     @dataclass(frozen=True)
     class Far(Conv):
@@ -264,6 +267,7 @@ def test_a_subclass_that_computes_anew_does_not_inherit_what_was_declared():
     assert macs_of(Far(6, 3, padding=1), IMAGE) == Conv(6, 3, padding=1).macs(IMAGE)
 
 
+@pytest.mark.exhaustive
 def test_joins_are_measured():
     product = kept_by_join(jnp.multiply, (IMAGE, IMAGE), "float32")
     assert (product.inputs, product.each) == ((True, True), 0)

@@ -94,6 +94,7 @@ def test_a_child_cannot_be_shared_by_inputs_of_other_channels():
         Grows(SAME).init(KEY, IMAGE)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("unroll", [False, True])
 @pytest.mark.parametrize("shared", [False, True])
 def test_a_loop_is_the_layers_one_after_another(shared, unroll, x, filled, close):

@@ -201,7 +201,7 @@ def drawn_net(draw):
     return Sequential(**dict(zip(given, layers, strict=True)))
 
 
-@pytest.mark.sweep(6)
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("seed", range(20))
 def test_generated_nets_come_back_equal(seed):
     draw = random.Random(seed)

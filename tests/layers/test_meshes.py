@@ -39,7 +39,7 @@ def placed(mesh, tree, *spec):
     return jax.device_put(tree, NamedSharding(mesh, P(*spec)))
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(2)
 def test_a_spread_batch_is_one_batch(any_layer, compiled, close):
     run = any_layer.run()
     params, state, x, weights = any_layer.arrays
@@ -64,7 +64,7 @@ def test_a_spread_batch_is_one_batch(any_layer, compiled, close):
         )
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(2)
 def test_inside_shard_map_a_shard_is_a_batch(any_layer, compiled, close):
     params, state, x, weights = any_layer.arrays
     mesh = jax.make_mesh((4,), ("data",))
@@ -97,7 +97,7 @@ def test_inside_shard_map_a_shard_is_a_batch(any_layer, compiled, close):
     close(result, (flat(y), new, jax.tree.map(lambda a: a.sum(0), slopes), flat(slope)), TOLERANCE)
 
 
-@pytest.mark.sweep(2)
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize("name", WITH_KERNEL)
 def test_spread_output_channels_stay_spread(name, step_of, compiled, close):
     layer = WITH_KERNEL[name]
@@ -121,7 +121,7 @@ def test_spread_output_channels_stay_spread(name, step_of, compiled, close):
     assert slopes["kernel"].sharding.spec == kernel and slope.sharding.spec[0] == "data"
 
 
-@pytest.mark.sweep(2)
+@pytest.mark.sweep(1)
 def test_spread_input_channels(layer_of_images, compiled, close):
     """They stay spread where channels are apart, and are summed or brought together where they are
     not.

@@ -47,6 +47,7 @@ def test_shapes():
         Upsample((2, 3)).out_shape((4, 6))
 
 
+@pytest.mark.exhaustive
 def test_tables_fields_text_and_json_know_them():
     net = Sequential(Conv(8, 3, padding=1), Upsample(2, mode="bilinear"), PixelShuffle(2))
     assert summary(net, (6, 6, 1)).totals.macs == 36 * 9 * 8

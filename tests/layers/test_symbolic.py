@@ -52,7 +52,7 @@ NETS = {
 }
 
 
-@pytest.mark.sweep(2)
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize("batch", ["b", "4"])
 @pytest.mark.parametrize("name", NETS)
 def test_one_program_serves_every_size(name, batch, close):

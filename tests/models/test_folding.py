@@ -58,7 +58,7 @@ def seen():
     return set()
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("name", NETS)
 def test_folding_changes_nothing_but_rounding(name, seen, slim, compiled, rng, close):
     net, in_shape = NETS[name]

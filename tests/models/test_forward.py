@@ -80,7 +80,7 @@ def random_like(tree, rng):
     )
 
 
-@pytest.mark.sweep(2)
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize(("name", "variant", "side"), sweep(CASES, QUICK))
 def test_outputs_and_gradients(name, variant, side, rng, compiled, slim):
     net, (*_, channels) = build(name, classes=CLASSES, variant=variant)
@@ -119,6 +119,7 @@ def test_outputs_and_gradients(name, variant, side, rng, compiled, slim):
         assert {path for path in live if not np.any(leaves[path])} == set()
 
 
+@pytest.mark.exhaustive
 def test_every_net_of_the_zoo_is_one_of_these_or_repeats_the_blocks_of_one(slim):
     tested = {slim(build(name, variant=variant)[0]) for name, variant, _ in CASES} | {
         slim(build(name)[0]) for name in ELSEWHERE

@@ -104,7 +104,7 @@ def test_the_plan_gives_the_numbers_of_lax(case, x64, compiled, close):
     close(*both(*draw(3, np.float64)), 1e-10)
 
 
-@pytest.mark.sweep(1)
+@pytest.mark.exhaustive
 def test_bfloat16(case, compiled, close):
     """Images in half precision: scores of it, the gradients of parameters wide, both as near to
     float32's as 8 bits allow.
@@ -135,7 +135,7 @@ def test_per_example_gradients(case, x64, compiled, close):
     )
 
 
-@pytest.mark.sweep(1)
+@pytest.mark.exhaustive
 def test_export_with_a_symbolic_batch(case, compiled, close):
     net, draw = case
     params, state, x = draw(5)

@@ -44,7 +44,7 @@ def methods_for(x_shape, k_shape, settings):
     ]
 
 
-@pytest.mark.sweep(6)
+@pytest.mark.sweep(4)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("x_shape", "k_shape", "settings"), SHAPES)
 def test_convolutions(dtype, x_shape, k_shape, settings, rng, compiled):
@@ -70,7 +70,7 @@ def test_large_integers_are_not_rounded():
     assert (ops.conv(x, k, stride=2) == 27 * (2**24 + 1)).all()
 
 
-@pytest.mark.sweep(2)
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("method", ["auto", "lax", "im2col"])
 def test_means_are_fractions_and_maxima_integers(dtype, method):

@@ -60,7 +60,7 @@ def pooled(compiled, method, pull):
     return run
 
 
-@pytest.mark.sweep(8)
+@pytest.mark.sweep(5)
 @pytest.mark.parametrize("kind", ["distinct", "ties", "minus-infinity"])
 @pytest.mark.parametrize("sizes, settings", SETTINGS)
 def test_equals_loops(sizes, settings, kind, loops, rng, compiled, x64, close, pull):
@@ -139,7 +139,7 @@ def test_switches(compiled):
     np.testing.assert_array_equal(index[0, ..., 0], [[5, 7], [8, 15]])
 
 
-@pytest.mark.sweep(2)
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize("sizes, settings", SETTINGS)
 def test_switch_index_is_where_the_maximum_lies(sizes, settings, normal, compiled):
     x = normal(2, *sizes, 3)

@@ -139,7 +139,7 @@ CONVOLUTIONS = tuple(name for name in OPERATIONS if name.startswith("conv"))
 OURS = (*CONVOLUTIONS, "max_pool")
 
 
-@pytest.mark.sweep(20)
+@pytest.mark.sweep(14)
 @pytest.mark.parametrize(
     "name, transform",
     [(n, t) for n in OPERATIONS for t in (TRANSFORMS if n in OURS else TRANSFORMS[:4])],
@@ -153,7 +153,7 @@ def test_equals_the_twin(name, transform, rng, compiled, x64, close):
     close(*both(draw(), draw(), draw(5)), 1e-10)
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("name", OURS)
 def test_eager_equals_compiled(name, rng, compiled, close):
     f, *shapes = OPERATIONS[name]
@@ -187,7 +187,7 @@ def test_each_method_of_the_plan_is_among_them():
     assert words == {"auto", "derived", *(row.method for row in plan.PLAN)}
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_sharded_batch(name, rng, close, compiled, mesh):
     """Values and gradients over four devices; only a kernel's gradient needs the other devices'
@@ -216,7 +216,7 @@ def test_sharded_batch(name, rng, close, compiled, mesh):
     close((y, gradients), program(*a), 1e-5)
 
 
-@pytest.mark.sweep(2)
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_export_with_a_symbolic_batch(name, rng, close, compiled):
     f, *shapes = spread(name)
@@ -232,7 +232,7 @@ def test_export_with_a_symbolic_batch(name, rng, close, compiled):
         close(compiled(exported.call)(*a), compiled(program)(*a), 1e-5)
 
 
-@pytest.mark.sweep(4)
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_bfloat16(name, rng, close, compiled):
     """Half precision in and out; as close to the float32 twin as its 8 bits allow."""

@@ -170,7 +170,7 @@ def agree(compiled, close, pull):
     return check
 
 
-@pytest.mark.sweep(2)
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize(
     "seed",
     [*range(8), *(pytest.param(seed, marks=pytest.mark.exhaustive) for seed in range(8, 30))],
@@ -187,7 +187,7 @@ def test_conv_float32(seed, agree):
     agree([conv(rng) for _ in range(MANY)], rng.standard_normal, np.float32, FORWARD, GRADIENT)
 
 
-@pytest.mark.sweep(4)
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("draw", CONVOLUTIONS + POOLS)
 def test_float64(draw, seed, x64, agree):

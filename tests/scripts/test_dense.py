@@ -8,7 +8,7 @@ from jconv.scripts import dense, predict
 from jconv.weights import Weights, save_weights
 
 
-@pytest.mark.sweep(1)
+@pytest.mark.exhaustive
 def test_the_map_of_a_larger_image(run, tmp_path, rng, capsys):
     Image.fromarray(rng.integers(0, 256, (44, 40), np.uint8)).save(tmp_path / "page.png")
     out = tmp_path / "map.png"

@@ -346,7 +346,7 @@ def test_two_runs_that_begin_in_one_second_have_two_folders(settings, tmp_path, 
     ] == [0, 1, 2]
 
 
-@pytest.mark.sweep(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("epochs, code", [("5", 0), ("3", 0), ("2", 2)])
 def test_a_run_is_given_more_epochs(run, tmp_path, epochs, code, capsys):
     longer = tmp_path / "longer"
@@ -373,6 +373,7 @@ def test_with_a_constant_rate_more_epochs_end_where_all_at_once_would(settings, 
     assert some == whole
 
 
+@pytest.mark.exhaustive
 def test_a_training_begins_from_weights(run, settings, tmp_path, capsys):
     for weights in (run, run / "weights.safetensors"):
         out = tmp_path / weights.name
@@ -429,7 +430,7 @@ def small(classes=10):
 """
 
 
-@pytest.mark.sweep(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "model",
     [
@@ -496,6 +497,7 @@ def test_names_of_classes_and_folders_are_printed_as_they_are(tmp_path, capsys):
     assert all(name in printed for name in ("dog [puppy]", "dog [bold]", ":cat:"))
 
 
+@pytest.mark.exhaustive
 def test_a_log_gets_a_line_now_and_then(settings, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(train, "SAY_EVERY", 0.0)
     assert train.main([*settings, "--epochs", "1", "--out", str(tmp_path / "run")]) == 0

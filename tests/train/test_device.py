@@ -52,6 +52,7 @@ def test_divergence_names_the_step(training, monkeypatch):
         train_on_device(training._replace(programs=training.programs._replace(epochs=epochs)), 3)
 
 
+@pytest.mark.exhaustive
 def test_programs_are_lowered_from_shapes_for_wherever_they_are_to_run(recipe):
     """Of more images than memory holds, and for another device."""
     device = jax.devices()[2]
@@ -79,6 +80,7 @@ def test_images_are_checked_before_anything_compiles(recipe, data):
         prepare_on_device(recipe._replace(batch_size=24), data)
 
 
+@pytest.mark.exhaustive
 def test_layers_that_the_compiler_refuses_run_by_im2col(recipe, data, monkeypatch):
     """The compiler is played: it refuses the programs until the inner convolution runs by im2col,
     and finds that one at fault alone.

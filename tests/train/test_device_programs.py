@@ -87,6 +87,7 @@ def test_two_epochs_are_their_steps_one_by_one(recipe, train, start, epoch, clos
     close(found.slow, slow, 1e-3)
 
 
+@pytest.mark.exhaustive
 def test_a_training_goes_on_from_any_step(recipe, train, start, epoch, close):
     """One step and three more are four, from the middle of an epoch too, past the step at which
     lookahead looks.
@@ -123,6 +124,7 @@ def test_it_learns_and_the_kernel_that_whitens_stays(recipe, train, start):
     assert not equal(carried.train.params["whiten"]["bias"], before.train.params["whiten"]["bias"])
 
 
+@pytest.mark.exhaustive
 def test_where_the_first_layer_rests_nothing_leads_to_its_gradient(recipe, train, start):
     """Five images' input gradient of a 3x3 convolution from 16 to 4 channels on 6x4 positions, two
     operations a term, is saved.

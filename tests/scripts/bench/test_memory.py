@@ -11,6 +11,7 @@ from jconv.scripts.bench.nets import SMALL
 from jconv.scripts.bench.speed import Settings
 
 
+@pytest.mark.exhaustive
 def test_the_peak_rises_with_what_is_held_and_does_not_fall():
     code = """
 import numpy as np
