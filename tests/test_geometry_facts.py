@@ -167,7 +167,7 @@ def test_c2f_caffe_ceil_is_same_on_even_sizes_only():
     assert [w.out_sizes[0] for w in odd] == [27, 28]
 
 
-def test_c2g_f15_same_size_other_pixels():
+def test_the_same_size_of_other_pixels():
     msra, torch = pool_window((112,), 3, 2, 0, "ceil"), pool_window((112,), 3, 2, 1, "floor")
     assert msra.out_sizes == torch.out_sizes == (56,)
     assert (msra.pads, torch.pads) == (((0, 1),), ((1, 1),))

@@ -86,7 +86,7 @@ def test_the_table_has_its_parameters_and_products(name, filled):
     assert [row.path for row in table.rows] == [visit.name for visit in walk(net, IN_SHAPE)]
 
 
-@pytest.mark.sweep(2)
+@pytest.mark.sweep(1)
 def test_its_field_is_what_the_gradient_reaches(name, filled):
     net, in_shape = image_of(OWN[name]), (24, 20, 3) if name == "space to depth" else (14, 12, 3)
     axes = net_field(net, in_shape)

@@ -198,6 +198,7 @@ def test_vgg16():
     ) == (196, 212, 32, 404)
 
 
+@pytest.mark.exhaustive
 def test_every_net_has_a_row_for_every_layer():
     for name in MODELS:
         net, in_shape = build(name)

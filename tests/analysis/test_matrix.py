@@ -24,6 +24,7 @@ def test_alexnets_first_layer_by_arithmetic():
     assert connections(Conv(96, 11, stride=4), (227, 227, 3)) == 105_415_200
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize(
     ("conv", "in_shape"),
     [

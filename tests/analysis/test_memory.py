@@ -96,7 +96,7 @@ def test_locals_columns_are_kept():
     )
 
 
-@pytest.mark.sweep(2)
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize(
     "name",
     [

@@ -52,6 +52,7 @@ def test_errors_are_of_the_size_of_the_dtypes_rounding(train):
     )
 
 
+@pytest.mark.exhaustive
 def test_a_layer_that_rounds_is_found_out():
     net = Sequential(conv1=Conv(4, 3), careless=Careless(), flatten=Flatten(), fc=Dense(5))
     truth, row = precision_errors(net, (7, 5, 3), policies=(TRUTH, FLOAT32)).rows
@@ -59,6 +60,7 @@ def test_a_layer_that_rounds_is_found_out():
     assert row.logits > 2.0**-11 and row.gradient > 2.0**-11 and row.worst != "fc/bias"
 
 
+@pytest.mark.exhaustive
 def test_what_is_zero_but_for_rounding_is_no_error():
     """A bias before batch norm has no gradient; in float32 its rounding would be all of it."""
     (row,) = precision_errors(NET, (7, 5, 3), policies=(FLOAT32,)).rows
@@ -86,6 +88,7 @@ def test_the_table_says_what_it_is_against():
     assert str(Policy("float32", "high")) == "float32, high"
 
 
+@pytest.mark.exhaustive
 def test_what_the_compiler_refuses_is_asked_of_the_very_batch_and_dtype(monkeypatch):
     """A convolution may compile in one dtype and not in another."""
     asked = []

@@ -96,6 +96,7 @@ def test_four_shifted_passes_give_every_second_crop(image, close):
     close(scores, crops(net, params, state, image, 2), 1e-5)
 
 
+@pytest.mark.exhaustive
 def test_at_384_the_four_passes_of_vgg16_interleave_to_11x11():
     net, in_shape = build("vgg16")
     params = shapes(net, in_shape)
@@ -124,7 +125,7 @@ def shapes(net, in_shape):
     return jax.tree.map(lambda p: np.broadcast_to(np.float32(0), p.shape), params)
 
 
-def test_to_S66_vgg16():
+def test_vgg16_as_convolutions():
     net, in_shape = build("vgg16")
     params = shapes(net, in_shape)
     dense, moved = convolutionalize(net, params, in_shape)
@@ -197,6 +198,7 @@ def test_heads_that_rest_at_test_time_stay(rng):
     assert dense["classifier"] == Conv(1000, (1, 1), kernel_init=net["classifier"].kernel_init)
 
 
+@pytest.mark.exhaustive
 def test_the_same_numbers_at_the_size_it_was_made_for(rng, close):
     x = jnp.asarray(rng.standard_normal((2, 8, 8, 3)), jnp.float32)
     for pool in (GlobalAvgPool(), GlobalMaxPool()):

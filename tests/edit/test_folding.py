@@ -79,7 +79,7 @@ LAYERS = [
 ]
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize(
     "norm",
     [
@@ -96,7 +96,7 @@ def test_each_kind_of_layer_takes_it_in(layer, norm, filled, rng, close):
     assert net == Sequential(main=replace(layer, bias=True), bn=Identity(), relu=Relu())
 
 
-@pytest.mark.sweep(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("shape", [(9, 6), (5, 4, 6, 6)])
 def test_in_one_and_three_dimensions(shape, filled, rng, close):
     for layer in (

@@ -146,6 +146,7 @@ def test_spread_input_channels(layer_of_images, compiled, close):
     assert slope.sharding.spec == spec
 
 
+@pytest.mark.exhaustive
 def test_no_more_sums_over_devices_than_plain_lax(step_of, compiled):
     """A kernel's gradient is summed with the others: XLA joins sums over devices, but not into
     functions that are compiled apart.

@@ -140,7 +140,7 @@ FAMILIES = (
 )
 
 
-@pytest.mark.sweep(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("name", "variant", "side"),
     sweep(

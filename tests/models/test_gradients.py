@@ -52,7 +52,7 @@ CASES = [  # name, variant, side
     ("context_large", "train", 5),
 ]
 
-QUICK = ("lenet5", "cifar_resnet20", "preact_resnet20", "alexnet", "context_basic", "local_13pct")
+QUICK = ("lenet5",)
 
 # At test time: in training their last batch norms see three values each, too curved for
 # differences; and what VGG's biases give before a batch norm is nothing but rounding.
@@ -76,7 +76,6 @@ def passes(net, in_shape, train=True):
     assert [leaf.name for leaf in check.leaves if leaf.numeric == 0] == []
 
 
-@pytest.mark.sweep(1)
 @pytest.mark.parametrize(("name", "variant", "side"), sweep(CASES, QUICK))
 def test_every_gradient_is_that_of_differences_and_of_im2col(name, variant, side, slim):
     net, (*_, channels) = build(name, classes=4, variant=variant)

@@ -123,7 +123,7 @@ def test_bfloat16(case, compiled, close):
         assert np.linalg.norm(a - b) <= 0.1 * np.linalg.norm(b)
 
 
-@pytest.mark.sweep(1)
+@pytest.mark.exhaustive
 def test_per_example_gradients(case, x64, compiled, close):
     net, draw = case
     params, state, x = draw(3, np.float64)

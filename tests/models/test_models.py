@@ -81,7 +81,7 @@ def test_init_and_apply_agree_with_the_table(name):
     assert net.out_shape(in_shape) == (7,)
 
 
-@pytest.mark.sweep(2)
+@pytest.mark.sweep(1)
 @every_model
 def test_every_gradient_is_non_zero(name, rng, compiled):
     net, in_shape = build(name)

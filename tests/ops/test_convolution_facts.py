@@ -68,7 +68,7 @@ def a3():
     return image, (2 * x + 5 * y + 3 * d + k) % 7 - 3  # both indexed [x, y, ...]
 
 
-def test_to_s37_numpy_example(conv):
+def test_the_numpy_example_of_the_notes(conv):
     image, kernel = (jnp.asarray(a.swapaxes(0, 1), jnp.float32) for a in a3())  # rows first
     v = conv(image[None], kernel, stride=2, rounding="exact")[0] + jnp.array([[[1.0, -2.0]]])
     v = np.asarray(v).swapaxes(0, 1)  # V[x, y, d]

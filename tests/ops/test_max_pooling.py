@@ -208,7 +208,7 @@ def test_fixture(x, settings, expected, pooled):
     assert dx.sum() == y.size
 
 
-def test_c2g_f15_same_size_other_pixels(normal, pooled):
+def test_the_same_size_of_other_pixels(normal, pooled):
     x = normal(1, 112, 7, 1)
     msra, torch = (
         pooled(x, None, 3, stride=2, rounding="ceil")[0],

@@ -96,6 +96,7 @@ def every(x, k, **settings):
     return y, back(y)
 
 
+@pytest.mark.sweep(1)
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="a CPU's plan")
 @pytest.mark.parametrize("name", CASES)
 def test_the_highest_precision_runs_no_method_that_is_not_local(name, chosen):

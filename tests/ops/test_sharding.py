@@ -92,7 +92,7 @@ def mesh():
     return jax.make_mesh((2, 2), ("data", "model"))
 
 
-@pytest.mark.sweep(6)
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize("name", CASES)
 def test_gradients_are_spread_as_what_they_are_of(name, mesh, normal, compiled, close):
     f, first, second, *specs = CASES[name]
@@ -113,6 +113,7 @@ def test_examples_keep_their_places_in_per_example_gradients(mesh, normal, compi
     assert result.sharding.spec[0] == ("data", "model")
 
 
+@pytest.mark.exhaustive
 def test_outside_of_jit(mesh, normal, close):
     x, k = normal(*X), normal(*K)
     with jax.set_mesh(mesh):

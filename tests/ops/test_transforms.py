@@ -139,7 +139,7 @@ CONVOLUTIONS = tuple(name for name in OPERATIONS if name.startswith("conv"))
 OURS = (*CONVOLUTIONS, "max_pool")
 
 
-@pytest.mark.sweep(14)
+@pytest.mark.sweep(9)
 @pytest.mark.parametrize(
     "name, transform",
     [(n, t) for n in OPERATIONS for t in (TRANSFORMS if n in OURS else TRANSFORMS[:4])],
@@ -284,6 +284,7 @@ CANONICAL = {"[b, 0, f]x[0, i, o]->[b, 0, f]", "[b, 0, 1, f]x[0, 1, i, o]->[b, 0
 
 
 # which is for other compilers
+@pytest.mark.sweep(4)
 @pytest.mark.parametrize("name", [name for name in CONVOLUTIONS if name != "conv_derived"])
 def test_in_a_scan_no_convolution_is_permuted(name):
     """XLA's CPU compiler mends lax's permuted dimension numbers at top level but not in loops,

@@ -187,7 +187,7 @@ def test_conv_float32(seed, agree):
     agree([conv(rng) for _ in range(MANY)], rng.standard_normal, np.float32, FORWARD, GRADIENT)
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("draw", CONVOLUTIONS + POOLS)
 def test_float64(draw, seed, x64, agree):

@@ -56,6 +56,7 @@ def test_compare_counts_and_times_the_crops_too(run, tmp_path, rng, capsys, monk
         assert float(rest.split("scores differ by ")[1].split()[0]) < 1e-5  # LeNet-5 pads nothing
 
 
+@pytest.mark.exhaustive
 def test_compare_says_why_a_padded_net_differs(tmp_path, rng, capsys):
     net, in_shape = (
         Sequential(conv=Conv(3, 3, padding=1), flatten=Flatten(), fc=Dense(2)),

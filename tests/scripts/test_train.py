@@ -121,6 +121,7 @@ def test_a_policy_is_the_runs_and_evaluated_by(run, settings, tmp_path, capsys):
         )
 
 
+@pytest.mark.exhaustive
 def test_a_compiler_that_cannot_be_deterministic_ends_it(settings, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(DETERMINISTIC, "cpu", {"xla_cpu_no_such_option": True})
     assert train.main([*settings, "--deterministic", "--out", str(tmp_path / "run")]) == 2
@@ -169,6 +170,7 @@ def test_out_of_memory_later_keeps_what_there_is(settings, tmp_path, monkeypatch
     )
 
 
+@pytest.mark.exhaustive
 def test_a_run_of_an_earlier_version_is_resumed(run, settings, tmp_path):
     """Its config.json knows nothing of options that came later."""
     old = shutil.copytree(run, tmp_path / "old")

@@ -105,6 +105,7 @@ def test_a_training_goes_on_from_any_step(recipe, train, start, epoch, close):
     assert not equal(second.slow[0], whole.slow[0]) and second.train.step == 8
 
 
+@pytest.mark.exhaustive
 def test_one_seed_is_one_training_to_the_bit(train, start, epoch):
     once, again = (epoch(start(SEED, train.images), SEED, *train) for _ in range(2))
     assert equal(once, again)
@@ -156,6 +157,7 @@ def test_six_views(rng):
     np.testing.assert_array_equal(six_views(jnp.asarray(x)), expected)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("tested", [4, 500])
 def test_the_accuracy_with_and_without_views(recipe, data, train, start, tested, monkeypatch):
     monkeypatch.setattr(module, "TESTED", tested)

@@ -17,7 +17,7 @@ def batch(rng):
     )
 
 
-def test_softmax_and_its_gradient_fact_c8(batch, close):
+def test_softmax_and_its_gradient(batch, close):
     scores, labels = batch
     p = np.exp(scores.astype(np.float64))
     p /= p.sum(axis=1, keepdims=True)
@@ -30,7 +30,7 @@ def test_softmax_and_its_gradient_fact_c8(batch, close):
     close(gradient, p - np.eye(7)[labels], 1e-5)
 
 
-def test_svm_and_its_gradient_fact_c8(batch, close):
+def test_svm_and_its_gradient(batch, close):
     scores, labels = batch
     loss, gradient = np.zeros(11), np.zeros((11, 7))
     for i, (row, own) in enumerate(zip(scores.astype(np.float64), labels, strict=True)):

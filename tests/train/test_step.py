@@ -42,6 +42,7 @@ def test_a_step_is_the_gradient_of_the_mean_loss(tiny, data, start, step, close)
     assert after.step == 1
 
 
+@pytest.mark.exhaustive
 def test_images_are_cast_and_parameters_stay(tiny, data, start, close):
     seen = []
     net = Sequential(look=Lambda(lambda x: seen.append(x.dtype) or x), net=tiny.net)

@@ -64,6 +64,7 @@ def test_a_short_function_is_called_until_a_sample_is_long_enough():
     np.testing.assert_allclose(got.samples, 0.25e-3)
 
 
+@pytest.mark.exhaustive
 def test_each_round_runs_each_once_in_an_order_that_changes():
     clock, log = Clock(), []
     runs = {name: clock.takes(0.1, log=log, name=name) for name in "abc"}
@@ -93,6 +94,7 @@ def test_drift_of_the_machine_does_not_reach_the_ratio():
     assert ratio(got["f"].samples, got["g"].samples).value == pytest.approx(1.5, rel=0.03)
 
 
+@pytest.mark.exhaustive
 def test_the_limit_ends_the_rounds_but_not_before_the_fewest():
     clock = Clock()
     assert len(measure({"f": clock.takes(1.0)}, 21, clock=clock, limit=10)["f"].samples) == 11
@@ -101,6 +103,7 @@ def test_the_limit_ends_the_rounds_but_not_before_the_fewest():
     )
 
 
+@pytest.mark.exhaustive
 def test_results_are_waited_for_each_or_only_the_last():
     clock, waited = Clock(), []
     wait = lambda result: waited.append(result) or result

@@ -65,6 +65,7 @@ def test_confusion_pixels_show_true_classes_as_rows():
     assert (pixels[13, :, 3] == 0).all()
 
 
+@pytest.mark.exhaustive
 def test_matplotlib_waits_for_the_report_and_pyplot_for_ever():
     code = (
         "import sys, jconv, jconv.view\n"

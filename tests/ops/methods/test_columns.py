@@ -35,7 +35,7 @@ def test_products_out_and_back_and_the_convolution_of_direct(lowered):
     ]
 
 
-@pytest.mark.sweep(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("method", ["columns", "shift", "chunked"])
 def test_half_precision_sums_in_float32(method, convolution, rng, compiled, close):
     """Products of one sign: a sum in bfloat16 stops growing at some hundred times its terms."""

@@ -13,6 +13,8 @@ from jconv.scripts.bench.suites import Entry
 from jconv.tuning.ahead import CompilationFailed, Compiled, account
 from jconv.tuning.machine import machine
 
+pytestmark = pytest.mark.exhaustive  # the benchmark is not in the installed package
+
 FOUND = Compiled("TPU v0", 2**20, 0, 2**21, 3.5e9, None, 1.25)
 
 

@@ -5,6 +5,8 @@ from jconv.scripts.bench import compiling
 from jconv.scripts.bench.compiling import measure_compiling
 from jconv.scripts.bench.speed import Settings
 
+pytestmark = pytest.mark.exhaustive  # the benchmark is not in the installed package
+
 
 @pytest.mark.exhaustive
 def test_compile_seconds_of_each_are_sampled_apart(small_net):

@@ -8,6 +8,8 @@ from jconv import Conv, Repeat, Sequential, with_method
 from jconv.scripts.bench.case import Case, draw
 from jconv.scripts.bench.looped import Held, InTurn, written_out
 
+pytestmark = pytest.mark.exhaustive  # the benchmark is not in the installed package
+
 
 @pytest.mark.sweep(1)
 @pytest.mark.parametrize("unroll", [False, True])

@@ -10,6 +10,8 @@ from jconv.scripts.bench.memory import measure_memory
 from jconv.scripts.bench.nets import SMALL
 from jconv.scripts.bench.speed import Settings
 
+pytestmark = pytest.mark.exhaustive  # the benchmark is not in the installed package
+
 
 @pytest.mark.exhaustive
 def test_the_peak_rises_with_what_is_held_and_does_not_fall():

@@ -12,6 +12,8 @@ from jconv.scripts.bench import ours
 from jconv.scripts.bench.case import WHATS
 from jconv.scripts.bench.task import largest_error, wait
 
+pytestmark = pytest.mark.exhaustive  # the benchmark is not in the installed package
+
 
 @pytest.mark.sweep(2)
 @pytest.mark.parametrize("what", WHATS)

@@ -8,6 +8,8 @@ from jconv.scripts.bench.speed import Settings, judge, measure_speed, reason
 from jconv.scripts.bench.task import Unable
 from jconv.tuning.timing import Timing
 
+pytestmark = pytest.mark.exhaustive  # the benchmark is not in the installed package
+
 FAST = Settings(pairs=2, pause=0.0)
 
 
