@@ -3,7 +3,7 @@
     jconv evaluate runs/lenet5-digits-20260101-120000
 
 Reads weights.safetensors and config.json of the run folder and the images the run was trained on;
-prints the loss, the accuracy, the SHA-256 of the parameters and a line a class: its images, the
+prints the loss, the accuracy, the SHA-256 of the parameters and a line per class: its images, the
 share of them that was recognised, and what the others were most often taken for. A few seconds for
 LeNet-5 on the digits. Exit code 2 for a missing or damaged run.
 """

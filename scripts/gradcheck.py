@@ -5,7 +5,7 @@ differences, and the im2col twin.
     jconv gradcheck convnetjs --thin 0.25 --per-coordinate
     jconv gradcheck resnet18 --errors
 
-Prints a table with one row a parameter array, and the worst of them. Some ten seconds for LeNet-5
+Prints a table with one row per parameter array, and the worst of them. Some ten seconds for LeNet-5
 on two cores. With --errors it checks nothing, and prints how far logits and gradients are from the
 true ones under each precision policy: float32 at highest and at default precision (TF32 on a GPU),
 and bfloat16. Exit code 1 when a gradient is wrong, 2 for an unknown model.

@@ -108,7 +108,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def findings(found: Sequence[Finding]) -> str:
-    """One line a finding, or one that says there are none."""
+    """One line per finding, or one that says there are none."""
     return "\n".join(map(str, found)) or "nothing to find: every rule of the CS231n notes is kept"
 
 

@@ -19,7 +19,7 @@
     jconv train --model nets.py:small
         a net of one's own: function small of nets.py
 
-Prints one line an epoch, over the progress and the time left, then the test accuracy, the SHA-256
+Prints one line per epoch, over the progress and the time left, then the test accuracy, the SHA-256
 of the parameters and where the report is. The folder holds config.json, metrics.jsonl,
 checkpoints/, weights.safetensors and report.html. A resumed run ends with the very parameters that
 it would have had without the stop; one that is given more epochs follows the schedule of so many

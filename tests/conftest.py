@@ -97,7 +97,7 @@ def compiled():
 @pytest.fixture
 def filled(rng):
     """(params, state) of a net as init would shape them, filled with random numbers: drawing by
-    init compiles a generator a shape.
+    init compiles a generator per shape.
     """
 
     def fill(net, in_shape, dtype=np.float32):

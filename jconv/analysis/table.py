@@ -1,4 +1,4 @@
-"""The table of a network: one row a layer, in execution order, by integer arithmetic alone."""
+"""The table of a network: one row per layer, in execution order, by integer arithmetic alone."""
 
 from __future__ import annotations
 

@@ -211,7 +211,7 @@ RULES = ("kinds", "alexnet", "vgg")
 
 
 def names(layers: Sequence[Layer], rule: str) -> list[str]:
-    """One name a layer.
+    """One name per layer.
 
     "kinds": as Sequential names them, by class: conv1, relu1, conv2, maxpool1, dense1.
     "alexnet": a layer with features counts on, and the others have its number: conv1, relu1, pool1,

@@ -75,7 +75,7 @@ class Conv(Layer):
         if s.mask is not None and (len(s.mask) != s.features or s.groups != 1):
             raise ValueError(
                 f"Conv: a mask of {len(s.mask)} rows for {s.features} features, groups={s.groups}; "
-                "give one row a feature, and groups=1"
+                "give one row per feature, and groups=1"
             )
         for k, row in enumerate(s.mask or ()):
             if not row or min(row) < 0 or len(set(row)) < len(row):

@@ -80,7 +80,7 @@ class Dense(Layer):
 
 @dataclass(frozen=True)
 class Flatten(Layer):
-    """y = x as one row an example, row-major with the channel fastest (Caffe and Torch run it
+    """y = x as one row per example, row-major with the channel fastest (Caffe and Torch run it
     slowest).
 
     Shapes: (*S, C) -> (prod(S)*C,).

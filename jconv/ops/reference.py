@@ -2,8 +2,9 @@
 read like the CS231n notes.
 
 For one image of AlexNet's conv1, 227x227x3 under an 11x11 window of stride 4: X_col is 363 x 3025,
-one column a receptive field, W_row is 96 x 363, and their product 96 x 3025 is the output, 55x55x96
-(CS231n notes, Implementation as Matrix Multiplication). Plain functions that autodiff sees through.
+one column per receptive field, W_row is 96 x 363, and their product 96 x 3025 is the output,
+55x55x96 (CS231n notes, Implementation as Matrix Multiplication). Plain functions that autodiff sees
+through.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def im2col(
     dilation: int | Shape = 1,
     rounding: str = "floor",
 ) -> jax.Array:
-    """X_col of each image: one column a window position, one row an input of the window.
+    """X_col of each image: one column per window position, one row per input of the window.
 
     Shapes: (N, *S, C) -> (N, F*F*C, positions). Rows run as a kernel in HWIO does, the channel
     fastest; positions row-major. Cost: each input value is stored up to (F/S)^2 times. Raises

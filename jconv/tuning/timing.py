@@ -133,7 +133,7 @@ def measure(
 
 
 def ratio(a: np.ndarray, b: np.ndarray, *, draws: int = 4000, seed: int = 0) -> Ratio:
-    """How many times as long a takes as b: their samples, one entry a round. Rounds are resampled
+    """How many times as long a takes as b: their samples, one entry per round. Rounds are resampled
     whole, as pairs.
     """
     pairs = min(len(a), len(b))

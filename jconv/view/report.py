@@ -35,7 +35,7 @@ def write_report(
     """Write the report of a run to `path`, all at once: a file that was there stays until the new
     one is complete.
 
-    history: one row an epoch with the keys HISTORY_KEYS; accuracies in [0, 1], images/s, and
+    history: one row per epoch with the keys HISTORY_KEYS; accuracies in [0, 1], images/s, and
     `seconds` since the training began. May be empty; a loss or an accuracy may be None or NaN.
     table: the network's summary, as plain text. filters: the first convolution's kernel, HWIO, or
     None where there is no 2-D one. images, labels, probabilities: the test images (N, H, W, C) in
@@ -100,7 +100,7 @@ def _check(history, filters, images, labels, probabilities, class_names) -> None
     if probabilities.shape != (count, classes):
         raise ValueError(
             f"probabilities: shape {probabilities.shape} came, {(count, classes)} was expected: a "
-            "row an image, a column a class name"
+            "row per image, a column per class name"
         )
     if labels.min() < 0 or labels.max() >= classes:
         raise ValueError(

@@ -253,11 +253,13 @@ def test_a_masked_conv_is_a_conv_whose_other_weights_are_zero(filled, rng, close
     [
         (
             {"mask": ((0,), (1,))},
-            "Conv: a mask of 2 rows for 3 features, groups=1; give one row a feature, and groups=1",
+            "Conv: a mask of 2 rows for 3 features, groups=1; give one row per feature, and "
+            "groups=1",
         ),
         (
             {"mask": ((0,),) * 3, "groups": 3},
-            "Conv: a mask of 3 rows for 3 features, groups=3; give one row a feature, and groups=1",
+            "Conv: a mask of 3 rows for 3 features, groups=3; give one row per feature, and "
+            "groups=1",
         ),
         (
             {"mask": ((0,), (), (1,))},

@@ -1,4 +1,4 @@
-"""Normalisation: the C1 fixtures, the three conventions of response norm, and moments that do not
+"""Normalization: values by hand, the three conventions of response norm, and moments that do not
 cancel.
 """
 

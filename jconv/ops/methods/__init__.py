@@ -85,7 +85,7 @@ EACH = ("auto", *METHODS)  # words for one operation
 
 
 def per_operation(method: Choice) -> tuple[str, ...]:
-    """A method setting as one word an operation."""
+    """A method setting as one word per operation."""
     return (method,) * len(OPERATIONS) if isinstance(method, str) else tuple(method)
 
 
