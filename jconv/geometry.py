@@ -103,8 +103,8 @@ class Window(NamedTuple):
 
     @property
     def unused(self) -> Shape:
-        """Padded positions at the far side that no window reaches, per axis; zero where the notes'
-        rule holds exactly.
+        """Padded positions at the far side that no window reaches, per axis; zero where the
+        CS231n notes' rule holds exactly.
         """
         return tuple(
             (w + lo + hi - extent) % s

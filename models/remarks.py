@@ -4,8 +4,8 @@ true.
 `jconv summary MODEL` prints these below the table. What else of the CS231n notes is not so: dense
 evaluation equals its crops for nets without padding only, and half the stride takes four passes,
 not two (jconv/edit/dense.py); three 224x224x64 volumes with gradients take 73.5 MiB, not 72 MB
-(jconv/analysis/linting.py); no symmetric padding fits a 3-wide window of stride 2 on 32 pixels; the
-notes' dilation 0 is dilation 1 here; convolutions are 5 wide at most, not at least; the rule that
+(jconv/analysis/linting.py); no symmetric padding fits a 3-wide window of stride 2 on 32 pixels;
+their dilation 0 is dilation 1 here; convolutions are 5 wide at most, not at least; the rule that
 windows fit exactly is broken by GoogLeNet, ResNet, Network in Network, ZFNet, All-CNN and
 AlexNet-OWT, whose published rounding is kept.
 """

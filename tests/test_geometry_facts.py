@@ -1,4 +1,4 @@
-"""Every size, count and receptive field the notes print, by arithmetic alone."""
+"""Every size, count and receptive field the CS231n notes print, by arithmetic alone."""
 
 import pytest
 

@@ -18,7 +18,7 @@ from .fitting import arithmetic, changes, inexact, nearest, sizes_that_fit
 
 WIDEST = 5  # a convolution's window beyond the first layer
 POOLS = ((2, 2), (3, 2))  # window and stride of the two poolings in use
-# bytes an image before the first shrinking; the notes' example takes 73.5 MiB
+# bytes an image before the first shrinking; the CS231n notes' example takes 73.5 MiB
 FIRST_MEMORY = 64 * 2**20
 
 

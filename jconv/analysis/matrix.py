@@ -21,8 +21,8 @@ def conv_as_dense(conv: Conv, params: dict, in_shape: Shape):
 
     Shapes: (prod(S')*features, prod(S)*C), both sides row-major with the channel fastest. It holds
     one entry per connection, zero weights too, so that `.nnz` counts connections: 294 of 1,350 in
-    the notes' demo, from 54 weights. For networks of AlexNet's size use `connections`, which counts
-    without building. Raises ShapeError.
+    the CS231n notes' demo, from 54 weights. For networks of AlexNet's size use `connections`, which
+    counts without building. Raises ShapeError.
     """
     from scipy.sparse import csr_array  # as slow to import as all of jconv
 

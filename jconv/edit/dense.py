@@ -169,8 +169,8 @@ def shift_and_stitch(
     the image, interleaved.
 
     All (T/stride)^axes shifts are needed, T the net's total stride: for half the stride of an image
-    that is four, where the notes speak of two. Shapes: image (*S, C) -> (*positions, classes).
-    Raises ShapeError unless `stride` divides the net's total stride.
+    that is four, where the CS231n notes speak of two. Shapes: image (*S, C) -> (*positions,
+    classes). Raises ShapeError unless `stride` divides the net's total stride.
     """
     jumps = [axis.jump for axis in net_field(net, image.shape)]
     if not all(jumps):

@@ -50,7 +50,7 @@ def shortest(words: Sequence[str]) -> str:
     A -> B is [A -> B]*2.
 
     Of texts of one length it is one whose brackets begin with a layer that has features, as in the
-    notes' [CONV -> RELU -> POOL]*2.
+    CS231n notes' [CONV -> RELU -> POOL]*2.
     """
     return _shortest(tuple(words), {})
 

@@ -1,4 +1,4 @@
-"""Memory by arithmetic against what jax saves, and the notes' figures."""
+"""Memory by arithmetic against what jax saves, and the CS231n notes' figures."""
 
 import pytest
 from residuals import residuals

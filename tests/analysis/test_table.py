@@ -21,7 +21,7 @@ from jconv import (
 from jconv.analysis.table import Row
 from jconv.layers import gaussian
 
-OVERVIEW = lambda kernel: Sequential(  # the notes' [INPUT - CONV - RELU - POOL - FC]
+OVERVIEW = lambda kernel: Sequential(  # the CS231n notes' [INPUT - CONV - RELU - POOL - FC]
     conv=Conv(12, kernel, padding=kernel // 2),
     relu=Relu(),
     pool=MaxPool(2),

@@ -172,7 +172,7 @@ def test_a_word_may_name_its_layer():
 
 
 def vgg_text(letter, middle="", end=""):
-    """A configuration of VGG as the notes would write it."""
+    """A configuration of VGG as the CS231n notes would write it."""
     stages = []
     for width, count in zip(WIDTHS, CONVOLUTIONS[letter], strict=True):
         words = [

@@ -21,7 +21,7 @@ from jconv import (
     with_method,
 )
 
-SLICE = [[1, 1, 2, 4], [5, 6, 7, 8], [3, 2, 1, 0], [1, 2, 3, 4]]  # the notes' figure
+SLICE = [[1, 1, 2, 4], [5, 6, 7, 8], [3, 2, 1, 0], [1, 2, 3, 4]]  # the CS231n notes' figure
 FOUR, THREE = np.arange(1, 17).reshape(4, 4), np.arange(1, 10).reshape(3, 3)
 
 

@@ -1,4 +1,4 @@
-"""The small nets: LeNet-5 and Caffe's, ConvNetJS's, the tiny VGG of the notes."""
+"""The small nets: LeNet-5 and Caffe's, ConvNetJS's, the CS231n notes' tiny VGG."""
 
 import inspect
 import re
@@ -54,7 +54,7 @@ def test_sizes(name):
     assert all(
         v.out_shape[0] == v.out_shape[1] for v in walk(net, in_shape) if len(v.out_shape) == 3
     )
-    # the notes' rule fits everywhere
+    # the CS231n notes' rule fits everywhere
     assert [row.note for row in summary(net, in_shape).rows if row.note] == []
 
 

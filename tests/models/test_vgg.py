@@ -81,7 +81,7 @@ def test_a14_vgg16_row_by_row():
 
 def test_the_true_total():
     totals = summary(*build("vgg16")).totals
-    assert totals.values == 15_237_608  # the notes print 24M
+    assert totals.values == 15_237_608  # the CS231n notes print 24M
     assert round(totals.values * 4 / 2**20, 2) == 58.13
     assert round(totals.values * 8 / 2**20, 2) == 116.25
 

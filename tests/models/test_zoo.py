@@ -1,5 +1,5 @@
-"""What holds for every net of the zoo: names, variants, classes, JSON, and where the notes' rule
-fits. Nothing is allocated.
+"""What holds for every net of the zoo: names, variants, classes, JSON, and where the CS231n notes'
+rule fits. Nothing is allocated.
 """
 
 import inspect

@@ -1,4 +1,4 @@
-"""Every number the notes print about convolution, by every method."""
+"""Every number the CS231n notes print about convolution, by every method."""
 
 import jax
 import jax.numpy as jnp

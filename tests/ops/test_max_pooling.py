@@ -1,4 +1,6 @@
-"""Max pooling: the notes' figures, whose maximum it is in a tie, and what padding and NaN do."""
+"""Max pooling: the CS231n notes' figures, whose maximum it is in a tie, and what padding and NaN
+do.
+"""
 
 import re
 

@@ -1,5 +1,5 @@
-"""Average, Lp, adaptive and global pooling: the notes' figures, what a mean divides by, and plain
-loops.
+"""Average, Lp, adaptive and global pooling: the CS231n notes' figures, what a mean divides by,
+and plain loops.
 """
 
 import re

@@ -1,5 +1,5 @@
-"""im2col and col2im: the notes' layout, and the reference twins of the convolutions against plain
-loops.
+"""im2col and col2im: the CS231n notes' layout, and the reference twins of the convolutions against
+plain loops.
 """
 
 import jax
