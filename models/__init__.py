@@ -13,6 +13,7 @@ from inspect import signature
 from typing import Any, NamedTuple
 
 from jconv import InputError, Layer
+from jconv.data.pixels import IMAGENET, PixelScale
 from jconv.errors import near
 from jconv.geometry import Shape, as_shape
 
@@ -46,19 +47,21 @@ class Model(NamedTuple):
     """A net as a function of `classes` and, where several forms are published, `variant`; and the
     shape of one image.
 
-    `shaped`, of the same arguments, gives that shape where they change it.
+    `shaped`, of the same arguments, gives that shape where they change it. `pixels` is the scale
+    that the net was published with, None where any will do.
     """
 
     net: Callable[..., Layer]
     in_shape: Shape
     shaped: Callable[..., Shape] | None = None
+    pixels: PixelScale | None = None
 
 
 MODELS = {
     "lenet5": Model(lenet5.lenet5, lenet5.INPUT),
     "lenet5_original": Model(lenet5.lenet5_original, lenet5.INPUT),
     "caffe_lenet": Model(caffe_lenet.caffe_lenet, caffe_lenet.INPUT),
-    "convnetjs": Model(convnetjs.convnetjs, convnetjs.INPUT),
+    "convnetjs": Model(convnetjs.convnetjs, convnetjs.INPUT, pixels=convnetjs.PIXELS),
     "tiny_vgg": Model(tiny_vgg.tiny_vgg, tiny_vgg.INPUT),
     "caffe_cifar10_quick": Model(caffe_cifar10.caffe_cifar10_quick, caffe_cifar10.INPUT),
     "caffe_cifar10_full": Model(caffe_cifar10.caffe_cifar10_full, caffe_cifar10.INPUT),
@@ -84,14 +87,21 @@ MODELS = {
     "vgg19": Model(partial(vgg.vgg, "E", "none"), vgg.INPUT),
     "vgg19_bn": Model(partial(vgg.vgg, "E", "batch"), vgg.INPUT),
     "googlenet": Model(googlenet.googlenet, googlenet.INPUT),
-    "inception_v4": Model(inception_v4.inception_v4, inception_v4.INPUT),
-    **{f"resnet{n}": Model(partial(resnet.resnet, n), resnet.INPUT) for n in resnet.BLOCKS},
+    "inception_v4": Model(
+        inception_v4.inception_v4, inception_v4.INPUT, pixels=inception_v4.PIXELS
+    ),
+    **{
+        f"resnet{n}": Model(partial(resnet.resnet, n), resnet.INPUT, pixels=IMAGENET)
+        for n in resnet.BLOCKS
+    },
     **{
         f"cifar_resnet{n}": Model(partial(cifar_resnet.cifar_resnet, n), cifar_resnet.INPUT)
         for n in cifar_resnet.DEPTHS
     },
     **{
-        f"preact_resnet{n}": Model(partial(preact_resnet.preact_resnet, n), preact_resnet.INPUT)
+        f"preact_resnet{n}": Model(
+            partial(preact_resnet.preact_resnet, n), preact_resnet.INPUT, pixels=IMAGENET
+        )
         for n in preact_resnet.UNITS
     },
     **{
@@ -139,6 +149,15 @@ def build(
     else:
         net, shape = _published(name, given)
     return net, as_shape(in_shape) if in_shape else shape
+
+
+def pixel_scale(name: str) -> PixelScale | None:
+    """The pixel scale of a net's own: that which a net of the zoo was published with, or PIXELS of
+    FILE.py; None where there is none, and that of the images serves. Raises InputError.
+    """
+    if own.is_file(name) and not own.is_pattern(name):
+        return own.pixel_scale(name)
+    return MODELS[name].pixels if name in MODELS else None
 
 
 def _published(name: str, given: dict[str, Any]) -> tuple[Layer, Shape]:

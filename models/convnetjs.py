@@ -5,9 +5,11 @@ start at 0.1. Source: ConvNetJS, demo/cifar10.html.
 """
 
 from jconv import Conv, Dense, Flatten, Layer, MaxPool, Relu, Sequential
+from jconv.data.pixels import PixelScale
 from jconv.layers import constant, convnetjs_normal
 
 INPUT = (32, 32, 3)
+PIXELS = PixelScale(mean=(0.5,))
 
 
 def convnetjs(classes: int = 10) -> Layer:

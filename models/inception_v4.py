@@ -24,10 +24,12 @@ from jconv import (
     Sequential,
     map_layers,
 )
+from jconv.data.pixels import PixelScale
 
 from .choice import check_variant
 
 INPUT = (299, 299, 3)
+PIXELS = PixelScale((0.5,), (0.5,))  # -1 to 1, as slim and timm take them
 Variant = Literal["timm", "slim"]
 Kernel = int | tuple[int, int]
 

@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from jconv import InputError, Layer, pattern
+from jconv.data.pixels import PixelScale, as_pixel_scale
 from jconv.errors import near
 from jconv.geometry import Shape, as_shape
 from jconv.grammar import input_shape
@@ -70,6 +71,24 @@ def from_file(model: str, arguments: dict[str, Any]) -> tuple[Layer, Shape]:
         )
     in_shape = getattr(module, "INPUT", ())
     return net, as_shape(in_shape, f"{model}: INPUT") if in_shape != () else ()
+
+
+def pixel_scale(model: str) -> PixelScale | None:
+    """PIXELS of the file of a model FILE.py:FUNCTION, a PixelScale or (mean, std); None where it
+    has none. Raises InputError.
+    """
+    found = getattr(_function(model)[1], "PIXELS", None)
+    if found is None:
+        return None
+    try:
+        mean, std = found
+        return as_pixel_scale(mean, std)
+    except InputError as error:
+        raise InputError(f"{model}: PIXELS: {error}") from None
+    except (TypeError, ValueError):
+        raise InputError(
+            f"{model}: PIXELS={found!r}, PixelScale(mean, std), two tuples of numbers, was expected"
+        ) from None
 
 
 def own_layers(model: str) -> list[type[Layer]]:

@@ -27,8 +27,8 @@ from jconv.data import load
 from jconv.errors import InputError
 from jconv.models.own import own_layers
 from jconv.train import check_examples, evaluate, find_loss, make_predict
-from jconv.train.fit import by_policy
 from jconv.train.run import open_run, read_config
+from jconv.train.setup import by_policy
 from jconv.weights import fingerprint, load_weights
 
 
@@ -63,7 +63,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     split = data.test if options.split == "test" else data.train
     check_examples(split.images, split.labels, weights.in_shape, len(weights.class_names))
-    predict = make_predict(by_policy(trained, weights.net), dtype=trained.dtype)
+    predict = make_predict(
+        by_policy(trained, weights.net),
+        dtype=trained.dtype,
+        pixels=weights.pixels,
+        in_shape=weights.in_shape,
+    )
     result = evaluate(
         predict, weights.params, weights.state, split, find_loss(trained.loss), trained.batch_size
     )

@@ -52,7 +52,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     images = np.stack([read_image(path, weights.in_shape) for path in options.images])
     logits = all_logits(
-        make_predict(weights.net), weights.params, weights.state, images, min(BATCH, len(images))
+        make_predict(weights.net, pixels=weights.pixels),
+        weights.params,
+        weights.state,
+        images,
+        min(BATCH, len(images)),
     )
     table = Table("image", "class", box=box.SIMPLE_HEAD)
     table.add_column("probability", justify="right")

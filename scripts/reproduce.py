@@ -1,5 +1,9 @@
-"""Train by a published recipe, several times from different seeds, and say what each run took and
-came to.
+"""Train by a published recipe, and say what it came to beside what was published.
+
+    jconv reproduce convnetjs_cifar10 --download
+        as `jconv train` with the recipe's options
+    jconv reproduce cifar_resnet20 --data folder --data-dir cifar10 --epochs 2
+        on images of one's own, and shorter
 
     jconv reproduce cifar94 --data-dir cifar10
         train/CLASS/* and test/CLASS/*, 32x32 in colour
@@ -7,8 +11,13 @@ came to.
         seeds 100 to 124
     jconv reproduce cifar94 --data-dir cifar10 --runs 1 --dtype float32 on a CPU
 
-cifar94 is the recipe of "94% on CIFAR-10 in 3.29 Seconds on a Single GPU" (Jordan 2024): images,
-order, augmentation and steps are on the device.
+Recipes: digits, convnetjs_cifar10, cifar_resnet20, cifar_resnet56, all_cnn_c, nin, resnet50 and
+cifar94. All but the last are options of `jconv train`: the folder is a run's, for `jconv evaluate`
+and `jconv predict`, and the last line is a row of the ledger (jconv/train/recipes/ledger.md), which
+--ledger FILE adds to a file.
+
+cifar94 trains several times from different seeds. It is the recipe of "94% on CIFAR-10 in 3.29
+Seconds on a Single GPU" (Jordan 2024): images, order, augmentation and steps are on the device.
 
 Prints the machine and its versions, the seconds that compiling took, then for every run its seconds
 after that, from the seed to the accuracy, and the accuracy of the test images, as they are and by
@@ -24,7 +33,7 @@ import json
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from shutil import rmtree
@@ -40,6 +49,7 @@ from jconv.data import Dataset, load
 from jconv.errors import InputError, unknown
 from jconv.files import new_folder, write_text
 from jconv.models import build
+from jconv.scripts import train
 from jconv.train import Diverged
 from jconv.train.device import (
     DeviceTraining,
@@ -48,8 +58,11 @@ from jconv.train.device import (
     prepare_on_device,
     train_on_device,
 )
+from jconv.train.ledger import LedgerRow, add_row
 from jconv.train.recipe import Recipe
-from jconv.train.recipes import RECIPES
+from jconv.train.recipes import RECIPES, SPRINTS
+from jconv.train.recipes.published import Published
+from jconv.train.run import Run, read_rows
 from jconv.tuning.machine import describe, machine
 
 SUMMARIES = {"median": median, "mean": mean}
@@ -59,18 +72,22 @@ LEAST = {"runs": 1, "seed": 0, "batch_size": 1}
 @dataclass(frozen=True)
 class Options:
     recipe: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECIPE")]
-    """cifar94."""
+    """The name of a recipe."""
+    data: str | None = None
+    """Images other than the recipe's own: any that `jconv train` takes. cifar94 takes a folder."""
     data_dir: Path | None = None
-    """Folder of the images, with train/CLASS/* and test/CLASS/*."""
+    """Where the images are; for cifar94 a folder with train/CLASS/* and test/CLASS/*."""
+    download: bool = False
+    """Fetch what is missing of the recipe's own images."""
     resize: bool = False
     """Fit images to the net's input: crop about the centre, resize, change gray to colour or back.
     """
-    runs: int = 5
-    """Trainings, each from a seed of its own."""
+    runs: int | None = None
+    """Trainings, each from a seed of its own: 5 of cifar94, 1 of the others by default."""
     seed: int = 0
     """Of the first run; every further one takes the next."""
     epochs: float | None = None
-    """Passes over the training images. The recipe's own by default: 9.9 for cifar94."""
+    """Passes over the training images; whole ones but for cifar94. The recipe's own by default."""
     batch_size: int | None = None
     """Images in a step; the learning rate goes with it. The recipe's own by default: 1024 for
     cifar94.
@@ -83,6 +100,8 @@ class Options:
     """The same bits from the same seed every time, on a GPU by deterministic kernels and without
     autotuning.
     """
+    ledger: Path | None = None
+    """A Markdown file to add the row of the ledger to."""
     out: Path | None = None
     """The folder to write, new or empty; runs/RECIPE-TIME when not given."""
 
@@ -94,10 +113,43 @@ def main(argv: Sequence[str] | None = None) -> int:
     use_backend(options.backend)
     line = f"jconv reproduce {shlex.join(sys.argv[1:] if argv is None else argv)}"
     with new_folder(options.out, f"{options.recipe}-{datetime.now():%Y%m%d-%H%M%S}") as folder:
-        return _reproduce(options, folder, line)
+        if options.recipe in SPRINTS:
+            return _sprint(replace(options, runs=options.runs or 5), folder, line)
+        return _train(options, RECIPES[options.recipe], folder, line)
 
 
-def _reproduce(options: Options, folder: Path, line: str) -> int:
+def _train(options: Options, published: Published, folder: Path, line: str) -> int:
+    """Train as `jconv train` would, and write what it came to; the exit code."""
+    given = {
+        name: value
+        for name in ("data", "data_dir", "batch_size", "dtype", "backend", "seed", "epochs")
+        if (value := getattr(options, name)) is not None
+    }
+    given |= {name: True for name in ("resize", "download", "deterministic") if vars(options)[name]}
+    if "epochs" in given:
+        given["epochs"] = int(given["epochs"])
+    settings, run = replace(published.options, **given), Run(folder)
+    if code := train.trained(settings, run, False):
+        return code
+    last = read_rows(run)[-1]
+    shortened = "" if settings.epochs == published.options.epochs else f", {settings.epochs} epochs"
+    row = LedgerRow(
+        options.recipe + shortened,
+        last["test_accuracy"],
+        published.accuracy,
+        published.source,
+        settings.data,
+        describe(machine()),
+        last["seconds"],
+        line,
+    )
+    if options.ledger is not None:
+        add_row(options.ledger, row)
+    console().print(str(row), soft_wrap=True)
+    return 0
+
+
+def _sprint(options: Options, folder: Path, line: str) -> int:
     """All runs, their results in a folder after each; the exit code."""
     out, about, results = console(), machine(), []
     with status(out, "reading the images") as update:
@@ -143,17 +195,22 @@ def _reproduce(options: Options, folder: Path, line: str) -> int:
 
 def check(options: Options) -> None:
     """Raises InputError, before any image is read."""
-    if options.recipe not in RECIPES:
-        raise InputError(unknown("recipe", options.recipe, tuple(RECIPES)))
-    if options.data_dir is None:
+    if options.recipe not in RECIPES | SPRINTS:
+        raise InputError(unknown("recipe", options.recipe, (*RECIPES, *SPRINTS)))
+    if options.recipe in RECIPES and (options.runs or 1) > 1:
+        raise InputError(
+            f"--runs {options.runs}: {options.recipe} trains once; give --seed another number and "
+            "run it again"
+        )
+    if options.recipe in SPRINTS and options.data_dir is None:
         raise InputError(f"{options.recipe} needs the folder of its images: --data-dir PATH")
     for name, least in LEAST.items():
         value = getattr(options, name)
         if value is not None and value < least:
             raise InputError(f"--{name.replace('_', '-')} {value}: at least {least} was expected")
-    if options.seed + options.runs > 2**32:
+    if options.seed + (options.runs or 5) > 2**32:
         raise InputError(
-            f"--seed {options.seed}: with --runs {options.runs} below 2^32 was expected"
+            f"--seed {options.seed}: with --runs {options.runs or 5} below 2^32 was expected"
         )
     if options.epochs is not None and not 0 < options.epochs < float("inf"):
         raise InputError(f"--epochs {options.epochs}: a number above 0 was expected")
@@ -161,7 +218,7 @@ def check(options: Options) -> None:
 
 def published(name: str, classes: int | None = None) -> Recipe:
     """The recipe of that name, for the zoo's net; with so many classes, or as many as published."""
-    found = RECIPES[name]
+    found = SPRINTS[name]
     return found.recipe(*build(found.MODEL, classes=classes))
 
 
@@ -193,7 +250,7 @@ def trained(
     options: Options, training: DeviceTraining, update: Callable[[str], Any]
 ) -> Iterator[Result]:
     """Run after run, their progress shown."""
-    for i in range(options.runs):
+    for i in range(options.runs or 1):
 
         def watch(row: EpochRow, title: str = f"run {i + 1} of {options.runs}") -> None:
             update(

@@ -10,6 +10,10 @@
         images and activations in half the bytes
     jconv train --deterministic
         the same bits every time, on a GPU too
+    jconv train --model convnetjs --data cifar10 --download --flip random
+        CIFAR-10, fetched once
+    jconv train --model resnet50 --data arrayrecord --data-dir records --resized-crop --flip random
+        a set larger than memory, written by `jconv prepare`, read beside the training
     jconv train --resume runs/lenet5-digits-20260101-120000
         go on with a run that was stopped
     jconv train --resume runs/lenet5-digits-20260101-120000 --epochs 32
@@ -18,21 +22,23 @@
         begin from the weights of another
     jconv train --model nets.py:small
         a net of one's own: function small of nets.py
+    jconv train --replay 300 --resume runs/lenet5-digits-20260101-120000
+        step 300 once more, layer by layer
 
 Prints one line per epoch, over the progress and the time left, then the test accuracy, the SHA-256
 of the parameters and where the report is. The folder holds config.json, metrics.jsonl,
 checkpoints/, weights.safetensors and report.html. A resumed run ends with the very parameters that
 it would have had without the stop; one that is given more epochs follows the schedule of so many
-from there on. Exit code 1 when the training diverges, 2 for wrong input. Without options it takes
+from there on. Ctrl-C and SIGTERM save what there is, in the middle of an epoch too, and end with
+130 and 143. Exit code 1 when the training diverges, 2 for wrong input. Without options it takes
 20 s on two cores of an AMD EPYC without AVX-512, and ends above 99 %.
 """
 
 from __future__ import annotations
 
-import platform
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -41,95 +47,76 @@ from shutil import rmtree
 from time import perf_counter
 from typing import Any
 
-import jax
-import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
 
-from jconv import Layer, __version__, summary, walk
+from jconv import Layer, summary
 from jconv.cli.backend import use_backend
 from jconv.cli.command import command, console, is_live, parse, status
-from jconv.data import load
+from jconv.data import Dataset, load
 from jconv.errors import InputError
-from jconv.files import new_folder, write_text
+from jconv.files import new_folder
 from jconv.geometry import Shape
-from jconv.models import build
+from jconv.models import build, pixel_scale
 from jconv.models.own import absolute, is_file, own_layers
-from jconv.train import Diverged, EpochMetrics, TrainState, evaluate, probabilities
-from jconv.train.checkpoint import restore_checkpoint, save_checkpoint, saved_steps
-from jconv.train.fit import Training, by_plan, fit, prepare
+from jconv.train import Diverged
+from jconv.train.checkpoint import saved_steps
+from jconv.train.epochs import Stopped, fit, signals
+from jconv.train.fit import begin, check_unchanged, go_on
+from jconv.train.log import open_log
+from jconv.train.loop import Carried, Progress
 from jconv.train.options import TrainOptions
-from jconv.train.run import Run, keep_rows, open_run, read_config, read_rows, write_config
-from jconv.view.report import write_report
-from jconv.weights import Weights, fingerprint, load_weights, save_weights
+from jconv.train.replay import replay
+from jconv.train.results import write_results
+from jconv.train.run import Row, Run, open_run, read_config, read_rows
+from jconv.train.setup import Training, by_plan, prepare, tested
+from jconv.weights import Weights, fingerprint, load_weights
 
 SAY_EVERY = 30.0  # seconds between two lines of progress in a log
+RESIDENT = {"auto": 2**30, "always": 0, "never": sys.maxsize}  # bytes of images that are held
 
 
 @dataclass(frozen=True)
 class Options(TrainOptions):
     resume: Path | None = None
-    """A run folder to go on with. Its config.json gives every other option, but --epochs may be
-    more.
+    """A run folder to go on with. Its config.json gives every other option; --epochs may be more,
+    and what changes no number, such as --workers, may be another.
     """
+    replay: int | None = None
+    """A step of that run to take once more, for a look at every layer: nothing is written."""
 
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
-    options, resume = _parse(argv)
+    options, resume, again = _parse(argv)
     use_backend(options.backend)
     if resume:
-        return _run(options, open_run(resume), begun=True)
+        run = open_run(resume)
+        return trained(options, run, True) if again is None else _replay(options, run, again)
     title = f"{slug(options.model)}-{options.data}-{datetime.now():%Y%m%d-%H%M%S}"
     with new_folder(
         options.out,
         title,
         f"choose another --out, or go on with it: --resume {quote(str(options.out))}",
     ) as folder:
-        return _run(options, Run(folder), begun=False)
+        return trained(options, Run(folder), False)
 
 
-def _run(options: TrainOptions, run: Run, begun: bool) -> int:
+def trained(options: TrainOptions, run: Run, begun: bool) -> int:
     """Train in a run's folder, from its last checkpoint if it is begun; the exit code."""
     out = console()
-    with status(out, "reading the images and compiling"):
-        _, in_shape = build(options.model)
-        data = load(
-            options.data, options.data_dir, in_shape if options.resize and in_shape else None
-        )
-        in_shape = in_shape or data.train.images.shape[1:]
-        net, _ = build(options.model, classes=len(data.class_names))
-        weights = _given_weights(options, net, in_shape, data.class_names)
-        planned, plan, differs = by_plan(options, net, in_shape, run.folder if begun else None)
-        training, state = prepare(options, planned, in_shape, data)
-    if differs:
-        out.print(differs, soft_wrap=True)
-    size = f"{len(data.train.labels):,} training and {len(data.test.labels):,} test images"
-    params = f"{summary(net, in_shape).totals.params:,} parameters"
-    out.print(
-        f"{options.model}: {params}; {options.data}: {size}; compiled in "
-        f"{training.compile_seconds:.1f} s",
-        soft_wrap=True,
-    )
+    with status(out, "reading the images") as update:
+        training, carried, plan, lines = _prepare(options, run.folder if begun else None, update)
+    for line in lines:
+        out.print(line, soft_wrap=True)
+    spent = 0.0
     if begun:
-        state = restore_checkpoint(run.checkpoints, state)
-        done = int(state.step) // training.steps
-        if done > options.epochs:
-            raise InputError(
-                f"--epochs {options.epochs}: {run.folder} has had {done} already; give more"
-            )
-        keep_rows(run, done)
-        write_config(run, {**read_config(run)[1], "options": _options(options)})
+        carried, spent = go_on(training, run, carried)
     else:
-        state = (
-            state if weights is None else state._replace(params=weights.params, state=weights.state)
-        )
-        write_config(run, {"options": _options(options), "made_with": _made_with()})
-        if plan:
-            write_text(run.plan, plan)
-        save_checkpoint(run.checkpoints, state)
+        begin(training, run, plan)
     try:
-        state = _train(training, run, state, out)
+        carried = _train(training, run, carried, spent, out)
     # too little memory; before the first epoch is done there is nothing to go on from
     except InputError:
         if not begun and not read_rows(run):
@@ -137,45 +124,100 @@ def _run(options: TrainOptions, run: Run, begun: bool) -> int:
         raise
     except Diverged as error:
         good = run.checkpoints / str(saved_steps(run.checkpoints)[-1])
+        again = f"jconv train --resume {quote(str(run.folder))} --replay {error.step}"
         print(
             f"error: training diverged at {error}; the last good checkpoint is {good}; use a lower "
-            "--learning-rate",
+            f"--learning-rate, or look where it began: {again}",
             file=sys.stderr,
         )
         return 1
-    except KeyboardInterrupt:
-        print(
-            f"stopped; go on with: jconv train --resume {quote(str(run.folder))}", file=sys.stderr
-        )
-        return 130
-    accuracy = _write_results(training, run, state, net, in_shape)
-    digest = fingerprint(state.params, state.state)
+    except Stopped as stopped:
+        again = f"jconv train --resume {quote(str(run.folder))}"
+        print(f"stopped after step {stopped.step:,}; go on with: {again}", file=sys.stderr)
+        return 128 + stopped.signal_number
+    result = write_results(training, run, carried)
+    digest = fingerprint(*tested(carried.train))
     out.print(
-        f"test accuracy {accuracy:.2%}\nparameters: SHA-256 {digest}\nreport: {run.report}",
+        f"test accuracy {result.accuracy:.2%}\nparameters: SHA-256 {digest}\nreport: {run.report}",
         soft_wrap=True,
     )
     return 0
 
 
-def _parse(argv: Sequence[str] | None) -> tuple[TrainOptions, Path | None]:
-    """The options, and the run to go on with, which brings its own: with others, but for the
-    epochs, it would end elsewhere.
-    """
+def _prepare(
+    options: TrainOptions, resume: Path | None, update: Callable[[str], Any]
+) -> tuple[Training, Carried, str, list[str]]:
+    """The training, its first parameters, the text of its plan, and lines to print."""
+    _, in_shape = build(options.model)
+    data = _load(options, in_shape, update)
+    in_shape = in_shape or data.train.images.shape[1:]
+    net, _ = build(options.model, classes=len(data.class_names))
+    weights = _given_weights(options, net, in_shape, data.class_names)
+    planned, plan, differs = by_plan(options, net, in_shape, resume)
+    update("compiling")
+    own = pixel_scale(options.model) if weights is None else weights.pixels
+    training, carried = prepare(options, net, in_shape, data, planned=planned, pixels=own)
+    if weights is not None and resume is None:
+        carried = carried._replace(train=carried.train.begun_with(weights.params, weights.state))
+    size = f"{len(data.train.labels):,} training and {len(data.test.labels):,} test images"
+    if data.validation is not None:
+        size = f"{len(data.validation.labels):,} images held out, {size}"
+    params = f"{summary(net, in_shape).totals.params:,} parameters"
+    lines = [] if differs is None else [differs]
+    lines.append(
+        f"{options.model}: {params}; {options.data}: {size}, {training.pixels}; compiled in "
+        f"{training.compile_seconds:.1f} s"
+    )
+    if training.recomputed:
+        lines.append(f"computed again in the backward pass: {', '.join(training.recomputed)}")
+    return training, carried, plan, lines
+
+
+def _load(options: TrainOptions, in_shape: Shape, update: Callable[[str], Any]) -> Dataset:
+    """The images, fitted to the net, or to the size that augmentation cuts them out of."""
+    fitted = in_shape if options.resize and in_shape else None
+    if options.image_size is not None:
+        channels = in_shape[-1] if in_shape else 3
+        fitted = (options.image_size, options.image_size, channels)
+    return load(
+        options.data,
+        options.data_dir,
+        fitted,
+        download=options.download,
+        skip_corrupt=options.skip_corrupt,
+        allow_single_class=options.allow_single_class,
+        validation=options.validation,
+        resident_bytes=RESIDENT[options.stream],
+        progress=update,
+    )
+
+
+def _replay(options: TrainOptions, run: Run, step: int) -> int:
+    """Take a step of a run once more; the exit code."""
+    out = console()
+    with status(out, "reading the images") as update:
+        training, carried, _, _ = _prepare(options, run.folder, update)
+        update(f"going on to step {step:,}")
+        found = replay(training, run, carried, step)
+    out.print(str(found), soft_wrap=True)
+    return 0 if found.first_bad is None else 1
+
+
+def _parse(argv: Sequence[str] | None) -> tuple[TrainOptions, Path | None, int | None]:
+    """The options, the run to go on with, which brings its own, and the step to take again."""
     read = lambda default: parse(Options, argv, prog="jconv train", doc=__doc__, default=default)
     given = read(Options())
+    plain = lambda found: TrainOptions(
+        **{name: value for name, value in vars(found).items() if name not in ("resume", "replay")}
+    )
     if given.resume is None:
-        return given, None
+        if given.replay is not None:
+            raise InputError(f"--replay {given.replay}: of which run? --resume RUN says it")
+        return replace(plain(given), model=absolute(given.model)), None, None
     saved, _ = read_config(open_run(given.resume))
-    default = Options(**vars(saved), resume=given.resume)
-    found = read(default)
-    for name, value in vars(found).items():
-        if value != getattr(default, name) and name != "epochs":
-            option = f"--{name.replace('_', '-')} {value}"
-            raise InputError(
-                f"{option} differs from {given.resume}/config.json; leave it out: --resume takes "
-                "every option from there, but for --epochs"
-            )
-    return replace(saved, epochs=found.epochs), given.resume
+    found = read(Options(**vars(saved), resume=given.resume))
+    check_unchanged(saved, plain(found))
+    return plain(found), given.resume, found.replay
 
 
 def _given_weights(
@@ -198,99 +240,79 @@ def _given_weights(
     return weights
 
 
-def _train(training: Training, run: Run, state: TrainState, out: Console) -> TrainState:
-    """The state after the epochs that are left, a line for each, over the progress where there is a
-    terminal.
+def _train(training: Training, run: Run, carried: Carried, spent: float, out: Console) -> Carried:
+    """What is carried after the epochs that are left, a line for each, over the progress where
+    there is a terminal.
 
     A log gets a line with the progress when half a minute has passed without one.
     """
     columns = (
         TextColumn("step {task.completed:,} of {task.total:,}"),
-        BarColumn(),
+        BarColumn(bar_width=20),
         TextColumn("{task.description}"),
         TimeRemainingColumn(),
     )
-    out.print("epoch   train loss  accuracy    test loss  accuracy   images/s", style="bold")
-    total, said = training.steps * training.options.epochs, perf_counter()
-    with Progress(*columns, console=out, transient=True, disable=not is_live()) as progress:
-        bar = progress.add_task("", total=total, completed=int(state.step))
+    chosen_by = "test" if training.data.validation is None else "validation"
+    title = f"{chosen_by} loss"
+    out.print(
+        f"epoch   train loss  accuracy {title:>13}  accuracy   images/s  waiting", style="bold"
+    )
+    said = perf_counter()
+    with (
+        Bar(*columns, console=out, transient=True, disable=not is_live()) as progress,
+        open_log(training.options.log, run.folder) as log,
+        signals() as stop,
+    ):
+        bar = progress.add_task("", total=training.total, completed=int(carried.train.step))
 
-        def watch(step: int, m: EpochMetrics) -> None:
+        def watch(found: Progress) -> None:
             nonlocal said
-            text = (
-                f"loss {m.loss:.4f}  accuracy {m.accuracy:.1%}  {m.images_per_second:,.0f} images/s"
-            )
-            progress.update(bar, completed=step, description=text)
+            progress.update(bar, completed=found.step, description=str(found))
             if not is_live() and perf_counter() - said > SAY_EVERY:
-                out.print(f"  step {step:,} of {total:,}  {text}", soft_wrap=True)
+                rate = max(found.images_per_second, 1e-9)
+                left = (training.total - found.step) * training.options.batch_size / rate
+                out.print(
+                    f"  step {found.step:,} of {training.total:,}  {found}  {time_of(left)} left",
+                    soft_wrap=True,
+                )
                 said = perf_counter()
 
-        for after, row in fit(training, run, state, watch):
-            state = after
-            train, test = (
-                f"{row[f'{split}_loss']:>12.4f} {row[f'{split}_accuracy']:>9.2%}"
-                for split in ("train", "test")
-            )
-            out.print(f"{row['epoch']:>5} {train} {test} {row['images_per_second']:>10,.0f}")
+        for after, row in fit(training, run, carried, watch, stop, log, spent):
+            carried = after
+            out.print(line_of(row, chosen_by))
             said = perf_counter()
-    return state
+    step = int(carried.train.step)
+    if step < training.total:
+        best = max(read_rows(run), key=lambda row: row["validation_accuracy"])
+        out.print(
+            f"stopped early: none of {training.options.patience} epochs was better than epoch "
+            f"{best['epoch']}, whose weights are in {run.best.name}",
+            soft_wrap=True,
+        )
+    return carried
+
+
+def line_of(row: Row, chosen_by: str) -> str:
+    """A row of metrics as the command prints it."""
+    train, other = (
+        f"{row[f'{split}_loss']:>12.4f} {row[f'{split}_accuracy']:>9.2%}"
+        for split in ("train", chosen_by)
+    )
+    speed = f"{row['images_per_second']:>10,.0f} {row['waiting']:>8.1%}"
+    return f"{row['epoch']:>5} {train} {other} {speed}"
+
+
+def time_of(seconds: float) -> str:
+    """So much time as hours, minutes and seconds: "1:02:03", "2:03"."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def slug(model: str) -> str:
     """A model in letters, digits, "_" and "-", for the name of a folder."""
     name = model.rpartition(":")[2] if is_file(model) else model
     return re.sub(r"[^A-Za-z0-9_]+", "-", name).strip("-")[:40] or "net"
-
-
-def _write_results(
-    training: Training, run: Run, state: TrainState, net: Layer, in_shape: Shape
-) -> float:
-    """Write weights.safetensors and report.html; return the test accuracy."""
-    options, test, class_names = training.options, training.data.test, training.data.class_names
-    save_weights(run.weights, Weights(net, in_shape, class_names, state.params, state.state))
-    result = evaluate(
-        training.predict, state.params, state.state, test, training.loss, options.batch_size
-    )
-    write_report(
-        run.report,
-        title=f"{options.model} on {options.data}",
-        config={**options.to_dict(), **_made_with()},
-        history=read_rows(run),
-        table=str(summary(net, in_shape)),
-        filters=_first_filters(net, in_shape, state.params),
-        images=test.images.astype(np.float32) / 255,
-        labels=test.labels,
-        probabilities=probabilities(result.logits),
-        class_names=class_names,
-    )
-    return result.accuracy
-
-
-def _first_filters(net: Layer, in_shape: Shape, params: dict[str, Any]) -> np.ndarray | None:
-    """The kernel of the first 2-D convolution, HWIO."""
-    for visit in walk(net, in_shape):
-        leaves = params
-        for name in visit.path.split("/"):
-            leaves = leaves.get(name, {})
-        if "kernel" in leaves and leaves["kernel"].ndim == 4:
-            return np.asarray(leaves["kernel"])
-    return None
-
-
-def _options(options: TrainOptions) -> dict[str, Any]:
-    """What config.json holds of them: a model of one's own file by its whole path, to be found from
-    another folder.
-    """
-    return {**options.to_dict(), "model": absolute(options.model)}
-
-
-def _made_with() -> dict[str, str]:
-    return {
-        "jconv": __version__,
-        "jax": jax.__version__,
-        "python": platform.python_version(),
-        "device": jax.devices()[0].device_kind,
-    }
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ def draw_epoch(key: jax.Array, epoch: jax.Array, count: int, pixels: int) -> Dra
     return Draws(rows, shifts, first[rows] ^ (epoch % 2 == 1)[None])
 
 
-def augmented(images: jax.Array, draws: Draws) -> jax.Array:
+def mirrored_and_shifted(images: jax.Array, draws: Draws) -> jax.Array:
     """The images of the draws' rows, mirrored left to right, then shifted; what moves in is the
     image's reflection at its edge.
 

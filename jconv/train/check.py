@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..data.stored import StoredImages
 from ..errors import InputError, ShapeError
 from ..geometry import Shape
 from ..layer import Layer
@@ -22,7 +23,9 @@ def count_classes(net: Layer, in_shape: Shape) -> int:
     return out[0]
 
 
-def check_examples(images: np.ndarray, labels: np.ndarray, in_shape: Shape, classes: int) -> None:
+def check_examples(
+    images: np.ndarray | StoredImages, labels: np.ndarray, in_shape: Shape, classes: int
+) -> None:
     """Raises InputError unless images are (N, *in_shape) uint8 or float32, and labels (N,) integers
     in 0..classes-1.
     """

@@ -23,12 +23,12 @@ from ..data import (
     Dataset,
     Draws,
     Split,
-    augmented,
     channel_statistics,
     draw_epoch,
     standardized,
     steps_per_epoch,
 )
+from ..data.on_device import mirrored_and_shifted
 from ..edit.serving import build_servable
 from ..layer import Layer, Params, State
 from .check import check_examples, count_classes
@@ -102,7 +102,9 @@ def make_epoch(recipe: Recipe, count: int, segment: Segment) -> Callable:
 
         def one(carry: tuple[TrainState, tuple[Params, State]], draws: Draws):
             train, slow = carry
-            batch = standardized(augmented(images, draws), before.mean, before.std, recipe.dtype)
+            batch = standardized(
+                mirrored_and_shifted(images, draws), before.mean, before.std, recipe.dtype
+            )
             train, metrics = step(train, batch, labels[draws.rows])
             (params, state), slow = look((train.params, train.state), slow, train.step, total)
             return (train._replace(params=params, state=state), slow), metrics

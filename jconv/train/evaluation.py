@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..data.dataset import Split
-from ..data.loader import padded_batches
+from ..data.feed import padded_batches
+from ..data.stored import StoredImages
 from ..layer import Params, State
 from .loss import Loss
 
@@ -31,7 +32,11 @@ def evaluate(
 
 
 def all_logits(
-    predict: Callable, params: Params, state: State, images: np.ndarray, batch_size: int
+    predict: Callable,
+    params: Params,
+    state: State,
+    images: np.ndarray | StoredImages,
+    batch_size: int,
 ) -> np.ndarray:
     """The logits of every image, (N, classes) float32, in batches of one shape, so that one program
     is compiled.

@@ -1,167 +1,144 @@
-"""A whole training, epoch by epoch, into a run folder."""
+"""A whole training, from its images to its run folder.
+
+`train` does all of it for a net, images and a loss of one's own:
+
+    from jconv.train.fit import train
+    from jconv.train.options import TrainOptions
+
+    result = train(net, in_shape, data, TrainOptions(epochs=20), loss=my_loss, out="runs/mine")
+    print(result.accuracy, result.run.report)
+
+`jconv train` is made of the same parts, for nets and images that have names.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
-from functools import partial
+from contextlib import nullcontext
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
-from time import perf_counter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import jax
-
-from ..data import Dataset, steps_per_epoch, train_batches
-from ..edit import with_precision
-from ..edit.serving import build_servable
+from ..data import Dataset
+from ..data.pixels import PixelScale
+from ..edit import to_json
+from ..errors import InputError
+from ..files import new_folder, write_text
 from ..geometry import Shape
-from ..layer import Layer
-from ..optimizer import make_optimizer
-from ..tuning import load_plan
-from .check import check_examples, count_classes
-from .checkpoint import save_checkpoint
-from .evaluation import evaluate
-from .exhausted import advised
-from .loop import Diverged, EpochMetrics, train_epoch
-from .loss import Loss, find_loss
-from .options import TrainOptions
-from .run import Run, append_row, read_rows
-from .schedule import make_schedule
-from .step import TrainState, initial_state, make_predict, make_train_step
+from ..layer import Layer, Params, State
+from .checkpoint import restore_checkpoint
+from .epochs import Watch, fit, signals
+from .log import open_log
+from .loop import Carried
+from .loss import Loss
+from .options import GIVEN, HARMLESS, TrainOptions
+from .results import made_with, write_results
+from .run import Row, Run, keep_rows, open_run, read_config, read_rows, write_config
+from .setup import Training, prepare, tested
 
 
-class Training(NamedTuple):
-    """What a training needs and does not change. All of it follows from the options, the net and
-    the images.
+class Result(NamedTuple):
+    """What a training came to."""
+
+    run: Run
+    params: Params
+    state: State
+    accuracy: float  # of the test images, 0 to 1
+    rows: list[Row]  # of metrics, one per epoch
+
+
+def train(
+    net: Layer,
+    in_shape: Shape,
+    data: Dataset,
+    options: TrainOptions | None = None,
+    *,
+    loss: Loss | None = None,
+    pixels: PixelScale | None = None,
+    out: Path | str | None = None,
+    resume: bool = False,
+    watch: Watch = lambda progress: None,
+) -> Result:
+    """Train a net of one's own on images of one's own, into a run folder with metrics, checkpoints,
+    weights and a report.
+
+    `loss` is a function of (logits (N, classes), labels (N,)) to (N,), in place of the options'.
+    `out` is the folder, new or empty; runs/given-TIME without it. With `resume` it is one that the
+    same call began, from whose last checkpoint it goes on. `watch` is called about twice a second.
+    Raises LayerError for a net that JSON cannot hold, InputError, Diverged, and after SIGINT or
+    SIGTERM, when all is saved, Stopped.
     """
+    options = replace(
+        options or TrainOptions(), model=GIVEN, data=GIVEN, out=None if out is None else Path(out)
+    )
+    to_json(net)  # raises, and not after hours
+    training, carried = prepare(options, net, in_shape, data, loss=loss, pixels=pixels)
+    if resume and options.out is None:
+        raise InputError("resume=True: the folder to go on with was expected: out=FOLDER")
+    title = f"given-{datetime.now():%Y%m%d-%H%M%S}"
+    place = nullcontext(options.out) if resume else new_folder(options.out, title)
+    with place as folder, signals() as stop:
+        assert folder is not None
+        run = open_run(folder) if resume else Run(folder)
+        spent = 0.0
+        if resume:
+            saved, _ = read_config(run)
+            check_unchanged(saved, options)
+            carried, spent = go_on(training, run, carried)
+        else:
+            begin(training, run)
+        with open_log(options.log, run.folder) as log:
+            for after, _ in fit(training, run, carried, watch, stop, log, spent):
+                carried = after
+        accuracy = write_results(training, run, carried).accuracy
+    return Result(run, *tested(carried.train), accuracy, read_rows(run))
 
-    options: TrainOptions
-    data: Dataset
-    steps: int  # in an epoch
-    rate: Callable[[int], Any]  # the learning rate by step
-    loss: Loss
-    step: Callable  # compiled
-    predict: Callable  # compiled, for batches of the same size
-    compile_seconds: float
-    # in which running out of memory is an InputError
-    advised: Callable[[], AbstractContextManager[None]]
+
+def begin(training: Training, run: Run, plan: str = "") -> None:
+    """Write what a run folder has before its first step."""
+    write_config(run, config_of(training))
+    if plan:
+        write_text(run.plan, plan)
 
 
-def prepare(
-    options: TrainOptions, net: Layer, in_shape: Shape, data: Dataset
-) -> tuple[Training, TrainState]:
-    """Check the images against the net, compile, and draw the first parameters. Raises InputError,
-    for too little memory too.
+def go_on(training: Training, run: Run, like: Carried) -> tuple[Carried, float]:
+    """The last checkpoint of a run, and the seconds that went into it.
 
-    Layers whose convolutions the compiler refuses run by im2col, and a warning names them.
+    What the folder says of later steps is dropped, and its configuration is that of the training
+    from here on. Raises InputError.
     """
-    for split in (data.train, data.test):
-        check_examples(split.images, split.labels, in_shape, count_classes(net, in_shape))
-    steps = steps_per_epoch(len(data.train.labels), options.batch_size)
-    rate = make_schedule(
-        options.schedule,
-        options.learning_rate,
-        steps * options.epochs,
-        round(steps * options.warmup_epochs),
-    )
-    optimizer = make_optimizer(
-        options.optimizer, rate, momentum=options.momentum, weight_decay=options.weight_decay
-    )
-    loss = find_loss(options.loss)
-    room = partial(
-        advised, net, in_shape, options.batch_size, optimizer=options.optimizer, dtype=options.dtype
-    )
-    start = perf_counter()
-    images = jax.ShapeDtypeStruct((options.batch_size, *in_shape), data.train.images.dtype)
-    labels = jax.ShapeDtypeStruct((options.batch_size,), data.train.labels.dtype)
-    net, how = (
-        by_policy(options, net),
-        {"dtype": options.dtype, "deterministic": options.deterministic},
-    )
-
-    def compiled(net: Layer) -> tuple[Callable, Callable]:
-        step = (
-            make_train_step(net, loss, optimizer, options.seed, **how)
-            .lower(state, images, labels)
-            .compile()
+    restored = restore_checkpoint(run.checkpoints, like)
+    if restored.step > training.total:
+        done = restored.step // training.order.steps
+        raise InputError(
+            f"epochs={training.options.epochs}: {run.folder} has had {done} already; give more"
         )
-        return step, make_predict(net, **how).lower(state.params, state.state, images).compile()
+    keep_rows(run, restored.step)
+    write_config(run, {**read_config(run)[1], **config_of(training)})
+    return restored.tree, float(restored.about["seconds"])
 
-    with room():
-        state = initial_state(net, in_shape, optimizer, options.seed)
-        step, predict = build_servable(
-            compiled, net, in_shape, [options.batch_size], dtype=options.dtype
+
+def config_of(training: Training) -> dict:
+    """What config.json holds."""
+    return {
+        "options": training.options.to_dict(),
+        "pixels": training.pixels._asdict(),
+        "made_with": made_with(),
+    }
+
+
+def check_unchanged(saved: TrainOptions, given: TrainOptions) -> None:
+    """Raises InputError with the options that a run was begun with and that are others now, but for
+    those that change none of its numbers, and for more epochs.
+    """
+    allowed = HARMLESS | {"epochs", "out"}
+    differ = [
+        f"{name}={getattr(given, name)!r} was {getattr(saved, name)!r}"
+        for name in vars(saved)
+        if name not in allowed and getattr(saved, name) != getattr(given, name)
+    ]
+    if differ:
+        raise InputError(
+            f"resume: the run was begun with other options: {'; '.join(differ)}; it can go on with "
+            f"others of {', '.join(sorted(HARMLESS))} and with more epochs alone"
         )
-    return Training(
-        options, data, steps, rate, loss, step, predict, perf_counter() - start, room
-    ), state
-
-
-def fit(
-    training: Training,
-    run: Run,
-    state: TrainState,
-    watch: Callable[[int, EpochMetrics], None] = lambda step, metrics: None,
-) -> Iterator[tuple[TrainState, dict[str, float]]]:
-    """Train the epochs that `state` has not had; yield the state and the row of metrics after each,
-    both saved by then.
-
-    The state yielded is donated when the next one is asked for. `watch` as in `train_epoch`. Raises
-    Diverged, and InputError when the device has too little memory.
-    """
-    options, data = training.options, training.data
-    rows = read_rows(run)
-    start = perf_counter() - (rows[-1]["seconds"] if rows else 0)  # a stop does not count
-    for epoch in range(int(state.step) // training.steps, options.epochs):
-        batches = train_batches(data.train, options.batch_size, options.seed, epoch, options.shift)
-        with training.advised():
-            state, train = train_epoch(training.step, state, batches, watch)
-            test = evaluate(
-                training.predict,
-                state.params,
-                state.state,
-                data.test,
-                training.loss,
-                options.batch_size,
-            )
-        step = int(state.step)
-        if not math.isfinite(test.loss):
-            raise Diverged(step, f"the test loss after it is {test.loss}")
-        row = {
-            "epoch": epoch + 1,
-            "step": step,
-            "train_loss": train.loss,
-            "train_accuracy": train.accuracy,
-            "test_loss": test.loss,
-            "test_accuracy": test.accuracy,
-            "learning_rate": float(training.rate(step - 1)),  # that of the step just taken
-            "images_per_second": train.images_per_second,
-            "seconds": perf_counter() - start,
-            "compile_seconds": training.compile_seconds,
-        }
-        append_row(run, row)
-        # after its row: `keep_rows` drops a row without a checkpoint
-        save_checkpoint(run.checkpoints, state)
-        yield state, row
-
-
-def by_plan(
-    options: TrainOptions, net: Layer, in_shape: Shape, resume: Path | None = None
-) -> tuple[Layer, str, str | None]:
-    """The net by the methods of options.plan; the plan's text, "" without one; and a line to print,
-    where there is one to say.
-
-    A run that goes on takes the plan that its own folder kept, so that its numbers are those it
-    would have had without the stop. Raises InputError.
-    """
-    if not options.plan:
-        return net, "", None
-    path = Run(resume).plan if resume else options.plan
-    planned, line = load_plan(path, net, in_shape, batch=options.batch_size, dtype=options.dtype)
-    return planned, path.read_text(encoding="utf-8"), line
-
-
-def by_policy(options: TrainOptions, net: Layer) -> Layer:
-    """The net at the precision of the options; "default" leaves it as it is."""
-    return net if options.precision == "default" else with_precision(net, options.precision)

@@ -1,17 +1,25 @@
-"""One epoch of steps, watched without waiting for each of them."""
+"""Steps, one after the other, watched without waiting for each of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import resource
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
 from time import perf_counter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+import optax
 
-from ..data.dataset import Split
+from ..compilation import Jitted, jit
+from ..data.feed import Batch
 from ..errors import JconvError
-from .step import Metrics, TrainState
+from ..layer import Layer
+from .loss import Loss
+from .step import Metrics, StepSettings, TrainState, drawn_batch, make_objective, train_step
 
 LOOK_EVERY = 0.5  # seconds between two looks at the losses; each look waits for the device
 
@@ -27,59 +35,148 @@ class Diverged(JconvError, RuntimeError):
         return f"step {self.step}: {self.what}"
 
 
-class EpochMetrics(NamedTuple):
-    """Means over the steps of an epoch, in training mode and while the parameters change."""
+class Tally(NamedTuple):
+    """Sums over the steps of an epoch so far, on the device: the host waits for none of them."""
 
-    loss: float
+    loss: jax.Array  # () float32
+    correct: jax.Array  # () int32
+    steps: jax.Array  # () int32
+    bad: jax.Array  # () int32, the first step of all whose loss is not finite, from 1; 0 for none
+    bad_loss: jax.Array  # () float32, its loss
+
+
+class Carried(NamedTuple):
+    """What goes from step to step, and into a checkpoint."""
+
+    train: TrainState
+    tally: Tally
+
+
+def no_tally() -> Tally:
+    """Before the first step."""
+    zero = partial(jnp.zeros, ())  # an array each: they are given away
+    return Tally(zero(), zero(jnp.int32), zero(jnp.int32), zero(jnp.int32), zero())
+
+
+def counted(tally: Tally, metrics: Metrics, step: jax.Array, steps: int) -> Tally:
+    """The sums with one step more, whose number is `step` from 0; every `steps` they begin anew."""
+    kept = jax.tree.map(lambda a: jnp.where(step % steps == 0, jnp.zeros_like(a), a), tally)
+    first = (tally.bad == 0) & ~jnp.isfinite(metrics.loss)
+    return Tally(
+        kept.loss + metrics.loss,
+        kept.correct + metrics.correct,
+        kept.steps + 1,
+        jnp.where(first, step + 1, tally.bad),
+        jnp.where(first, metrics.loss, tally.bad_loss),
+    )
+
+
+def make_loop_step(
+    net: Layer,
+    loss: Loss,
+    optimizer: optax.GradientTransformation,
+    settings: StepSettings,
+    steps: int,
+    whole: bool,
+    deterministic: bool = False,
+) -> Jitted:
+    """step(carried, images, labels, rows) -> Carried, jitted, for the batches of a `Feed`, of which
+    `steps` are an epoch; with `whole` a batch has all the images. What is carried is donated.
+    """
+    objective = make_objective(net, loss, settings)
+
+    @partial(jit, donate_argnums=0, deterministic=deterministic)
+    def step(before: Carried, images: jax.Array, labels: jax.Array, rows: jax.Array) -> Carried:
+        number = before.train.step
+        if whole:
+            pick = lambda a: a.at[rows].get(mode="promise_in_bounds")
+            images, labels = pick(images), pick(labels)
+        batch = drawn_batch(settings, images, labels, rows, number // steps, number)
+        train, metrics = train_step(objective, optimizer, settings, before.train, *batch)
+        return Carried(train, counted(before.tally, metrics, number, steps))
+
+    return step
+
+
+class Progress(NamedTuple):
+    """How a training is doing, of the epoch it is in."""
+
+    step: int  # done, of all epochs
+    loss: float  # the mean over the epoch's steps, in training mode and while parameters change
     accuracy: float
-    images_per_second: float
+    images_per_second: float  # since the epoch began, or the run went on
+    waiting: (
+        float  # the share of that time in which the device had nothing to do but wait for images
+    )
+    memory: int  # bytes in use: the device's, or on a CPU this process's
+
+    def __str__(self) -> str:
+        return (
+            f"loss {self.loss:.4f}  accuracy {self.accuracy:.1%}  "
+            f"{self.images_per_second:,.0f} images/s  waiting {self.waiting:.0%}  "
+            f"{self.memory / 2**30:.1f} GiB"
+        )
 
 
-def train_epoch(
-    step: Callable,
-    state: TrainState,
-    batches: Iterable[Split],
-    watch: Callable[[int, EpochMetrics], None] = lambda step, metrics: None,
-) -> tuple[TrainState, EpochMetrics]:
-    """The state after every batch, and what was measured. `step` is `make_train_step(...)`; its
-    state is donated.
+class Clock:
+    """Time, steps and waiting since an epoch began."""
 
-    `watch(step, metrics)` is called about twice a second with the number of the step just done.
-    Raises Diverged with the first step whose loss is not finite, once it is seen: at the next look
-    or at the end of the epoch.
+    def __init__(self) -> None:
+        self.start = self.looked = perf_counter()
+        self.steps = 0
+        self.waited = 0.0
+
+    @property
+    def seconds(self) -> float:
+        return perf_counter() - self.start
+
+
+def stepped(
+    program: Callable[..., Carried], carried: Carried, batches: Iterator[Batch], clock: Clock
+) -> Carried:
+    """The state after the next batch. Time in which the batch was not there and the device had
+    finished all that it was given counts as waiting.
     """
-    first, start = int(state.step), perf_counter()
-    seen: list[Metrics] = []  # on the host
-    pending: list[Metrics] = []  # maybe still being computed
-    looked, images = start, 0
-    for batch in batches:
-        state, metrics = step(state, batch.images, batch.labels)
-        pending.append(metrics)
-        images += len(batch.labels)
-        if perf_counter() - looked > LOOK_EVERY:
-            seen, pending = _look(first, seen, pending), []
-            looked = perf_counter()
-            watch(first + len(seen), _summary(seen, images, looked - start))
-    seen = _look(first, seen, pending)
-    summary = _summary(seen, images, perf_counter() - start)
-    # a finite loss may still have had an infinite gradient
-    if not all(np.isfinite(leaf).all() for leaf in jax.device_get(jax.tree.leaves(state.params))):
-        raise Diverged(int(state.step), "the parameters are not finite after it")
-    watch(first + len(seen), summary)
-    return state, summary
+    asked = perf_counter()
+    batch = next(batches)
+    came = perf_counter()
+    ready: Any = carried.tally.steps
+    if ready.is_ready():
+        clock.waited += came - asked
+    after = program(carried, *batch)
+    clock.steps += 1
+    return after
 
 
-def _look(first: int, seen: list[Metrics], pending: list[Metrics]) -> list[Metrics]:
-    """All the metrics so far, on the host. Steps are counted from 1: the first step of a run is
-    step 1.
+def look(carried: Carried, clock: Clock, batch_size: int) -> Progress:
+    """What the sums say; waits for the device. Raises Diverged with the first step whose loss was
+    not finite.
     """
-    new = jax.device_get(pending)
-    for i, metrics in enumerate(new):
-        if not np.isfinite(metrics.loss):
-            raise Diverged(first + len(seen) + i + 1, f"the loss is {metrics.loss}")
-    return seen + new
+    tally = jax.device_get(carried.tally)
+    if tally.bad:
+        raise Diverged(int(tally.bad), f"the loss is {tally.bad_loss}")
+    clock.looked = perf_counter()
+    count, seconds = max(int(tally.steps), 1), max(clock.seconds, 1e-9)
+    return Progress(
+        int(carried.train.step),
+        float(tally.loss) / count,
+        int(tally.correct) / (count * batch_size),
+        clock.steps * batch_size / seconds,
+        clock.waited / seconds,
+        memory_in_use(),
+    )
 
 
-def _summary(seen: list[Metrics], images: int, seconds: float) -> EpochMetrics:
-    loss = float(np.mean([m.loss for m in seen]))
-    return EpochMetrics(loss, int(sum(m.correct for m in seen)) / images, images / seconds)
+def check_finite(train: TrainState) -> None:
+    """Raises Diverged: a finite loss may still have had an infinite gradient."""
+    if not all(np.isfinite(leaf).all() for leaf in jax.device_get(jax.tree.leaves(train.params))):
+        raise Diverged(int(train.step), "the parameters are not finite after it")
+
+
+def memory_in_use() -> int:
+    """Bytes: what the device says that is taken of it, or else the most that this process took."""
+    found = jax.local_devices()[0].memory_stats() or {}
+    if "bytes_in_use" in found:
+        return int(found["bytes_in_use"])
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024

@@ -11,9 +11,11 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from ..errors import InputError, unknown
+from ..layer import State
 
 Loss = Callable[[jax.Array, jax.Array], jax.Array]
 
@@ -64,3 +66,56 @@ def find_loss(name: str) -> Loss:
     if name not in LOSSES:
         raise InputError(unknown("loss", name, tuple(LOSSES)))
     return LOSSES[name]
+
+
+def make_loss(name: str, *, smoothing: float = 0.0) -> Loss:
+    """The loss of that name; with `smoothing` the labels of "softmax" are smoothed. Raises
+    InputError.
+    """
+    found = find_loss(name)
+    if not smoothing:
+        return found
+    if name != "softmax":
+        raise InputError(
+            f"label_smoothing={smoothing}: is of loss='softmax', whose labels are probabilities; "
+            f"{name!r} has none"
+        )
+    return smoothed_softmax_cross_entropy(smoothing)
+
+
+def class_weights(labels: np.ndarray, classes: int) -> np.ndarray:
+    """n / (classes·n_c), n_c of n labels being c, so that every class counts alike: (classes,)
+    float32. Raises InputError for a class without examples.
+    """
+    counts = np.bincount(labels, minlength=classes)
+    if not counts.all():
+        raise InputError(
+            f"class_weights='balanced': class {int(counts.argmin())} has no training images; "
+            "use class_weights='none'"
+        )
+    return (len(labels) / (classes * counts)).astype(np.float32)
+
+
+def weighted_mean(losses: jax.Array, weights: jax.Array) -> jax.Array:
+    """sum(w·l) / sum(w), the mean that PyTorch's weighted losses take. (N,), (N,) -> ()"""
+    return (weights * losses).sum() / weights.sum()
+
+
+def with_auxiliary(loss: Loss, taps: State, share: float) -> Loss:
+    """The loss, and `share` of the same loss of each auxiliary head: of every tap that recorded as
+    many scores as the net gives, (N, classes).
+
+    Source: Szegedy et al. 2014, section 5, with a share of 0.3. Raises InputError when there is no
+    such tap.
+    """
+
+    def total(logits: jax.Array, labels: jax.Array) -> jax.Array:
+        heads = [tap for tap in jax.tree.leaves(taps) if tap.shape == logits.shape]
+        if not heads:
+            raise InputError(
+                f"auxiliary={share}: the net has no auxiliary heads, a Tap of {logits.shape[1:]} "
+                "scores each; leave it at 0"
+            )
+        return loss(logits, labels) + share * sum(loss(head, labels) for head in heads)
+
+    return total

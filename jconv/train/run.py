@@ -1,5 +1,5 @@
 """The folder of a run: config.json, metrics.jsonl, checkpoints/, weights.safetensors, report.html;
-plan.json where there is one.
+best.safetensors where images are held out to choose by, plan.json where there is a plan.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 from ..errors import InputError
 from ..files import write_text
 from .options import TrainOptions
+
+Row = dict[str, Any]  # of metrics, of one epoch
 
 
 class Run(NamedTuple):
@@ -34,6 +36,10 @@ class Run(NamedTuple):
     @property
     def weights(self) -> Path:
         return self.folder / "weights.safetensors"
+
+    @property
+    def best(self) -> Path:
+        return self.folder / "best.safetensors"
 
     @property
     def plan(self) -> Path:
@@ -79,13 +85,12 @@ def read_config(run: Run) -> tuple[TrainOptions, dict[str, Any]]:
         raise InputError(f"{run.config}: {error}") from None
 
 
-def append_row(run: Run, row: dict[str, Any]) -> None:
-    """Add one line to metrics.jsonl."""
-    with run.metrics.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(row) + "\n")
+def write_rows(run: Run, rows: list[Row]) -> None:
+    """Write metrics.jsonl, whole."""
+    write_text(run.metrics, "".join(json.dumps(row) + "\n" for row in rows))
 
 
-def read_rows(run: Run) -> list[dict[str, Any]]:
+def read_rows(run: Run) -> list[Row]:
     """The lines of metrics.jsonl; one that a killed run left without its end does not count. Raises
     InputError.
     """
@@ -100,10 +105,10 @@ def read_rows(run: Run) -> list[dict[str, Any]]:
         ) from None
 
 
-def keep_rows(run: Run, epochs: int) -> list[dict[str, Any]]:
-    """Drop what metrics.jsonl says of later epochs than the last checkpoint: they are about to run
+def keep_rows(run: Run, step: int) -> list[Row]:
+    """Drop what metrics.jsonl says of later steps than the last checkpoint's: they are about to run
     again.
     """
-    rows = [row for row in read_rows(run) if row["epoch"] <= epochs]
-    write_text(run.metrics, "".join(json.dumps(row) + "\n" for row in rows))
+    rows = [row for row in read_rows(run) if row["step"] <= step]
+    write_rows(run, rows)
     return rows

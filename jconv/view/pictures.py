@@ -21,15 +21,21 @@ from .scores import strengths
 _MARKED = 40  # epochs: up to here each point is marked
 
 
+def chosen_by(history: Sequence[Mapping[str, float]]) -> str:
+    """What each epoch was measured on: "validation" where images were held out, or "test"."""
+    return "validation" if any("validation_loss" in row for row in history) else "test"
+
+
 def loss_curve(history: Sequence[Mapping[str, float]]) -> Figure:
-    """Training and test loss over epochs, on a logarithmic axis once they span more than a factor
-    of ten.
+    """Training and test (or validation) loss over epochs, on a logarithmic axis once they span more
+    than a factor of ten.
 
     Values that are None or not finite are left out.
     """
     figure, axes = _chart("loss")
     losses = [
-        _curve(axes, history, f"{split}_loss", split, "{:.4f}") for split in ("train", "test")
+        _curve(axes, history, f"{split}_loss", split, "{:.4f}")
+        for split in ("train", chosen_by(history))
     ]
     drawn = np.concatenate(losses)
     if drawn.size and drawn.min() > 0 and drawn.max() > 10 * drawn.min():
@@ -40,7 +46,7 @@ def loss_curve(history: Sequence[Mapping[str, float]]) -> Figure:
 def accuracy_curve(history: Sequence[Mapping[str, float]]) -> Figure:
     """Training and test accuracy over epochs, in percent."""
     figure, axes = _chart("accuracy, %")
-    for split in ("train", "test"):
+    for split in ("train", chosen_by(history)):
         _curve(axes, history, f"{split}_accuracy", split, "{:.2f}%", scale=100)
     axes.set_ylim(axes.get_ylim())  # as chosen: the ticks below must not change it
     axes.set_yticks([tick for tick in axes.get_yticks() if axes.get_ylim()[0] <= tick <= 100])
@@ -85,10 +91,10 @@ def _curve(
 ) -> np.ndarray:
     """Draw one curve, the last value in its label; returns the values drawn."""
     epochs = np.array([row["epoch"] for row in history], float)
-    values = scale * np.array([row[key] for row in history], float)  # None becomes NaN
+    values = scale * np.array([row.get(key) for row in history], float)  # None becomes NaN
     shown = np.isfinite(values)
     label = f"{split} {form.format(values[shown][-1])}" if shown.any() else split
-    colour, width = {"train": ("train", 1.3), "test": ("right", 2.0)}[split]
+    colour, width = ("train", 1.3) if split == "train" else ("right", 2.0)
     mark = "o" if len(history) <= _MARKED else None
     axes.plot(
         epochs[shown],

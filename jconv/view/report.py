@@ -14,7 +14,7 @@ from .markup import Html, element
 from .page import page, section
 from .scores import confusion_counts
 from .tiles import filter_tiles
-from .training import HISTORY_KEYS, configuration, curves, headline
+from .training import configuration, curves, headline, history_keys
 
 MOST_FILTERS = 96  # pictures
 
@@ -35,7 +35,7 @@ def write_report(
     """Write the report of a run to `path`, all at once: a file that was there stays until the new
     one is complete.
 
-    history: one row per epoch with the keys HISTORY_KEYS; accuracies in [0, 1], images/s, and
+    history: one row per epoch with the keys `history_keys`; accuracies in [0, 1], images/s, and
     `seconds` since the training began. May be empty; a loss or an accuracy may be None or NaN.
     table: the network's summary, as plain text. filters: the first convolution's kernel, HWIO, or
     None where there is no 2-D one. images, labels, probabilities: the test images (N, H, W, C) in
@@ -118,5 +118,5 @@ def _check(history, filters, images, labels, probabilities, class_names) -> None
             "a net without a 2-D convolution"
         )
     for row in history:
-        if missing := [key for key in HISTORY_KEYS if key not in row]:
+        if missing := [key for key in history_keys(history[:1]) if key not in row]:
             raise ValueError(f"history: a row has no {', '.join(missing)}; it has {', '.join(row)}")

@@ -11,21 +11,16 @@ import numpy as np
 
 from .markup import Html, element
 from .page import section
-from .pictures import accuracy_curve, loss_curve
+from .pictures import accuracy_curve, chosen_by, loss_curve
 from .scores import wilson_interval
 from .svg import inline
 
-HISTORY_KEYS = (
-    "epoch",
-    "step",
-    "train_loss",
-    "test_loss",
-    "train_accuracy",
-    "test_accuracy",
-    "learning_rate",
-    "images_per_second",
-    "seconds",
-)
+
+def history_keys(history: Sequence[Mapping[str, float]]) -> list[str]:
+    """The columns of a table of epochs."""
+    split = chosen_by(history)
+    pairs = [f"{which}_{what}" for what in ("loss", "accuracy") for which in ("train", split)]
+    return ["epoch", "step", *pairs, "learning_rate", "images_per_second", "seconds"]
 
 
 def headline(counts: np.ndarray, history: Sequence[Mapping[str, float]]) -> Html:
@@ -54,19 +49,23 @@ def curves(history: Sequence[Mapping[str, float]]) -> Html:
     """Loss and accuracy over epochs, and every number behind them."""
     if not history:
         return section("Training", "No history was recorded: not one epoch was trained.")
-    charts = [inline(loss_curve(history), "training and test loss over epochs")]
+    charts = [inline(loss_curve(history), f"training and {chosen_by(history)} loss over epochs")]
     charts.append(
-        inline(accuracy_curve(history), "training and test accuracy over epochs, in percent")
+        inline(
+            accuracy_curve(history),
+            f"training and {chosen_by(history)} accuracy over epochs, in percent",
+        )
     )
-    head = element("tr", *[element("th", key.replace("_", " ")) for key in HISTORY_KEYS])
+    split, keys = chosen_by(history), history_keys(history)
+    head = element("tr", *[element("th", key.replace("_", " ")) for key in keys])
     rows = [
-        element("tr", *[element("td", _number(key, row[key])) for key in HISTORY_KEYS])
+        element("tr", *[element("td", _number(key, row.get(key))) for key in keys])
         for row in history
     ]
     table = element("div", element("table", head, *rows, class_="rows numbers"), class_="scroll")
     hint = (
-        "Training numbers are means over each epoch, while the network still changes; test numbers "
-        "are of images it never trains on."
+        f"Training numbers are means over each epoch, while the network still changes; {split} "
+        "numbers are of images it never trains on."
     )
     return section(
         "Training",

@@ -3,7 +3,8 @@ alone is enough to run it.
 
 Arrays are named by what they are and where: "params/conv1/kernel", "state/bn1/mean". The metadata
 has one entry, "jconv", a JSON object with the `version` of this layout, the `net` (see to_json),
-its `in_shape` and the `class_names`. (One entry, because safetensors writes several in no set
+its `in_shape`, the `class_names` and the pixel scale (`pixel_mean`, `pixel_std`; files of before it
+was kept mean value/255). (One entry, because safetensors writes several in no set
 order, and equal weights should be equal files.)
 """
 
@@ -22,6 +23,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from ..data.pixels import UNIT, PixelScale, as_pixel_scale
 from ..edit import from_json, to_json
 from ..errors import InputError
 from ..geometry import Shape
@@ -38,6 +40,7 @@ class Weights(NamedTuple):
     class_names: tuple[str, ...]
     params: Params
     state: State
+    pixels: PixelScale = UNIT  # what the net was trained with, and takes
 
 
 def save_weights(path: Path | str, weights: Weights) -> None:
@@ -56,6 +59,8 @@ def save_weights(path: Path | str, weights: Weights) -> None:
         "net": net,
         "in_shape": weights.in_shape,
         "class_names": weights.class_names,
+        "pixel_mean": weights.pixels.mean,
+        "pixel_std": weights.pixels.std,
     }
     unfinished = path.with_name(path.name + ".unfinished")
     # (save_file would make a file that others cannot read)
@@ -80,11 +85,11 @@ def load_weights(path: Path | str, own: Sequence[type[Layer]] = ()) -> Weights:
             f"{path}: not a whole safetensors file ({error}); it was cut short or damaged, copy or "
             "write it again"
         ) from None
-    net, in_shape, class_names = _read_metadata(path, metadata, own)
+    net, in_shape, class_names, pixels = _read_metadata(path, metadata, own)
     expected = _expected(net, in_shape)
     _check(path, expected, arrays)
     tree = jax.tree_util.tree_map_with_path(lambda at, _: jnp.asarray(arrays[_name(at)]), expected)
-    return Weights(net, in_shape, class_names, tree["params"], tree["state"])
+    return Weights(net, in_shape, class_names, tree["params"], tree["state"], pixels)
 
 
 def fingerprint(params: Params, state: State) -> str:
@@ -100,7 +105,7 @@ def fingerprint(params: Params, state: State) -> str:
 
 def _read_metadata(
     path: Path, metadata: dict[str, str], own: Sequence[type[Layer]]
-) -> tuple[Layer, Shape, tuple[str, ...]]:
+) -> tuple[Layer, Shape, tuple[str, ...], PixelScale]:
     if "jconv" not in metadata:
         raise InputError(
             f"{path}: holds arrays but says nothing of a net; a file written by jconv was expected"
@@ -113,7 +118,9 @@ def _read_metadata(
             )
         net, in_shape = from_json(json.dumps(about["net"]), own), tuple(about["in_shape"])
         net.out_shape(in_shape)
-        return net, in_shape, tuple(about["class_names"])
+        mean, std = about.get("pixel_mean", UNIT.mean), about.get("pixel_std", UNIT.std)
+        pixels = as_pixel_scale(mean, std, in_shape[-1])
+        return net, in_shape, tuple(about["class_names"]), pixels
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: what it says of its net cannot be used ({error})") from None
 

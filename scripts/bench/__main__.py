@@ -8,6 +8,8 @@
         cases with one of these words in their name
     jconv bench --suite scan
         inside lax.scan, and written out
+    jconv bench --suite data
+        reading images, against PyTorch's loader
     jconv bench --suite plan
         whether each row of the plan still holds on this machine and jax
     jconv bench --suite gpu
@@ -69,7 +71,7 @@ Words = Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME ...")]
 @dataclass(frozen=True)
 class Options:
     suite: Words = ("train",)
-    """Any of ops, scan, nets, train, compile, memory, plan, gpu, gpu-plan, gpu-compile."""
+    """Any of ops, scan, nets, train, compile, memory, data, plan, gpu, gpu-plan, gpu-compile."""
     cases: Words = ()
     """Only cases with one of these in their name, whole or part: "LeNet", "groups", "train". All by
     default.

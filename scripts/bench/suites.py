@@ -15,6 +15,8 @@ from jconv.errors import InputError, unknown
 from .case import Case, What, toy
 from .compiling import measure_compiling
 from .contestants import MAIN, OURS, PEERS, UNTUNED, WRITTEN_OUT
+from .loading import CASES as LOADING
+from .loading import measure_loading
 from .memory import measure_memory
 from .nets import GPU, LARGE, PER_EXAMPLE, SMALL, TABLE
 from .ops import (
@@ -95,6 +97,12 @@ SUITES = {
         [*_jobs(SMALL + LARGE, "train"), *_jobs(EVERY_METHOD, "gradient")],
         (*OURS, *PEERS),
         measure_memory,
+    ),
+    "data": Suite(
+        "reading images: decoded, a random part resized, mirrored, standardized; two workers",
+        _jobs(LOADING, "forward"),
+        ("jconv", "torch"),
+        measure_loading,
     ),
     "plan": Suite(
         "every row of the plan where it was measured, forward and each gradient alone",

@@ -199,5 +199,5 @@ def test_a_budget_below_the_parameters_says_so():
 
 
 def test_an_unknown_optimizer_lists_those_there_are():
-    with pytest.raises(InputError, match="unknown optimizer 'lion'; use 'sgd', 'momentum'"):
-        budget(Conv(2, 3), (5, 5, 1), 1, optimizer="lion")
+    with pytest.raises(InputError, match="unknown optimizer 'tiger'; use 'sgd', 'momentum'"):
+        budget(Conv(2, 3), (5, 5, 1), 1, optimizer="tiger")

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
-from jconv.data.image import read_image, to_array
+from jconv.data.image import UnreadableImage, cut, decoded, read_image, shape_of, to_array
+from jconv.data.stored import Box
 from jconv.errors import InputError
 
 
@@ -80,3 +81,106 @@ def test_floating_point_pixels_are_refused(tmp_path, rng):
     Image.fromarray(rng.random((7, 5), np.float32)).save(tmp_path / "float.tiff")
     with pytest.raises(InputError, match="float.tiff: .*floating-point numbers of no set range"):
         read_image(tmp_path / "float.tiff")
+
+
+@pytest.fixture
+def photo(tmp_path, rng):
+    """A smooth JPEG file, 64 wide and 48 high, and its pixels."""
+    coarse = Image.fromarray(rng.integers(0, 256, (6, 8, 3), np.uint8))
+    coarse.resize((64, 48), Image.Resampling.BICUBIC).save(tmp_path / "photo.jpg", quality=95)
+    return tmp_path / "photo.jpg", np.asarray(Image.open(tmp_path / "photo.jpg").copy())
+
+
+@pytest.mark.parametrize("in_shape", [(25, 33, 3), (48, 64, 1), (47, 20, 3), None])
+def test_a_jpeg_file_not_twice_as_large_is_decoded_whole(photo, in_shape):
+    path, pixels = photo
+    expected = to_array(Image.fromarray(pixels), in_shape)
+    np.testing.assert_array_equal(decoded(path, in_shape), expected)
+    np.testing.assert_array_equal(read_image(path, in_shape), expected)
+
+
+@pytest.mark.parametrize(
+    ("in_shape", "box", "size"),
+    [
+        ((24, 32, 3), None, (32, 24)),
+        ((13, 13, 3), None, (32, 24)),
+        ((12, 13, 3), None, (16, 12)),
+        ((6, 8, 1), None, (8, 6)),
+        ((1, 1, 3), None, (8, 6)),
+        ((12, 12, 3), Box(0.5, 0.5, 1, 1), (32, 24)),
+        ((12, 12, 3), Box(0.5, 0, 0.8, 1), (64, 48)),
+    ],
+)
+def test_a_large_jpeg_file_is_decoded_small_but_no_smaller_than_wanted(
+    photo, in_shape, box, size, monkeypatch
+):
+    path, pixels = photo
+    sizes = []
+    transpose = ImageOps.exif_transpose
+    monkeypatch.setattr(
+        ImageOps, "exif_transpose", lambda i, **kw: (transpose(i, **kw), sizes.append(i.size))
+    )
+    got = decoded(path, in_shape, box and (lambda width, height: box))
+    assert sizes == [size] and got.shape == in_shape
+    whole = Image.fromarray(pixels)
+    expected = cut(whole, in_shape, box) if box else to_array(whole, in_shape)
+    assert (
+        np.abs(got.astype(int) - expected).max() < 24 and np.abs(got - 1.0 * expected).mean() < 10
+    )
+
+
+def test_a_part_is_cut_out_and_resized(tmp_path, pixels):
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    seen = []
+
+    def box(width, height):
+        seen.append((width, height))
+        return Box(1 / 5, 2 / 7, 4 / 5, 1)
+
+    part = decoded(tmp_path / "a.png", (5, 3, 3), box)
+    assert seen == [(5, 7)]
+    np.testing.assert_array_equal(part, pixels[2:, 1:4])
+    gray = decoded(tmp_path / "a.png", (5, 3, 1), box)
+    np.testing.assert_array_equal(gray, to_array(Image.fromarray(pixels[2:, 1:4]), (5, 3, 1)))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("shape", [(48, 64), (6, 8)])
+def test_the_part_is_of_the_turned_image(photo, orientation, shape, tmp_path):
+    path, _ = photo
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    with Image.open(path) as image:
+        image.save(tmp_path / "turned.jpg", quality=95, exif=exif)
+    with Image.open(tmp_path / "turned.jpg") as image:
+        whole = to_array(ImageOps.exif_transpose(image))
+    assert shape_of(tmp_path / "turned.jpg") == whole.shape
+    height, width = shape[:: -1 if orientation > 4 else 1]
+    seen = []
+
+    def box(*size):
+        seen.append(size)
+        return Box(0, 0.25, 0.5, 1)
+
+    got = decoded(tmp_path / "turned.jpg", (height * 3 // 4, width // 2, 3), box)
+    assert seen == [whole.shape[1::-1]]
+    expected = cut(Image.fromarray(whole), got.shape, Box(0, 0.25, 0.5, 1))
+    assert np.abs(got.astype(int) - expected).max() < (1 if height * width == 48 * 64 else 40)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16"])
+def test_the_shape_is_known_from_the_header(tmp_path, mode):
+    image = Image.new(mode, (5, 7))
+    path = tmp_path / ("image.tiff" if mode == "CMYK" else "image.png")
+    image.save(path)
+    assert shape_of(path) == read_image(path).shape
+
+
+def test_what_a_decoder_raises_is_of_that_image(tmp_path, pixels, monkeypatch):
+    def decoder(*args, **kwargs):
+        raise IndexError("out of its table")
+
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    monkeypatch.setattr(Image, "open", decoder)
+    with pytest.raises(UnreadableImage, match=r"a.png: not a readable image \(out of its table\)"):
+        read_image(tmp_path / "a.png")

@@ -3,7 +3,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jconv.data import Draws, augmented, draw_epoch, standardized
+from jconv.data import Draws, draw_epoch, standardized
+from jconv.data.on_device import mirrored_and_shifted
 
 COUNT, PIXELS = 401, 2
 
@@ -54,7 +55,9 @@ def test_images_are_mirrored_then_shifted_and_reflected_at_their_edges(rng):
         [(down, right) for down in (-4, -1, 0, 2) for right in (-5, 0, 1, 3)], np.int32
     )
     rows, mirrored = rng.integers(0, 7, 16).astype(np.int32), np.arange(16) % 3 == 0
-    found = augmented(jnp.asarray(images), Draws(*map(jnp.asarray, (rows, shifts, mirrored))))
+    found = mirrored_and_shifted(
+        jnp.asarray(images), Draws(*map(jnp.asarray, (rows, shifts, mirrored)))
+    )
     assert found.dtype == np.uint8 and found.shape == (16, 5, 6, 3)
     for result, row, (down, right), mirror in zip(found, rows, shifts, mirrored, strict=True):
         image = images[row][:, ::-1] if mirror else images[row]
@@ -65,7 +68,7 @@ def test_images_are_mirrored_then_shifted_and_reflected_at_their_edges(rng):
 def test_no_draws_are_no_change(rng):
     images = jnp.asarray(rng.integers(0, 256, (3, 5, 6, 1), np.uint8))
     still = Draws(jnp.arange(3), jnp.zeros((3, 2), jnp.int32), jnp.zeros(3, bool))
-    np.testing.assert_array_equal(augmented(images, still), images)
+    np.testing.assert_array_equal(mirrored_and_shifted(images, still), images)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])

@@ -150,7 +150,7 @@ def test_deterministic_runs_agree_and_say_so(images, tmp_path):
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
-        (["cifar95"], "unknown recipe 'cifar95'; use 'cifar94'"),
+        (["cifar95"], "unknown recipe 'cifar95'; use 'digits', 'convnetjs_cifar10'"),
         (["cifar94"], "cifar94 needs the folder of its images: --data-dir PATH"),
         (["cifar94", "--data-dir", "absent"], "absent/train: there is no such folder"),
         (["cifar94", "--data-dir", "IMAGES"],

@@ -77,8 +77,8 @@ def test_the_memory_of_vgg16(capsys):
     ):
         assert any(line.split() == [*what.split(), size, "MiB"] for line in lines), what
     assert any(
-        "sgd 0.00 MiB; momentum, nesterov, rmsprop, adagrad 527.79 MiB; adam, adamw 1,055.58 MiB"
-        in line
+        "sgd 0.00 MiB; momentum, nesterov, rmsprop, adagrad, lion 527.79 MiB; "
+        "adam, adamw, adadelta, lamb 1,055.58 MiB" in line
         for line in lines
     )
     assert "testing one image keeps 6,422,528 values alive at most" in lines

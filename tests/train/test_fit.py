@@ -1,191 +1,92 @@
 import json
-from functools import partial
+import signal
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.errors import JaxRuntimeError
 
-import jconv.train.fit as fit_module
-from jconv import Conv, Dense, Flatten, Sequential, save_plan, tune, walk, with_precision
-from jconv.data import Split
-from jconv.edit.serving import build_servable
-from jconv.errors import InputError
-from jconv.train import Diverged
-from jconv.train.checkpoint import restore_checkpoint, save_checkpoint, saved_steps
-from jconv.train.fit import by_plan, by_policy, fit, prepare
+from jconv import Lambda, Sequential
+from jconv.data import PixelScale
+from jconv.errors import InputError, LayerError
+from jconv.train import fit as fit_module
+from jconv.train.epochs import Stopped
+from jconv.train.fit import check_unchanged, train
 from jconv.train.options import TrainOptions
-from jconv.train.run import Run, append_row, keep_rows, read_rows
-from jconv.tuning.timing import Timing
+from jconv.train.run import read_config
+from jconv.weights import fingerprint, load_weights
 
-OPTIONS = TrainOptions(epochs=4, batch_size=5, shift=1, optimizer="adam", learning_rate=0.01)
+OPTIONS = TrainOptions(epochs=3, batch_size=5, shift=1, learning_rate=0.01)
+
+
+def squared(logits, labels):
+    """A loss of one's own."""
+    return jnp.square(logits - jnp.eye(3)[labels]).sum(axis=1)
 
 
 @pytest.fixture(scope="module")
-def prepared(tiny, data):
-    return prepare(OPTIONS, tiny.net, tiny.in_shape, data)
+def result(tiny, data, tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "mine"
+    pixels = PixelScale((0.5,))
+    return train(tiny.net, tiny.in_shape, data, OPTIONS, loss=squared, pixels=pixels, out=out)
 
 
-@pytest.fixture
-def job(prepared):
-    return prepared[0]
-
-
-@pytest.fixture
-def state(prepared):
-    return jax.tree.map(jnp.copy, prepared[1])  # training gives its arrays away
-
-
-@pytest.fixture
-def run(tmp_path):
-    (tmp_path / "run").mkdir()
-    return Run(tmp_path / "run")
-
-
-@pytest.mark.sweep(1)
-def test_a_stopped_training_ends_where_it_would_have(tiny, data, job, state, run, tmp_path, close):
-    copy = jax.tree.map(jnp.copy, state)
-    *_, (whole, _) = fit(job, run, state)
-
-    stopped = Run(tmp_path / "stopped")
-    stopped.folder.mkdir()
-    epochs = fit(job, stopped, copy)
-    next(epochs), next(epochs)
-    epochs.close()
-    # killed after the row of epoch 3, before its checkpoint
-    append_row(stopped, {**read_rows(stopped)[-1], "epoch": 3})
-
-    job, state = prepare(OPTIONS, tiny.net, tiny.in_shape, data)
-    state = restore_checkpoint(stopped.checkpoints, state)
-    assert len(keep_rows(stopped, int(state.step) // job.steps)) == 2
-    *_, (resumed, _) = fit(job, stopped, state)
-    close(resumed, whole, 0)
-    values = [
-        [{k: v for k, v in row.items() if "second" not in k} for row in read_rows(r)]
-        for r in (run, stopped)
+def test_a_net_images_and_a_loss_of_ones_own_leave_a_run(result, tiny, data):
+    assert sorted(path.name for path in result.run.folder.iterdir()) == [
+        "checkpoints",
+        "config.json",
+        "metrics.jsonl",
+        "report.html",
+        "weights.safetensors",
     ]
-    assert values[0] == values[1]
+    assert [row["epoch"] for row in result.rows] == [1, 2, 3]
+    assert result.accuracy == result.rows[-1]["test_accuracy"]
+    weights = load_weights(result.run.weights)
+    assert (weights.net, weights.in_shape) == (tiny.net, tiny.in_shape)
+    assert weights.pixels == PixelScale((0.5,)) and weights.class_names == data.class_names
+    assert fingerprint(weights.params, weights.state) == fingerprint(result.params, result.state)
+    options, config = read_config(result.run)
+    assert (options.model, options.data) == ("given", "given")
+    assert config["pixels"] == {"mean": [0.5], "std": [1.0]}
 
 
-def test_rows_and_checkpoints_are_saved(job, state, run):
-    rows = [row for _, row in fit(job, run, state)]
-    assert rows == read_rows(run)
-    assert [(row["epoch"], row["step"]) for row in rows] == [(1, 4), (2, 8), (3, 12), (4, 16)]
-    assert saved_steps(run.checkpoints) == [8, 12, 16]
-    # the fourth of the first epoch's warmup steps
-    assert rows[0]["learning_rate"] == pytest.approx(0.01 * 3 / 4)
-    assert rows[-1]["train_loss"] < rows[0]["train_loss"]
-    seconds = [row["seconds"] for row in rows]
-    assert seconds == sorted(seconds)
-    assert {row["compile_seconds"] for row in rows} == {job.compile_seconds}
+def test_it_goes_on_where_it_was_stopped(result, tiny, data, tmp_path, monkeypatch):
+    out, asked = tmp_path / "stopped", iter(range(1, 100))
+    given = {"loss": squared, "pixels": PixelScale((0.5,)), "out": out}
+    real = fit_module.fit
+    stopping = lambda *args: real(*args[:4], lambda: 15 if next(asked) == 6 else 0, *args[5:])
+    with monkeypatch.context() as patch:
+        patch.setattr(fit_module, "fit", stopping)
+        with pytest.raises(Stopped) as caught:
+            train(tiny.net, tiny.in_shape, data, OPTIONS, **given)
+    assert (caught.value.step, caught.value.signal_number) == (6, signal.SIGTERM)
+    again = train(tiny.net, tiny.in_shape, data, OPTIONS, **given, resume=True)
+    assert fingerprint(again.params, again.state) == fingerprint(result.params, result.state)
+    longer = TrainOptions(**{**vars(OPTIONS), "epochs": 4})
+    assert len(train(tiny.net, tiny.in_shape, data, longer, **given, resume=True).rows) == 4
+    with pytest.raises(InputError, match="epochs=3: .* has had 4 already; give more"):
+        train(tiny.net, tiny.in_shape, data, OPTIONS, **given, resume=True)
+    other = TrainOptions(**{**vars(OPTIONS), "seed": 5, "epochs": 9})
+    with pytest.raises(InputError, match="begun with other options: seed=5 was 0; it can go on"):
+        train(tiny.net, tiny.in_shape, data, other, **given, resume=True)
 
 
-def test_divergence_keeps_the_last_good_checkpoint(job, state, run):
-    save_checkpoint(run.checkpoints, state)
-    step = lambda state, images, labels: poison(job.step(state, images, labels), at=6)
-    with pytest.raises(Diverged, match="step 6: the loss is nan"):
-        list(fit(job._replace(step=step), run, state))
-    assert saved_steps(run.checkpoints) == [0, 4]
-    assert [row["epoch"] for row in read_rows(run)] == [1]
+def test_a_folder_that_is_taken_is_left_alone(result, tiny, data):
+    before = (result.run.config).read_text()
+    with pytest.raises(InputError, match="already exists and is not empty"):
+        train(tiny.net, tiny.in_shape, data, OPTIONS, out=result.run.folder)
+    assert result.run.config.read_text() == before and json.loads(before)
+    with pytest.raises(InputError, match="resume=True: the folder to go on with was expected"):
+        train(tiny.net, tiny.in_shape, data, OPTIONS, resume=True)
 
 
-def poison(result, at):
-    state, metrics = result
-    return state, metrics._replace(loss=jnp.float32(np.nan)) if int(state.step) == at else metrics
+def test_a_net_that_cannot_be_saved_is_refused_at_once(tiny, data, tmp_path):
+    net = Sequential(body=tiny.net, end=Lambda(np.tanh))
+    with pytest.raises(LayerError, match="Lambda"):
+        train(net, tiny.in_shape, data, OPTIONS, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
-def test_a_test_loss_that_is_not_finite_is_divergence(job, state, run):
-    predict = lambda params, state, images: jnp.full((len(images), 3), jnp.nan)
-    with pytest.raises(Diverged, match="step 4: the test loss after it is nan"):
-        next(fit(job._replace(predict=predict), run, state))
-    assert read_rows(run) == [] and saved_steps(run.checkpoints) == []
-
-
-def test_images_are_checked_before_anything_compiles(tiny, data):
-    labels = np.full_like(data.test.labels, 3)
-    with pytest.raises(
-        InputError, match=r"labels out of range: found 3, the net has 3 classes \(0..2\)"
-    ):
-        prepare(
-            OPTIONS, tiny.net, tiny.in_shape, data._replace(test=Split(data.test.images, labels))
-        )
-    with pytest.raises(
-        InputError, match=r"images have the shape \(7, 5, 2\) .* but the net takes \(2,\)"
-    ):
-        prepare(OPTIONS, Dense(3), (2,), data)
-
-
-def test_layers_that_the_compiler_refuses_run_by_im2col(tiny, data, monkeypatch):
-    """The compiler is played: it refuses a step until the first layer runs by im2col, and finds
-    that layer at fault alone.
-    """
-    real = fit_module.make_train_step
-    first = next(iter(walk(tiny.net, tiny.in_shape))).path
-
-    class Refusing:
-        def lower(self, *_):
-            return self
-
-        def compile(self):
-            raise JaxRuntimeError(
-                "UNKNOWN: Failed to determine best cudnn convolution algorithm for: ..."
-            )
-
-    def make(net, *args, **how):
-        return real(net, *args, **how) if dict(net.layers)[first].method == "im2col" else Refusing()
-
-    monkeypatch.setattr(fit_module, "make_train_step", make)
-    only_first = lambda equation: equation.params["geometry"].window.size != (3, 3)
-    monkeypatch.setattr(fit_module, "build_servable", partial(build_servable, compiles=only_first))
-    with pytest.warns(UserWarning, match=f"refuses convolutions of {first}: "):
-        job, state = prepare(OPTIONS, tiny.net, tiny.in_shape, data)
-    assert job.predict(state.params, state.state, data.train.images[:5]).shape == (5, 3)
-
-
-NET, SHAPE = Sequential(conv1=Conv(4, 3), fl=Flatten(), fc=Dense(3)), (5, 4, 3)
-
-
-@pytest.fixture
-def tuned(tmp_path):
-    timer = lambda runs, **settings: {
-        word: Timing(1.0, np.full(5, 1.0 if word == "auto" else 0.5)) for word in runs
-    }
-    tuning = tune(NET, SHAPE, 2, measure=timer)
-    save_plan(tmp_path / "plan.json", tuning)
-    return tuning.net
-
-
-def test_without_a_plan_the_net_is_as_it_was(tmp_path):
-    assert by_plan(TrainOptions(), NET, SHAPE) == (NET, "", None)
-    assert by_plan(TrainOptions(), NET, SHAPE, tmp_path) == (NET, "", None)
-
-
-def test_a_precision_is_every_products():
-    assert by_policy(TrainOptions(precision="high"), NET) == with_precision(NET, "high") != NET
-    assert by_policy(TrainOptions(), NET) == NET
-
-
-def test_the_plan_named_is_used_and_returned(tuned, tmp_path):
-    plan = tmp_path / "plan.json"
-    net, text, line = by_plan(TrainOptions(plan=plan, batch_size=2), NET, SHAPE)
-    assert net == tuned != NET and text == plan.read_text() and line is None
-    _, _, line = by_plan(TrainOptions(plan=plan, batch_size=32), NET, SHAPE)
-    assert line.startswith(f"{plan}: used, but made with batch 2, not 32")
-
-
-def test_a_run_that_goes_on_has_its_own(tuned, tmp_path):
-    options = TrainOptions(plan=tmp_path / "gone.json", batch_size=2)
-    assert by_plan(options, NET, SHAPE, tmp_path)[0] == tuned
-    with pytest.raises(InputError, match="gone.json: there is no such file"):
-        by_plan(options, NET, SHAPE)
-
-
-def test_a_plan_of_another_net_is_kept_and_ignored(tuned, tmp_path):
-    plan, other = tmp_path / "plan.json", Sequential(conv1=Conv(5, 3), fl=Flatten(), fc=Dense(3))
-    net, text, line = by_plan(TrainOptions(plan=plan, batch_size=2), other, SHAPE)
-    assert (
-        net is other
-        and json.loads(text)["format"] == 1
-        and "ignored, it was made for another net" in line
-    )
+def test_what_changes_no_number_may_change():
+    check_unchanged(OPTIONS, TrainOptions(**{**vars(OPTIONS), "workers": 3, "epochs": 5}))
+    with pytest.raises(InputError, match="shift=2 was 1; batch_size=6 was 5"):
+        check_unchanged(OPTIONS, TrainOptions(**{**vars(OPTIONS), "batch_size": 6, "shift": 2}))

@@ -6,7 +6,15 @@ import pytest
 
 import jconv.train
 from jconv.errors import InputError
-from jconv.train import find_loss, smoothed_softmax_cross_entropy, summed_hinge_loss
+from jconv.train import (
+    class_weights,
+    find_loss,
+    make_loss,
+    smoothed_softmax_cross_entropy,
+    summed_hinge_loss,
+    weighted_mean,
+    with_auxiliary,
+)
 from jconv.train import softmax_cross_entropy_with_integer_labels as cross_entropy
 
 
@@ -106,3 +114,40 @@ def test_a_word_that_optax_has_gives_what_optax_gives(rng):
         optax.softmax_cross_entropy_with_integer_labels(logits, labels),
     )
     assert not [name for name in jconv.train.__all__ if hasattr(jax.nn, name)]
+
+
+def test_a_loss_by_its_word_with_smoothed_labels(batch):
+    scores, labels = map(jnp.asarray, batch)
+    assert make_loss("softmax") is cross_entropy and make_loss("svm") is summed_hinge_loss
+    np.testing.assert_array_equal(
+        make_loss("softmax", smoothing=0.2)(scores, labels),
+        smoothed_softmax_cross_entropy(0.2)(scores, labels),
+    )
+    with pytest.raises(InputError, match="label_smoothing=0.2: is of loss='softmax'"):
+        make_loss("svm", smoothing=0.2)
+
+
+def test_balanced_weights_make_every_class_count_alike():
+    labels = np.array([0, 0, 0, 1, 2, 2, 0, 0], np.int32)
+    found = class_weights(labels, 3)
+    assert found.tolist() == pytest.approx([8 / (3 * 5), 8 / 3, 8 / (3 * 2)])
+    assert np.bincount(labels, found[labels]).tolist() == pytest.approx([8 / 3] * 3)
+    with pytest.raises(InputError, match="class_weights='balanced': class 3 has no training"):
+        class_weights(labels, 4)
+
+
+def test_a_weighted_mean_is_of_the_weights_not_of_the_examples():
+    losses, weights = jnp.array([1.0, 4.0, 2.0]), jnp.array([2.0, 1.0, 5.0])
+    assert float(weighted_mean(losses, weights)) == pytest.approx((2 + 4 + 10) / 8)
+
+
+def test_auxiliary_heads_count_by_their_share(batch, rng, close):
+    scores, labels = map(jnp.asarray, batch)
+    heads = [jnp.asarray(rng.standard_normal((11, 7)), jnp.float32) for _ in range(2)]
+    image = jnp.ones((11, 5, 5, 7))  # a tap that is no head
+    taps = {"loss1": heads[0], "seen": image, "loss2": heads[1]}
+    each = [cross_entropy(a, labels) for a in (scores, *heads)]
+    found = with_auxiliary(cross_entropy, taps, 0.3)(scores, labels)
+    close(found, each[0] + 0.3 * (each[1] + each[2]), 1e-6)
+    with pytest.raises(InputError, match="auxiliary=0.3: the net has no auxiliary heads"):
+        with_auxiliary(cross_entropy, {"seen": image}, 0.3)(scores, labels)

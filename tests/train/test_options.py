@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from jconv.errors import InputError
-from jconv.train.options import LATER, TrainOptions
+from jconv.train.options import FIRST, GIVEN, HARMLESS, TrainOptions
 
 
 def test_options_go_to_json_and_back():
@@ -23,14 +23,12 @@ def test_options_go_to_json_and_back():
 def test_the_choices_are_those_of_the_library():
     from typing import get_args, get_type_hints
 
-    from jconv.data import SOURCES
     from jconv.train import LOSSES, OPTIMIZERS, SCHEDULES
 
     kinds = get_type_hints(TrainOptions)
     assert get_args(kinds["optimizer"]) == OPTIMIZERS
     assert get_args(kinds["schedule"]) == SCHEDULES
     assert get_args(kinds["loss"]) == tuple(LOSSES)
-    assert get_args(kinds["data"]) == tuple(SOURCES)
 
 
 @pytest.mark.parametrize(
@@ -52,6 +50,13 @@ def test_the_choices_are_those_of_the_library():
         ({"epochs": True}, "epochs=True: a whole number was expected"),
         ({"resize": 1}, "resize=1: True or False was expected"),
         ({"loss": "hinge"}, "loss='hinge': one of 'softmax', 'svm' was expected"),
+        ({"data": "digit"}, "unknown data 'digit'; use 'digits', 'mnist'"),
+        ({"milestones": [3, "ten"]}, "milestones="),
+        ({"rates": ["fc"]}, "rates='fc': PATTERN=FACTOR was expected"),
+        ({"rates": ["fc=-1"]}, "rates='fc=-1': PATTERN=FACTOR was expected, a factor of at least"),
+        ({"pixel_mean": [0.5]}, r"pixel_mean=\(0.5,\): pixel_std=None; both or neither"),
+        ({"workers": -1}, "workers=-1: 0 or more was expected"),
+        ({"label_smoothing": 1.5}, "label_smoothing=1.5: 1 or less was expected"),
     ],
 )
 def test_a_wrong_value_is_named(settings, words):
@@ -70,7 +75,21 @@ def test_a_wrong_field_is_named():
 
 def test_options_of_an_earlier_version_have_the_defaults_of_what_came_later():
     saved = TrainOptions(epochs=3).to_dict()
-    for name in LATER:
-        del saved[name]
-    assert TrainOptions.from_dict(saved) == TrainOptions(epochs=3)
-    assert LATER < saved.keys() | LATER == TrainOptions().to_dict().keys()
+    old = {name: saved[name] for name in FIRST}
+    assert TrainOptions.from_dict(old) == TrainOptions(epochs=3)
+
+
+def test_lists_of_a_file_become_tuples():
+    options = TrainOptions(
+        milestones=(81, 122), rates=("fc=10", "*/bias=2"), freeze=("conv1",), workers=2
+    )
+    assert TrainOptions.from_dict(json.loads(json.dumps(options.to_dict()))) == options
+    assert options.factors() == (("fc", 10.0), ("*/bias", 2.0))
+
+
+def test_what_a_program_gives_has_a_word_of_its_own():
+    assert TrainOptions(model=GIVEN, data=GIVEN).data == GIVEN
+
+
+def test_what_changes_no_number_is_an_option():
+    assert HARMLESS < TrainOptions().to_dict().keys()

@@ -6,12 +6,12 @@ from jconv.errors import InputError
 from jconv.train.options import TrainOptions
 from jconv.train.run import (
     Run,
-    append_row,
     keep_rows,
     open_run,
     read_config,
     read_rows,
     write_config,
+    write_rows,
 )
 
 CONFIG = {"options": TrainOptions(epochs=7).to_dict(), "made_with": {"jax": "0"}}
@@ -62,24 +62,22 @@ def test_a_wrong_config_is_named(tmp_path, text, words):
         read_config(run)
 
 
-def test_rows_are_appended_and_later_ones_dropped(tmp_path):
+def test_rows_are_written_and_later_ones_dropped(tmp_path):
     run = new_run(tmp_path, CONFIG)
     assert read_rows(run) == []
-    rows = [{"epoch": epoch, "loss": 1 / epoch} for epoch in (1, 2, 3)]
-    for row in rows:
-        append_row(run, row)
+    rows = [{"epoch": epoch, "step": 10 * epoch, "loss": 1 / epoch} for epoch in (1, 2, 3)]
+    write_rows(run, rows)
     assert read_rows(run) == rows
-    assert keep_rows(run, 2) == read_rows(run) == rows[:2]
+    assert keep_rows(run, 29) == read_rows(run) == rows[:2]
 
 
 def test_a_line_cut_short_does_not_count(tmp_path):
     run = new_run(tmp_path, CONFIG)
-    append_row(run, {"epoch": 1})
+    row = {"epoch": 1, "step": 10}
+    write_rows(run, [row])
     with run.metrics.open("a") as file:
-        file.write('{"epoch": 2, "lo')
-    assert keep_rows(run, 5) == [{"epoch": 1}]
-    append_row(run, {"epoch": 2})
-    assert read_rows(run) == [{"epoch": 1}, {"epoch": 2}]
+        file.write('{"epoch": 2, "st')
+    assert keep_rows(run, 50) == [row] == read_rows(run)
 
 
 def test_metrics_that_are_no_json_are_named(tmp_path):

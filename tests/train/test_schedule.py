@@ -1,11 +1,12 @@
 import math
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jconv.errors import InputError
-from jconv.train import look, make_schedule, triangle
+from jconv.train import SCHEDULES, look, make_schedule, triangle
 
 
 def test_constant():
@@ -82,3 +83,77 @@ def test_every_fifth_step_both_become_their_average(trees, step, close):
 def test_between_them_both_stay(trees, step, close):
     fast, slow = trees
     close(look(fast, slow, jnp.int32(step), 20), (fast, slow), 0)
+
+
+def rates(schedule, steps):
+    with jax.numpy_dtype_promotion("standard"):  # as in a training step
+        return [float(schedule(t)) for t in steps]
+
+
+def caffe(policy, t, *, base=0.01, gamma=0.1, power=0.75, size=5, values=(3, 7, 12), most=20):
+    """GetLearningRate of Caffe's sgd_solver.cpp."""
+    return {
+        "fixed": lambda: base,
+        "step": lambda: base * gamma ** (t // size),
+        "exp": lambda: base * gamma**t,
+        "inv": lambda: base * (1 + gamma * t) ** -power,
+        "multistep": lambda: base * gamma ** sum(t >= value for value in values),
+        "poly": lambda: base * (1 - t / most) ** power,
+        "sigmoid": lambda: base / (1 + math.exp(-gamma * (t - size))),
+    }[policy]()
+
+
+@pytest.mark.parametrize(
+    ("policy", "ours", "settings"),
+    [
+        ("fixed", "constant", {}),
+        ("step", "step", {"gamma": 0.1, "milestones": (5, 10, 15)}),
+        ("multistep", "step", {"gamma": 0.1, "milestones": (3, 7, 12)}),
+        ("exp", "exponential", {"gamma": 0.1}),
+        ("inv", "inverse", {"gamma": 0.1, "power": 0.75}),
+        ("poly", "poly", {"power": 0.75}),
+        ("sigmoid", "sigmoid", {"gamma": -0.1, "milestones": (5,)}),
+    ],
+)
+def test_caffes_policies(policy, ours, settings):
+    schedule = make_schedule(ours, 0.01, 20, **settings)
+    expected = [caffe(policy, t) for t in range(20)]
+    assert rates(schedule, range(20)) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["exponential", "inverse", "sigmoid"])
+def test_gamma_may_be_said_for_several_steps(name):
+    by_step, by_four = (make_schedule(name, 0.3, 40, gamma=0.2, every=n) for n in (1, 4))
+    if name == "sigmoid":  # about the middle
+        by_step = make_schedule(name, 0.3, 10, gamma=0.2)
+    assert rates(by_four, range(0, 40, 4)) == pytest.approx(rates(by_step, range(10)), rel=1e-5)
+
+
+def test_one_cycle_rises_to_its_peak_and_falls_to_nearly_nothing():
+    schedule = make_schedule("one_cycle", 0.5, 100, 20)
+    half = (0.02 + 0.5) / 2  # of a cosine
+    expected = [0.02, half, 0.5, 0.25, 0.5 / 250_000]
+    assert rates(schedule, (0, 15, 30, 65, 100)) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in SCHEDULES if name not in ("cosine", "one_cycle")]
+)
+def test_a_warmup_rises_from_0_before_any(name):
+    """The first steps alone are others: t is counted from the very first."""
+    plain, warmed = make_schedule(name, 0.3, 40), make_schedule(name, 0.3, 40, 6)
+    assert rates(warmed, range(6)) == pytest.approx([0.05 * t for t in range(6)], rel=1e-5)
+    assert rates(warmed, range(6, 41)) == pytest.approx(rates(plain, range(6, 41)), rel=1e-6)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_run_of_few_steps_has_rates(name):
+    for steps in (1, 2, 3, 5):
+        found = rates(make_schedule(name, 0.3, steps, 1), range(steps))
+        assert 0 < max(found) <= 0.3 + 1e-6 and min(found) >= 0
+
+
+@pytest.mark.parametrize("milestones", [(5, 3), (4, 4), (0, 4)])
+def test_milestones_rise(milestones):
+    with pytest.raises(InputError, match="rising steps"):
+        make_schedule("step", 0.3, 20, milestones=milestones)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...geometry import Shape
 from ..dataset import Dataset, Split
+from .request import DEFAULT, Request
 
 
-def digits(in_shape: Shape | None = None) -> Dataset:
+def digits(request: Request = DEFAULT) -> Dataset:
     """1,797 handwritten digits of 43 writers, 8x8 pixels of 17 grays, resized to 32x32x1 or to
     `in_shape`.
 
@@ -27,9 +27,8 @@ def digits(in_shape: Shape | None = None) -> Dataset:
     # (1797, 64) with values 0 to 16, (1797,)
     values, labels = (np.asarray(a) for a in load_digits(return_X_y=True))
     pixels = np.round(values * (255 / 16)).astype(np.uint8).reshape(-1, 8, 8)
-    images = np.stack(
-        [to_array(Image.fromarray(image), in_shape or (32, 32, 1)) for image in pixels]
-    )
+    shape = request.in_shape or (32, 32, 1)
+    images = np.stack([to_array(Image.fromarray(image), shape) for image in pixels])
     labels = labels.astype(np.int32)
     rank = np.zeros_like(labels)  # of an image among those of its class
     for label in range(10):

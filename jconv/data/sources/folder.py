@@ -5,149 +5,154 @@ from __future__ import annotations
 import os
 import warnings
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from ...errors import InputError
 from ...geometry import Shape
 from ..dataset import Dataset, Split
+from ..validation import taken
+from .request import Request
 
 LEFTOVERS = {  # folders and files that systems leave among others', in small letters
     *("__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"),
     *("$recycle.bin", "system volume information", "lost+found", "@eadir", "#recycle"),
 }
-NAMED = 20  # unreadable files at most in one error
+HELD_OUT = ("val", "validation")  # names of a third split's folder
 
 
-def folder(path: Path | str, in_shape: Shape | None = None) -> Dataset:
-    """The image files of path/train/CLASS/* and path/test/CLASS/*, in order of class and file name.
+class Listing(NamedTuple):
+    """The files of a split or class."""
+
+    names: list[str]  # CLASS/NAME, in order
+    others: Counter[str]  # files that are no images, by suffix
+
+
+def folder(request: Request) -> Dataset:
+    """The image files of train/CLASS/* and test/CLASS/* in a folder, in order of class and file
+    name, not read yet.
+
+    val/ or validation/ is the validation split, or where there is no test/ the test split. A folder
+    of classes alone, CLASS/*, has no test images: those that `request.validation` holds out are.
 
     Without `in_shape` all images must have one size; with it, each is cropped, resized and
     converted to it (see `to_array`). A file is an image if Pillow reads its suffix; of others there
     is a warning. Hidden files, and what macOS, Windows and disk stations leave behind, are passed
-    over. Raises InputError for a missing or empty folder, less than two classes, classes that
-    differ, sizes that differ, and files that cannot be read, all of them named.
+    over. Raises InputError for a missing or empty folder, less than two classes and classes that
+    differ.
     """
-    path = Path(path)
-    train, test = _class_folders(path / "train"), _class_folders(path / "test")
-    if train.keys() != test.keys():
-        name = min(train.keys() ^ test.keys())
-        here, there = ("train", "test") if name in train else ("test", "train")
+    if request.path is None:
+        raise InputError("data='folder' needs the folder's path: data_dir=PATH")
+    path = Path(request.path)
+    places = _split_folders(path)
+    if "test" not in places and not request.validation:
         raise InputError(
-            f"{path}: class {name!r} is in {here} but not in {there}; both need the same class "
-            "folders"
+            f"{path}: holds folders of classes but no train and test; hold out a share of each "
+            "class to test with (validation=0.1)"
         )
-    if len(train) < 2:
+    classes = {split: _class_folders(place, places) for split, place in places.items()}
+    names = _same_classes(path, places, classes)
+    if len(names) < 2 and not request.allow_single_class:
         raise InputError(
-            f"{path}: holds one class, {min(train)!r}, so that there is nothing to tell apart; at "
-            "least two were expected"
+            f"{path}: holds one class, {names[0]!r}, so that there is nothing to tell apart; at "
+            "least two were expected (allow_single_class=True takes one)"
         )
-    splits = [_read_split(list(classes.values()), in_shape) for classes in (train, test)]
-    shapes = [split.images.shape[1:] for split in splits]
-    if shapes[0] != shapes[1]:
-        raise InputError(
-            f"{path}: images are {_size(shapes[0])} in train but {_size(shapes[1])} in test; "
-            "resize them to one size (resize=True)"
-        )
-    return Dataset(splits[0], splits[1], tuple(train))
+    splits = {
+        split: _listed(place, classes[split], request.in_shape) for split, place in places.items()
+    }
+    train = splits["train"]
+    test = splits.get("test") or taken(train, np.arange(0))
+    return Dataset(train, test, tuple(names), splits.get("validation"))
 
 
-def _class_folders(path: Path) -> dict[str, Path]:
-    if not path.is_dir():
+def _split_folders(path: Path) -> dict[str, Path]:
+    """Where each split lies; of a folder of classes alone, `train`."""
+    held = [name for name in HELD_OUT if (path / name).is_dir()]
+    if len(held) > 1:
+        raise InputError(f"{path}: holds both {' and '.join(held)}; remove one, or rename it")
+    test = (path / "test").is_dir()
+    if path.is_dir() and not ((path / "train").is_dir() or test or held):
+        return {"train": path}
+    if not held:
+        return {"train": path / "train", "test": path / "test"}
+    if not test:
+        return {"train": path / "train", "test": path / held[0]}
+    return {"train": path / "train", "test": path / "test", "validation": path / held[0]}
+
+
+def _class_folders(place: Path, places: dict[str, Path]) -> list[str]:
+    """The names of a split's classes."""
+    both = ", and both train and test" if "test" in places else ""
+    if not place.is_dir():
         raise InputError(
-            f"{path}: there is no such folder; expected {path}/CLASS/IMAGE files, and both train "
-            "and test"
+            f"{place}: there is no such folder; expected {place}/CLASS/IMAGE files{both}"
         )
-    found = {p.name: p for p in sorted(path.iterdir()) if p.is_dir() and not _is_leftover(p)}
+    with os.scandir(place) as entries:
+        found = sorted(e.name for e in entries if e.is_dir() and not _is_leftover(e.name))
     if not found:
-        raise InputError(f"{path}: holds no class folders; expected {path}/CLASS/IMAGE files")
+        raise InputError(f"{place}: holds no class folders; expected {place}/CLASS/IMAGE files")
     return found
 
 
-def _is_leftover(path: Path) -> bool:
-    return path.name.startswith(".") or path.name.lower() in LEFTOVERS
+def _same_classes(path: Path, places: dict[str, Path], classes: dict[str, list[str]]) -> list[str]:
+    """Their names. Raises InputError naming a class that not every split has."""
+    for split, names in classes.items():
+        if differing := sorted(set(names) ^ set(classes["train"])):
+            name, more = differing[0], len(differing) - 1
+            here, there = ("train", split) if name in classes["train"] else (split, "train")
+            also = f" (and {more:,} other classes differ)" if more else ""
+            raise InputError(
+                f"{path}: class {name!r} is in {places[here].name} but not in "
+                f"{places[there].name}{also}; both need the same class folders"
+            )
+    return classes["train"]
 
 
-def _read_split(classes: list[Path], in_shape: Shape | None) -> Split:
-    files, labels, others = [], [], Counter()
-    for label, folder_path in enumerate(classes):
-        found, left_out = _images_in(folder_path)
-        files += found
-        labels += [label] * len(found)
-        others += left_out
-    if others:
+def _listed(place: Path, classes: list[str], in_shape: Shape | None) -> Split:
+    """The images of a split, not read yet."""
+    from ..encoded import FileImages
+    from ..reading import listed
+
+    found = [_images_in(place, name) for name in classes]
+    if empty := [_no_images(place / c, f) for c, f in zip(classes, found, strict=True) if not f[0]]:
+        raise InputError(listed(empty))
+    if others := sum((listing.others for listing in found), Counter()):
         counted = ", ".join(
             f"{suffix or 'without a suffix'} ({count})" for suffix, count in others.most_common()
         )
         warnings.warn(
-            f"{classes[0].parent}: files that are no images by their suffix are left out: "
-            f"{counted}",
+            f"{place}: files that are no images by their suffix are left out: {counted}",
             stacklevel=4,
         )
-    return Split(_read(files, in_shape), np.asarray(labels, np.int32))
+    labels = np.repeat(np.arange(len(classes)), [len(listing.names) for listing in found])
+    names = [name for listing in found for name in listing.names]
+    return Split(FileImages(place, names, in_shape), labels.astype(np.int32))
 
 
-def _images_in(path: Path) -> tuple[list[Path], Counter[str]]:
-    """The images of one class, and how many other files there are of each suffix."""
+def _images_in(place: Path, class_name: str) -> Listing:
     from ..image import suffixes
 
-    files = [p for p in sorted(path.iterdir()) if p.is_file() and not _is_leftover(p)]
-    found = [p for p in files if p.suffix.lower() in suffixes()]
-    others = Counter(p.suffix.lower() for p in files if p.suffix.lower() not in suffixes())
-    if not found:
-        raise InputError(
-            f"{path}: holds no "
-            f"images{f', but {sum(others.values())} files of other suffixes' if others else ''}; "
-            "add some (.png, .jpg, or "
-            "whatever Pillow reads), or remove the folder"
-        )
-    return found, others
+    with os.scandir(place / class_name) as entries:
+        files = sorted(e.name for e in entries if e.is_file() and not _is_leftover(e.name))
+    found, others = [], Counter()
+    for name in files:
+        suffix = Path(name).suffix.lower()
+        if suffix in suffixes():
+            found.append(f"{class_name}/{name}")
+        else:
+            others[suffix] += 1
+    return Listing(found, others)
 
 
-def _read(files: list[Path], in_shape: Shape | None) -> np.ndarray:
-    """(N, H, W, C) uint8. Raises InputError naming every file that cannot be read, or that has
-    another size.
-    """
-    from ..image import read_image
-
-    wrong: dict[Path, str] = {}
-
-    def read(path: Path) -> np.ndarray | None:
-        try:
-            return read_image(path, in_shape)
-        except InputError as error:
-            wrong[path] = str(error)
-
-    # the first that can be read has the size that all must have
-    readable = ((i, image) for i, path in enumerate(files) if (image := read(path)) is not None)
-    start, first = next(readable, (len(files), np.empty((0, 0, 0), np.uint8)))
-    images = np.empty((len(files), *first.shape), np.uint8)
-    images[start : start + 1] = first
-
-    def fill(i: int) -> None:  # in place, so that the data set is never held twice
-        image = read(files[i])
-        if image is not None and image.shape == first.shape:
-            images[i] = image
-        elif image is not None:
-            size, other = _size(image.shape), f"{files[start]} is {_size(first.shape)}"
-            wrong[files[i]] = (
-                f"{files[i]}: is {size} but {other}; resize them to one size (resize=True)"
-            )
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # decoders release the interpreter lock
-        for _ in pool.map(fill, range(start + 1, len(files))):
-            pass
-    if wrong:
-        lines = [wrong[path] for path in files if path in wrong]
-        raise InputError(
-            "\n".join(
-                lines[:NAMED] + ([f"and {len(lines) - NAMED:,} more"] if len(lines) > NAMED else [])
-            )
-        )
-    return images
+def _no_images(place: Path, listing: Listing) -> str:
+    others = listing.others.total()
+    return (
+        f"{place}: holds no images{f', but {others} files of other suffixes' if others else ''}; "
+        "add some (.png, .jpg, or whatever Pillow reads), or remove the folder"
+    )
 
 
-def _size(shape: Shape) -> str:
-    return "x".join(map(str, shape))
+def _is_leftover(name: str) -> bool:
+    return name.startswith(".") or name.lower() in LEFTOVERS

@@ -181,7 +181,7 @@ def test_ctrl_c_keeps_the_cases_before(tmp_path, monkeypatch, capsys):
         (
             ["--suite", "speed"],
             "unknown suite 'speed'; use 'ops', 'scan', 'nets', 'train', 'compile', 'memory', "
-            "'plan'",
+            "'data', 'plan'",
         ),
         (
             ["--suite", "train", "--cases", "alexnex"],

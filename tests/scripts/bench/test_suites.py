@@ -17,6 +17,7 @@ def test_the_suites_of_the_issue_are_there():
         "train",
         "compile",
         "memory",
+        "data",
         "plan",
         "gpu",
         "gpu-plan",

@@ -1,0 +1,1 @@
+"""The operations that augmentation.py is made of."""

@@ -1,0 +1,196 @@
+"""A whole training, step by step and epoch by epoch, into a run folder."""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from ..data import Split
+from ..errors import JconvError
+from ..files import cause
+from ..weights import Weights, save_weights
+from .checkpoint import Checkpoints
+from .evaluation import Evaluation, evaluate
+from .log import Log
+from .loop import LOOK_EVERY, Carried, Clock, Diverged, Progress, check_finite, look, stepped
+from .options import TrainOptions
+from .run import Row, Run, read_rows, write_rows
+from .setup import Training, tested
+
+Watch = Callable[[Progress], None]
+
+
+class Stopped(JconvError):
+    """A training was asked to stop, and has saved what it had."""
+
+    def __init__(self, step: int, signal_number: int):
+        super().__init__(step, signal_number)
+        self.step, self.signal_number = step, signal_number
+
+
+def fit(
+    training: Training,
+    run: Run,
+    carried: Carried,
+    watch: Watch = lambda progress: None,
+    stop: Callable[[], int] = lambda: 0,
+    log: Log | None = None,
+    spent: float = 0.0,
+) -> Iterator[tuple[Carried, Row]]:
+    """Train the steps that `carried` has not had; yield what is carried and the row of metrics
+    after each epoch, both saved.
+
+    What is yielded is donated when the next one is asked for. `watch` is called about twice a
+    second. `stop()` is asked after each step; once it gives the number of a signal, the training
+    saves what it has and raises Stopped. `spent` seconds went into the steps before. Raises
+    Diverged, and InputError when the device has too little memory.
+    """
+    options, steps = training.options, training.order.steps
+    rows = read_rows(run)
+    begun = perf_counter() - spent  # a stop does not count
+    with Checkpoints(run.checkpoints) as checkpoints:
+
+        def save(carried: Carried) -> None:
+            check_finite(carried.train)
+            checkpoints.save(
+                int(carried.train.step),
+                carried,
+                {"seconds": perf_counter() - begun, "options": options.to_dict()},
+            )
+
+        step, clock, saved = int(carried.train.step), Clock(), perf_counter()
+        row: Row = {}
+        if step == 0:
+            save(carried)
+        batches = training.feed.batches(step, training.total)
+        while step < training.total and not out_of_patience(options, rows):
+            with training.advised():
+                carried = stepped(training.program, carried, batches, clock)
+            step += 1
+            last = step % steps == 0
+            if last or perf_counter() - clock.looked > LOOK_EVERY:
+                with training.advised():
+                    watch(look(carried, clock, options.batch_size))
+            if last:
+                check_finite(carried.train)
+                progress = look(carried, clock, options.batch_size)
+                row = epoch_row(training, carried, progress, clock) | {
+                    "seconds": perf_counter() - begun
+                }
+                rows.append(row)
+                write_quietly(run, rows)
+                if log is not None:
+                    log(row)
+                if is_best(rows):
+                    save_quietly(run.best, weights_of(training, carried))
+            minutes = (perf_counter() - saved) / 60
+            due = options.checkpoint_steps and step % options.checkpoint_steps == 0
+            stopping = stop()
+            if last or due or stopping or minutes > (options.checkpoint_minutes or math.inf):
+                if not last:
+                    look(carried, clock, options.batch_size)
+                save(carried)
+                saved = perf_counter()
+            if last:
+                yield carried, row
+                clock = Clock()
+            if stopping:
+                checkpoints.wait()
+                raise Stopped(step, stopping)
+
+
+def epoch_row(training: Training, carried: Carried, progress: Progress, clock: Clock) -> Row:
+    """What metrics.jsonl says of an epoch. Raises Diverged where the loss of the images that are
+    tested is not finite.
+    """
+    chosen_by = "test" if training.data.validation is None else "validation"
+    split = training.data.validation or training.data.test
+    with training.advised():
+        found = measured(training, carried, split)
+    if not math.isfinite(found.loss):
+        raise Diverged(progress.step, f"the {chosen_by} loss after it is {found.loss}")
+    return {
+        "epoch": progress.step // training.order.steps,
+        "step": progress.step,
+        "train_loss": progress.loss,
+        "train_accuracy": progress.accuracy,
+        f"{chosen_by}_loss": found.loss,
+        f"{chosen_by}_accuracy": found.accuracy,
+        "learning_rate": float(training.rate(progress.step - 1)),  # that of the step just taken
+        "images_per_second": progress.images_per_second,
+        "waiting": progress.waiting,
+        "memory": progress.memory,
+        "compile_seconds": training.compile_seconds,
+    }
+
+
+def measured(training: Training, carried: Carried, split: Split) -> Evaluation:
+    """How what has been trained does on a split."""
+    size = training.options.batch_size
+    return evaluate(training.predict, *tested(carried.train), split, training.loss, size)
+
+
+def weights_of(training: Training, carried: Carried) -> Weights:
+    """What a weights file holds of it."""
+    names, (params, state) = training.data.class_names, tested(carried.train)
+    return Weights(training.net, training.in_shape, names, params, state, training.pixels)
+
+
+def is_best(rows: list[Row]) -> bool:
+    """Whether the last row has the best accuracy of the validation images so far."""
+    values = [row.get("validation_accuracy", math.nan) for row in rows]
+    return values[-1] > max(values[:-1], default=-math.inf)
+
+
+def out_of_patience(options: TrainOptions, rows: list[Row]) -> bool:
+    """Whether so many epochs have gone by without a better one."""
+    values = [row.get("validation_accuracy", math.nan) for row in rows]
+    if not options.patience or len(values) <= options.patience:
+        return False
+    return max(values[-options.patience :]) <= max(values[: -options.patience])
+
+
+def write_quietly(run: Run, rows: list[Row]) -> None:
+    """Write metrics.jsonl; where that fails, as on a full disk, the next time writes all of it."""
+    try:
+        write_rows(run, rows)
+    except OSError as error:
+        warnings.warn(f"{run.metrics}: could not be written ({cause(error)})", stacklevel=2)
+
+
+def save_quietly(path: Path, weights: Weights) -> None:
+    """Write weights; where the disk refuses, those of before stay, with a warning."""
+    try:
+        save_weights(path, weights)
+    except OSError as error:
+        warnings.warn(f"{path}: could not be written ({cause(error)})", stacklevel=2)
+
+
+@contextmanager
+def signals() -> Iterator[Callable[[], int]]:
+    """Within it SIGINT and SIGTERM are noted, not obeyed; gives a function that says which came, 0
+    for none. The second SIGINT is a KeyboardInterrupt again.
+    """
+    came: list[int] = []
+
+    def note(number: int, frame: Any) -> None:
+        if came and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        came.append(number)
+
+    if threading.current_thread() is not threading.main_thread():  # signals go to that one alone
+        yield lambda: 0
+        return
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: came[0] if came else 0
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,71 @@
+"""What a finished training leaves: its weights and a report."""
+
+from __future__ import annotations
+
+import platform
+
+import jax
+import numpy as np
+
+from .. import __version__ as jconv_version
+from ..analysis import summary
+from ..compose import walk
+from ..geometry import Shape
+from ..layer import Layer, Params
+from ..view.report import write_report
+from ..weights import save_weights
+from .epochs import measured, weights_of, write_quietly
+from .evaluation import Evaluation, probabilities
+from .loop import Carried
+from .run import Run, read_rows
+from .setup import Training, tested
+
+SHOWN = 10_000  # test images at most that a report is made of
+
+
+def write_results(training: Training, run: Run, carried: Carried) -> Evaluation:
+    """Write weights.safetensors and report.html; return how the test images came out."""
+    options, data, in_shape = training.options, training.data, training.in_shape
+    save_weights(run.weights, weights_of(training, carried))
+    result = measured(training, carried, data.test)
+    rows = read_rows(run)
+    if rows and "test_loss" not in rows[-1]:
+        rows[-1] |= {"test_loss": result.loss, "test_accuracy": result.accuracy}
+        write_quietly(run, rows)
+    # of a set larger than memory the report looks at a part
+    shown = slice(0, min(len(data.test.labels), SHOWN))
+    images = data.test.images[shown]
+    write_report(
+        run.report,
+        title=f"{options.model} on {options.data}",
+        config={**options.to_dict(), "pixels": str(training.pixels), **made_with()},
+        history=rows,
+        table=str(summary(training.net, in_shape)),
+        filters=first_filters(training.net, in_shape, tested(carried.train)[0]),
+        images=images.astype(np.float32) / (255 if images.dtype == np.uint8 else 1),
+        labels=data.test.labels[shown],
+        probabilities=probabilities(result.logits[shown]),
+        class_names=data.class_names,
+    )
+    return result
+
+
+def first_filters(net: Layer, in_shape: Shape, params: Params) -> np.ndarray | None:
+    """The kernel of the first 2-D convolution, HWIO."""
+    for visit in walk(net, in_shape):
+        leaves = params
+        for name in visit.path.split("/"):
+            leaves = leaves.get(name, {})
+        if "kernel" in leaves and leaves["kernel"].ndim == 4:
+            return np.asarray(leaves["kernel"])
+    return None
+
+
+def made_with() -> dict[str, str]:
+    """Versions and the device, for config.json."""
+    return {
+        "jconv": jconv_version,
+        "jax": jax.__version__,
+        "python": platform.python_version(),
+        "device": jax.devices()[0].device_kind,
+    }
