@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     check_writable(options.out, "--out")
     image = fitting(read_image(options.image), weights.in_shape, options.image)
     net, params = convolutionalize(weights.net, weights.params, weights.in_shape)
-    x = as_input(jnp.asarray(image))
+    x = as_input(jnp.asarray(image), pixels=weights.pixels)
     stride = options.stride or net_field(net, image.shape)[0].jump
     passes = partial(
         shift_and_stitch,

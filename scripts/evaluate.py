@@ -1,6 +1,8 @@
 """Measure a trained network on its test images.
 
     jconv evaluate runs/lenet5-digits-20260101-120000
+    jconv evaluate runs/resnet50-arrayrecord-20260101-120000 --image-size 256 --views ten-crop
+        the mean of ten parts of each image, larger than the net takes
 
 Reads weights.safetensors and config.json of the run folder and the images the run was trained on;
 prints the loss, the accuracy, the SHA-256 of the parameters and a line per class: its images, the
@@ -27,8 +29,10 @@ from jconv.data import load
 from jconv.errors import InputError
 from jconv.models.own import own_layers
 from jconv.train import check_examples, evaluate, find_loss, make_predict
+from jconv.train.options import RESIDENT
 from jconv.train.run import open_run, read_config
 from jconv.train.setup import by_policy
+from jconv.train.step import Views
 from jconv.weights import fingerprint, load_weights
 
 
@@ -40,6 +44,13 @@ class Options:
     """Which of its images."""
     data_dir: Path | None = None
     """Where the folder of images is now, if it has moved."""
+    views: Views = "centre"
+    """What of an image is looked at: its middle; that and its mirror image; the middle, the corners
+    and their mirror images; or, by the net made convolutional, every position. Probabilities are
+    averaged.
+    """
+    image_size: int | None = None
+    """Side that images are fitted to, larger than the net takes. The run's own by default."""
     backend: Backend = "auto"
     """What computes; by itself jax takes an accelerator that it finds."""
 
@@ -51,10 +62,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     run = open_run(options.run, "weights.safetensors")
     trained, _ = read_config(run)
     weights = load_weights(run.weights, own_layers(trained.model))
+    size = options.image_size or trained.image_size
+    fitted = weights.in_shape if trained.resize else None
     data = load(
         trained.data,
         options.data_dir or trained.data_dir,
-        weights.in_shape if trained.resize else None,
+        fitted if size is None else (size, size, weights.in_shape[-1]),
+        skip_corrupt=trained.skip_corrupt,
+        allow_single_class=trained.allow_single_class,
+        validation=trained.validation,
+        resident_bytes=RESIDENT[trained.stream],
     )
     if data.class_names != weights.class_names:
         raise InputError(
@@ -62,12 +79,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"{data.class_names}; use their --data-dir"
         )
     split = data.test if options.split == "test" else data.train
-    check_examples(split.images, split.labels, weights.in_shape, len(weights.class_names))
+    shape = weights.in_shape if size is None else split.images.shape[1:]
+    check_examples(split.images, split.labels, shape, len(weights.class_names))
     predict = make_predict(
         by_policy(trained, weights.net),
         dtype=trained.dtype,
         pixels=weights.pixels,
         in_shape=weights.in_shape,
+        views=options.views,
     )
     result = evaluate(
         predict, weights.params, weights.state, split, find_loss(trained.loss), trained.batch_size

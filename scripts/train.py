@@ -66,7 +66,7 @@ from jconv.train.epochs import Stopped, fit, signals
 from jconv.train.fit import begin, check_unchanged, go_on
 from jconv.train.log import open_log
 from jconv.train.loop import Carried, Progress
-from jconv.train.options import TrainOptions
+from jconv.train.options import RESIDENT, TrainOptions
 from jconv.train.replay import replay
 from jconv.train.results import write_results
 from jconv.train.run import Row, Run, open_run, read_config, read_rows
@@ -74,7 +74,6 @@ from jconv.train.setup import Training, by_plan, prepare, tested
 from jconv.weights import Weights, fingerprint, load_weights
 
 SAY_EVERY = 30.0  # seconds between two lines of progress in a log
-RESIDENT = {"auto": 2**30, "always": 0, "never": sys.maxsize}  # bytes of images that are held
 
 
 @dataclass(frozen=True)

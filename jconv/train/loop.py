@@ -16,6 +16,7 @@ import optax
 
 from ..compilation import Jitted, jit
 from ..data.feed import Batch
+from ..edit.remat import compiler_options
 from ..errors import JconvError
 from ..layer import Layer
 from .loss import Loss
@@ -85,7 +86,9 @@ def make_loop_step(
     """
     objective = make_objective(net, loss, settings)
 
-    @partial(jit, donate_argnums=0, deterministic=deterministic)
+    options = compiler_options(net)  # of blocks that are computed again
+
+    @partial(jit, donate_argnums=0, deterministic=deterministic, compiler_options=options)
     def step(before: Carried, images: jax.Array, labels: jax.Array, rows: jax.Array) -> Carried:
         number = before.train.step
         if whole:

@@ -5,6 +5,7 @@ folder.
 from __future__ import annotations
 
 import math
+import sys
 import types
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 else:
     Schedule, LossWord = Literal[SCHEDULES], Literal[tuple(LOSSES)]
 
+RESIDENT = {"auto": 2**30, "always": 0, "never": sys.maxsize}  # bytes of images that are held
 GIVEN = "given"  # a model, or images, that a program gave and that have no name
 LEAST = {
     "epochs": 1,

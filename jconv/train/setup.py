@@ -31,6 +31,7 @@ from ..edit.serving import build_servable
 from ..errors import InputError
 from ..geometry import Shape
 from ..layer import Layer, Params, State
+from ..paths import matches
 from ..tuning import load_plan
 from .check import check_examples, count_classes
 from .exhausted import advised
@@ -40,7 +41,7 @@ from .options import TrainOptions
 from .run import Run
 from .schedule import make_schedule
 from .step import StepSettings, TrainState, draw, make_predict
-from .update import UpdateSettings, make_update
+from .update import UpdateSettings, array_paths, make_update
 
 
 class Training(NamedTuple):
@@ -163,7 +164,7 @@ def prepare(
 
     with room():
         params, state = draw(net, in_shape, options.seed)
-        optimizer = make_update(chosen_update(options), schedule, params)
+        optimizer = make_update(chosen_update(options, params), schedule, params)
         train = TrainState(
             params,
             state,
@@ -249,7 +250,9 @@ def chosen_schedule(options: TrainOptions, steps: int, updates: int) -> optax.Sc
     )
 
 
-def chosen_update(options: TrainOptions) -> UpdateSettings:
+def chosen_update(options: TrainOptions, params: Params) -> UpdateSettings:
+    """How gradients become updates. Of what is frozen, only what has arrays matters to it."""
+    paths = array_paths(params)
     return UpdateSettings(
         optimizer=options.optimizer,
         learning_rate=options.learning_rate,
@@ -259,7 +262,9 @@ def chosen_update(options: TrainOptions) -> UpdateSettings:
         clip_norm=options.clip_norm,
         accumulate=options.accumulate,
         rates=options.factors(),
-        frozen=options.freeze,
+        frozen=tuple(
+            pattern for pattern in options.freeze if any(matches(path, pattern) for path in paths)
+        ),
     )
 
 

@@ -5,21 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from ..compilation import Jitted, jit
 from ..compose import split_taps
 from ..data.augmentation import Augmentation, augmented, centred, mixed
 from ..data.pixels import UNIT, PixelScale, scaled
+from ..data.views import VIEWS
+from ..edit import convolutionalize
+from ..errors import InputError
 from ..geometry import Shape
 from ..layer import Layer, Params, State, child_key
 from ..seeds import random_key
 from .average import averaged
 from .loss import Loss, weighted_mean, with_auxiliary
+
+Views = Literal[
+    "centre", "mirrored", "ten-crop", "dense"
+]  # those of data/views.py, and every position
 
 
 class TrainState(NamedTuple):
@@ -174,17 +182,38 @@ def make_predict(
     deterministic: bool = False,
     pixels: PixelScale = UNIT,
     in_shape: Shape | None = None,
+    views: Views = "centre",
 ) -> Jitted:
     """predict(params, state, images) -> logits (N, classes), jitted, in test mode. Images as in
     `make_train_step`, scaled by `pixels`; of larger ones than `in_shape` the middle.
+
+    With other `views` than the centre the softmax of the logits is averaged over an image's views
+    (data/views.py), or with "dense" over all positions of the net made convolutional, and what is
+    returned is its logarithm. Raises InputError where there is no `in_shape` to cut views to.
     """
+    if views != "centre" and in_shape is None:
+        raise InputError(f"views={views!r}: in_shape, the size of a view, was expected")
 
     @partial(jit, deterministic=deterministic)
     def predict(params, state, images):
-        x = as_input(images if in_shape is None else centred(images, in_shape), dtype, pixels)
-        return net.apply(params, state, x)[0]
+        if views == "dense":
+            wide, params = convolutionalize(net, params, in_shape)
+            scores = wide.apply(params, state, as_input(images, dtype, pixels))[0]
+            return mean_of_views(scores.reshape(len(scores), -1, scores.shape[-1]).swapaxes(0, 1))
+        if in_shape is None or views == "centre":
+            x = images if in_shape is None else centred(images, in_shape)
+            return net.apply(params, state, as_input(x, dtype, pixels))[0]
+        cut = as_input(VIEWS[views](images, in_shape), dtype, pixels)
+        logits = net.apply(params, state, cut.reshape(-1, *in_shape))[0]
+        return mean_of_views(logits.reshape(*cut.shape[:2], -1))
 
     return predict
+
+
+def mean_of_views(logits: jax.Array) -> jax.Array:
+    """log(mean over views of softmax(logits)). (views, N, classes) -> (N, classes) float32"""
+    found = jax.nn.log_softmax(logits.astype(jnp.float32), axis=-1)
+    return jax.nn.logsumexp(found, axis=0) - np.log(len(logits)).astype(np.float32)
 
 
 def as_input(images: jax.Array, dtype: str | None = None, pixels: PixelScale = UNIT) -> jax.Array:

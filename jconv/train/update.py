@@ -66,7 +66,7 @@ def make_update(
     What is frozen has no update and nothing kept for it. Raises InputError for a pattern that means
     no path.
     """
-    paths = _paths(params)
+    paths = array_paths(params)
     for pattern, _ in settings.rates:
         chosen(paths, [pattern], "rates")
     fixed = chosen(paths, settings.frozen, "freeze")
@@ -142,7 +142,7 @@ def _live(opt_state: optax.OptState) -> Any:
     )
 
 
-def _paths(params: Params) -> list[str]:
+def array_paths(params: Params) -> list[str]:
     return [_path(at) for at, _ in jax.tree_util.tree_leaves_with_path(params)]
 
 

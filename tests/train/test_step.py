@@ -1,12 +1,17 @@
+from typing import get_args
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 
-from jconv import Identity, Lambda, Sequential, Tap
+from jconv import Conv, Dense, Flatten, Identity, Lambda, Sequential, Tap
+from jconv.data import VIEWS
+from jconv.errors import InputError
 from jconv.train import initial_state, make_optimizer, make_predict, make_train_step
 from jconv.train import softmax_cross_entropy_with_integer_labels as cross_entropy
+from jconv.train.step import Views
 
 
 @pytest.fixture(scope="module")
@@ -124,3 +129,35 @@ def test_it_is_a_pure_function_of_the_seed(tiny, close):
     close((once.params, once.state), (params, state), 1e-6)
     assert (once.params["fc"]["kernel"] != other.params["fc"]["kernel"]).any()
     assert once.step == 0 and once.step.dtype == jnp.int32
+
+
+def test_views_are_averaged_as_probabilities(tiny, filled, close):
+    params, state = filled(tiny.net, tiny.in_shape)
+    rng = np.random.default_rng(3)
+    images = rng.integers(0, 256, (4, 9, 8, 2), np.uint8)
+    predict = lambda views: make_predict(tiny.net, in_shape=tiny.in_shape, views=views)
+    alone = lambda crop: jax.nn.softmax(predict("centre")(params, state, crop), axis=-1)
+    crops = [images[:, 1:8, 1:6], images[:, :7, :5], images[:, :7, 3:], images[:, 2:, :5]]
+    crops.append(images[:, 2:, 3:])
+    crops += [crop[:, :, ::-1] for crop in crops]
+    expected = sum(alone(crop) for crop in crops) / 10
+    found = predict("ten-crop")(params, state, images)
+    close(jnp.exp(found), expected, 1e-5)
+    pair = (alone(crops[0]) + alone(crops[5])) / 2
+    close(jnp.exp(predict("mirrored")(params, state, images)), pair, 1e-5)
+    with pytest.raises(InputError, match="views='mirrored': in_shape"):
+        make_predict(tiny.net, views="mirrored")
+
+
+def test_dense_evaluation_is_the_mean_of_all_crops(filled, close):
+    net, in_shape = Sequential(conv=Conv(4, 3), flatten=Flatten(), fc=Dense(3)), (5, 4, 2)
+    params, state = filled(net, in_shape)
+    images = np.random.default_rng(3).integers(0, 256, (3, 7, 5, 2), np.uint8)
+    predict = lambda views: make_predict(net, in_shape=in_shape, views=views)
+    crops = [images[:, i : i + 5, j : j + 4] for i in range(3) for j in range(2)]
+    each = [jax.nn.softmax(predict("centre")(params, state, crop), axis=-1) for crop in crops]
+    close(jnp.exp(predict("dense")(params, state, images)), sum(each) / 6, 1e-5)
+
+
+def test_the_words_are_those_of_the_views():
+    assert get_args(Views) == (*VIEWS, "dense")
