@@ -20,7 +20,7 @@ from ..geometry import Shape
 from ..layer import child_key
 from ..settings import annotated, described, fits
 from .augmenting.colour import jittered, lights
-from .augmenting.crop import AREA, ASPECT, crop_box, resized_crop
+from .augmenting.crop import AREA, ASPECT, crop_box, drawn_windows, resized
 from .augmenting.place import box, shifted
 from .pixels import UNIT, PixelScale, scaled
 from .views import centred, size, spare
@@ -131,31 +131,36 @@ def augmented(
         of_epoch = jax.random.fold_in(child_key(key, what), epoch)
         return jax.vmap(jax.random.fold_in, (None, 0))(of_epoch, indices)  # (B,)
 
+    height, width = images.shape[1:3]
+    mirrored = None
+    # of float32, as everywhere: float64 would draw other numbers
+    coins = jax.vmap(lambda key: jax.random.bernoulli(key, jnp.float32(0.5)))
+    if settings.flip == "random":
+        mirrored = coins(keys("flip"))
+    elif settings.flip == "alternating":
+        first = coins(keys("flip", 0))
+        mirrored = first ^ (jnp.asarray(epoch) % 2 == 1)[None]
     if settings.resized_crop:
-        crop = lambda key, image: resized_crop(key, image, in_shape, settings.area, settings.aspect)
-        x = jax.vmap(crop)(keys("crop"), images)
+        windows = drawn_windows(keys("crop"), width, height, settings.area, settings.aspect)
+        # at once: colours do not ask where they are
+        x, mirrored = resized(images, windows, mirrored, in_shape), None
     else:  # the middle, with what shifts may bring in
-        height, width = (
-            min(images.shape[1 + axis], in_shape[axis] + 2 * settings.shift) for axis in (0, 1)
-        )
+        height = min(height, in_shape[0] + 2 * settings.shift)
+        width = min(width, in_shape[1] + 2 * settings.shift)
         x = centred(images, (height, width, in_shape[2]))
     if settings.jitter:
         x = jax.vmap(lambda key, image: jittered(key, image, settings.jitter))(keys("jitter"), x)
     if settings.lighting:
         x = x.astype(jnp.float32) + lights(keys("lighting"), settings.lighting)[:, None, None]
     x = scaled(x, pixels) if images.dtype == jnp.uint8 else x.astype(jnp.float32)
-    mirrored = None
-    if settings.flip != "none":
-        alternating = settings.flip == "alternating"
-        coin = jax.vmap(jax.random.bernoulli)(keys("flip", 0 if alternating else epoch))
-        mirrored = coin ^ (jnp.asarray(epoch) % 2 == 1)[None] if alternating else coin
     if settings.shift:
-        way = lambda key: jax.random.randint(key, (2,), -settings.shift, settings.shift + 1)
+        most = settings.shift
+        way = lambda key: jax.random.randint(key, (2,), -most, most + 1, jnp.int32)
         x = shifted(x, jax.vmap(way)(keys("shift")), mirrored, in_shape, settings.edge)
     elif mirrored is not None:
         x = jnp.where(mirrored[:, None, None, None], x[:, :, ::-1], x)
     if settings.cutout:
-        sides = jnp.full((2,), settings.cutout)
+        sides = jnp.full((2,), settings.cutout, jnp.int32)
         out = jax.vmap(lambda key: box(key, in_shape[:2], sides))(keys("cutout"))  # (B, h, w)
         x = jnp.where(out[..., None], 0, x)
     return x
@@ -184,7 +189,7 @@ def mixed(
         stays = jax.random.beta(share, settings.cutmix, settings.cutmix, dtype=jnp.float32)
         sides = jnp.array([height, width], jnp.float32) * jnp.sqrt(1 - stays)
         outside = ~box(place, (height, width), sides.astype(jnp.int32))
-        chosen = True if not settings.mixup else jax.random.bernoulli(coin)
+        chosen = True if not settings.mixup else jax.random.bernoulli(coin, jnp.float32(0.5))
         kept = jnp.where(chosen, outside.astype(jnp.float32), kept)
         weight = jnp.where(chosen, outside.mean(dtype=jnp.float32), weight)
     kept = kept[None, ..., None].astype(x.dtype)

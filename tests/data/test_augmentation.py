@@ -1,15 +1,17 @@
 """Augmentation against plain NumPy, and what its draws follow from."""
 
+from functools import cache
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
 
-from jconv.data import IMAGENET, Augmentation, augmented, mixed
+from jconv.data import IMAGENET, UNIT, Augmentation, augmented, mixed
 from jconv.data.augmentation import crop_box
 from jconv.data.augmenting.colour import EIGENVALUES, EIGENVECTORS, GRAY, jittered, lights
-from jconv.data.augmenting.crop import resized
+from jconv.data.augmenting.crop import drawn_windows, resized
 from jconv.data.augmenting.place import box, shifted
 from jconv.errors import InputError
 
@@ -20,28 +22,62 @@ ROWS = jnp.arange(6, dtype=jnp.int32)
 ALL = Augmentation(shift=2, flip="random", resized_crop=True, jitter=0.4, lighting=0.1, cutout=3)
 
 
-def run(settings, images=IMAGES, rows=ROWS, epoch=0, in_shape=(9, 8, 3), key=KEY, **more):
-    """Compiled, as a step has it."""
-    return np.asarray(
-        jax.jit(
-            lambda images, rows, epoch: augmented(
-                settings, images, key, epoch, rows, in_shape=in_shape, **more
-            )
-        )(jnp.asarray(images), rows, jnp.int32(epoch))
+@cache
+def program(settings, in_shape, pixels):
+    return jax.jit(
+        lambda images, key, epoch, rows: augmented(
+            settings, images, key, epoch, rows, in_shape=in_shape, pixels=pixels
+        )
     )
+
+
+def run(settings, images=IMAGES, rows=ROWS, epoch=0, in_shape=(9, 8, 3), key=KEY, pixels=UNIT):
+    """Compiled, as a step has it."""
+    compiled = program(settings, in_shape, pixels)
+    return np.asarray(compiled(jnp.asarray(images), key, jnp.int32(epoch), rows))
+
+
+resize = jax.jit(resized, static_argnums=3)
 
 
 @pytest.mark.parametrize("settings", [Augmentation(shift=2, flip="random"), ALL])
 def test_draws_follow_from_the_key_the_epoch_and_the_row(settings):
     whole = run(settings)
-    order = np.array([4, 1, 5, 0])
+    order = np.array([4, 1, 5, 0, 3, 2])
     np.testing.assert_allclose(
         run(settings, IMAGES[order], ROWS[order]), whole[order], rtol=1e-5, atol=1e-6
     )
+    alone = run(settings, IMAGES[4:5], ROWS[4:5])  # in a batch of its own
+    np.testing.assert_allclose(alone, whole[4:5], rtol=1e-5, atol=1e-6)
     assert not np.array_equal(run(settings, epoch=1), whole)
     assert not np.array_equal(run(settings, key=jax.random.key(6)), whole)
     same = np.broadcast_to(IMAGES[:1], IMAGES.shape)
     assert len({image.tobytes() for image in run(settings, same)}) > 1
+
+
+def test_draws_do_not_ask_which_generator_the_run_has():
+    """vmapped, jax's rbg draws by the batch."""
+    key, settings = jax.random.key(5, impl="rbg"), Augmentation(shift=2, flip="random")
+    order = np.array([4, 1, 5, 0, 3, 2])
+    np.testing.assert_array_equal(
+        run(settings, IMAGES[order], ROWS[order], key=key), run(settings, key=key)[order]
+    )
+
+
+def test_what_is_compiled_is_what_runs_by_itself():
+    settings = Augmentation(shift=2, flip="random", cutout=2)
+    alone = augmented(settings, jnp.asarray(IMAGES), KEY, 1, ROWS, in_shape=(9, 8, 3))
+    np.testing.assert_allclose(run(settings, epoch=1), alone, rtol=1e-6)
+
+
+def test_float64_changes_nothing():
+    """Which a gradient check switches on."""
+    expected, both = run(ALL), Augmentation(mixup=0.5, cutmix=0.5)
+    with jax.enable_x64(True):
+        found = run(ALL)
+        x, _, weight = jax.jit(lambda x: mixed(both, x, LABELS, KEY, 0))(found)
+    assert found.dtype == x.dtype == weight.dtype == np.float32
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_without_settings_images_are_scaled_alone(close):
@@ -67,6 +103,27 @@ def test_shifts_are_crops_of_a_padded_image(edge, mode):
         )
 
 
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_shifts_of_larger_images_bring_in_what_is_there(mirrored):
+    """Shifts of up to 2 over the middle 5x4 of 9x8: nothing else moves in."""
+    settings = Augmentation(shift=2, flip="alternating")
+    found = run(settings, in_shape=(5, 4, 3), epoch=int(mirrored))
+    places = set()
+    for image, whole in zip(found, IMAGES / 255, strict=True):
+        where = [
+            (top, left, flipped)
+            for top in range(5)
+            for left in range(5)
+            for flipped in (False, True)
+            if np.allclose(
+                image, whole[top : top + 5, left : left + 4][:, :: -1 if flipped else 1], atol=1e-6
+            )
+        ]
+        assert len(where) == 1
+        places |= set(where)
+    assert len(places) > 3
+
+
 def test_a_coin_mirrors_about_half():
     images = np.broadcast_to(IMAGES[:1], (400, 9, 8, 3))
     found = run(Augmentation(flip="random"), images, jnp.arange(400, dtype=jnp.int32))
@@ -88,11 +145,65 @@ def test_alternating_flips_show_both_sides_in_two_epochs():
 def test_parts_are_resized_as_pillow_does(size):
     """Smaller and larger, to within a rounding of Pillow's eight bits."""
     smooth = np.asarray(Image.fromarray(IMAGES[0]).resize((40, 30), Image.Resampling.BICUBIC))
-    left, top, w, h = 7, 4, 26, 19
-    found = resized(jnp.asarray(smooth), (left, top, w, h), (*size, 3))
+    left, top, w, h = window = (7, 4, 26, 19)
+    mirrored = jnp.array([False, True])
+    found, other = resize(np.stack([smooth] * 2), numbers([window] * 2), mirrored, (*size, 3))
+    np.testing.assert_allclose(other, found[:, ::-1], rtol=1e-5, atol=1e-3)
     part = Image.fromarray(smooth).crop((left, top, left + w, top + h))
     expected = np.asarray(part.resize(size[::-1], Image.Resampling.BILINEAR), np.float32)
     assert np.abs(np.asarray(found) - expected).max() <= 1.01
+
+
+def numbers(windows):
+    return tuple(jnp.asarray(column, jnp.float32) for column in zip(*windows, strict=True))
+
+
+WINDOWS = [(0, 0, 8, 9), (3, 0, 5, 2), (7, 8, 1, 1), (0, 4, 2, 5), (1, 1, 6, 6), (2, 3, 4, 6)]
+
+
+@pytest.mark.parametrize("in_shape", [(5, 4, 3), (4, 11, 3)])
+def test_parts_are_resized_as_if_there_were_nothing_around_them(in_shape):
+    mirrored = np.arange(6) % 2 == 1
+    found = resize(IMAGES, numbers(WINDOWS), mirrored, in_shape)
+    for i, (left, top, w, h) in enumerate(WINDOWS):
+        part = IMAGES[i, top : top + h, left : left + w].astype(np.float64)
+        expected = bilinear(bilinear(part, in_shape[0]).swapaxes(0, 1), in_shape[1]).swapaxes(0, 1)
+        expected = expected[:, ::-1] if mirrored[i] else expected
+        np.testing.assert_allclose(found[i], expected, rtol=1e-4, atol=1e-3)
+
+
+def bilinear(part, want):
+    """Along the first axis, by loops."""
+    step = len(part) / want
+    rows = []
+    for place in range(want):
+        centre = (place + 0.5) * step
+        weights = [max(0, 1 - abs(at + 0.5 - centre) / max(step, 1)) for at in range(len(part))]
+        rows.append(sum(a * row for a, row in zip(weights, part, strict=True)) / sum(weights))
+    return np.stack(rows)
+
+
+@pytest.mark.parametrize("width, height", [(500, 400), (31, 44)])
+def test_windows_drawn_on_the_device_are_whole_pixels_of_the_areas_and_aspects(width, height):
+    keys = jax.random.split(KEY, 800)
+    left, top, w, h = map(np.asarray, jax.jit(lambda k: drawn_windows(k, width, height))(keys))
+    for start, length, size in ((left, w, width), (top, h, height)):
+        assert (start % 1 == 0).all() and (length % 1 == 0).all()
+        assert (start >= 0).all() and (length >= 1).all() and (start + length <= size).all()
+        assert (start == 0).any() and (start + length == size).any()
+    sides = (np.array([[-1, -1], [-1, 1], [1, -1], [1, 1]]) * 0.5)[..., None]  # what rounding does
+    areas = (sides[:, 0] + w) * (sides[:, 1] + h) / (width * height)
+    ratios = (sides[:, 0] + w) / (sides[:, 1] + h)
+    assert (areas.max(0) > 0.08).all() and (areas.min(0) < 1).all()
+    assert (ratios.max(0) > 3 / 4).all() and (ratios.min(0) < 4 / 3).all()
+    # uniform, less where the greatest do not fit
+    assert 0.4 < (w * h / (width * height)).mean() < 0.54
+    assert 0.42 < (w > h).mean() < 0.58 or width * 400 != height * 500
+
+
+def test_where_no_try_fits_the_window_is_the_largest_square():
+    found = drawn_windows(jax.random.split(KEY, 3), 100, 10, area=(1.0, 1.0))
+    np.testing.assert_array_equal(np.stack(found), [[45] * 3, [0] * 3, [10] * 3, [10] * 3])
 
 
 def test_boxes_have_the_areas_and_aspects_asked_for():

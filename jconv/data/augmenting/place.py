@@ -20,14 +20,15 @@ def shifted(
     0.10.2. Dynamic slices of padded images take 0.4 to 0.6, products with one-hot matrices 2.
     """
     height, width = x.shape[1:3]
-    rows = jnp.arange(in_shape[0])[None] - shifts[:, :1]  # (B, h), of the middle
-    columns = jnp.arange(in_shape[1])[None] - shifts[:, 1:]
+    along = lambda size: jnp.arange(size, dtype=jnp.int32)[None]
+    rows = along(in_shape[0]) - shifts[:, :1]  # (B, h), of the middle
+    columns = along(in_shape[1]) - shifts[:, 1:]
     if mirrored is not None:
         columns = jnp.where(mirrored[:, None], in_shape[1] - 1 - columns, columns)
     rows, columns = rows + (height - in_shape[0]) // 2, columns + (width - in_shape[1]) // 2
     bounded = reflected if edge == "reflect" else lambda at, size: at.clip(0, size - 1)
     y, z = bounded(rows, height), bounded(columns, width)
-    where = jnp.arange(len(x))[:, None, None], y[:, :, None], z[:, None]
+    where = jnp.arange(len(x), dtype=jnp.int32)[:, None, None], y[:, :, None], z[:, None]
     found = x.at[where].get(mode="promise_in_bounds")
     if edge == "reflect":
         return found
@@ -39,7 +40,8 @@ def box(key: jax.Array, shape: Shape, sides: jax.Array) -> jax.Array:
     """Whether each pixel of `shape` (h, w) is in a box of `sides` (2,) int32, whose centre is
     anywhere in the image, and which is cut off at its edge. (h, w) bool
     """
-    first = jax.random.randint(key, (2,), 0, jnp.array(shape)) - sides // 2
-    place = [jnp.arange(size) - first[axis] for axis, size in enumerate(shape)]
+    centre = jax.random.randint(key, (2,), 0, jnp.array(shape, jnp.int32), jnp.int32)
+    first = centre - sides // 2
+    place = [jnp.arange(size, dtype=jnp.int32) - first[axis] for axis, size in enumerate(shape)]
     y, z = ((at >= 0) & (at < sides[axis]) for axis, at in enumerate(place))
     return y[:, None] & z[None]
