@@ -40,6 +40,7 @@ from shutil import rmtree
 from statistics import mean, median
 from typing import Annotated, Any, Literal
 
+import jax
 import tyro
 
 from jconv import summary
@@ -139,7 +140,7 @@ def _train(options: Options, published: Published, folder: Path, line: str) -> i
         published.accuracy,
         published.source,
         settings.data,
-        describe(machine()),
+        f"{describe(machine()).splitlines()[0]}; jax {jax.__version__}",
         last["seconds"],
         line,
     )
