@@ -35,7 +35,8 @@ from .task import Unable
 
 SIDE, WORKERS = 256, 2
 IMAGES = 512  # files, read again and again
-BATCHES = 12  # of a sample
+SETTLE = 16  # batches that may have been read ahead while the other one ran
+BATCHES = 24  # of a sample
 ROUNDS = 5
 CASES = [Case("JPEG 256 to 224", Identity(), (224, 224, 3), 32)]
 
@@ -46,9 +47,10 @@ def measure_loading(
     """Seconds of a batch by each contestant that reads images: "jconv" and "torch"."""
     row = CaseResult(suite, case.name, what, case.batch, case.dtype, rival="torch")
     rounds, batches = (2, 2) if settings.small else (ROUNDS, BATCHES)
+    settle = 1 if settings.small else SETTLE
     with TemporaryDirectory() as folder, ExitStack() as stack:
         files = write_images(Path(folder), 4 * case.batch if settings.small else IMAGES)
-        total = (rounds + 1) * (batches + 4)
+        total = (rounds + 1) * (batches + settle)
         loaders: dict[str, Iterator[Any]] = {}
         for name in names:
             try:
@@ -64,7 +66,7 @@ def measure_loading(
         for done in range(rounds):
             for name, loader in loaders.items():
                 note(f"reading by {label(name)}, {done + 1} of {rounds}")
-                for _ in range(4):  # what was read ahead while the other one ran
+                for _ in range(settle):
                     next(loader)
                 start = time.perf_counter()
                 for _ in range(batches):
