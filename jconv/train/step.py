@@ -196,7 +196,7 @@ def make_predict(
 
     @partial(jit, deterministic=deterministic)
     def predict(params, state, images):
-        if views == "dense":
+        if views == "dense" and in_shape is not None:
             wide, params = convolutionalize(net, params, in_shape)
             scores = wide.apply(params, state, as_input(images, dtype, pixels))[0]
             return mean_of_views(scores.reshape(len(scores), -1, scores.shape[-1]).swapaxes(0, 1))
