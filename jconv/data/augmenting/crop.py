@@ -92,7 +92,7 @@ def resized(
     each = jax.vmap(taps, (0, 0, None, None, None if mirrored is None else 0), 1)  # (T, B, want)
     rows = each(top, h, images.shape[1], in_shape[0], None)
     columns = each(left, w, images.shape[2], in_shape[1], mirrored)
-    # gathers of the whole batch: vmapped ones of an image take three times as long before a jitter
+    # gathers of the whole batch: vmapped ones of an image take twice as long before a jitter
     along = lambda count: jnp.arange(count, dtype=jnp.int32)
     b, y = along(len(images))[:, None], along(in_shape[0])[None, :, None]
     pick = lambda a, *where: a.at[where].get(mode="promise_in_bounds").astype(jnp.float32)
