@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -25,13 +25,12 @@ from rich.table import Table
 
 from jconv.cli.backend import Backend, use_backend
 from jconv.cli.command import command, console, parse
-from jconv.data import load
+from jconv.data import Split
 from jconv.errors import InputError
 from jconv.models.own import own_layers
-from jconv.train import check_examples, evaluate, find_loss, make_predict
-from jconv.train.options import RESIDENT
+from jconv.train import check_examples, evaluate, make_loss, make_predict
+from jconv.train.chosen import by_policy, chosen_images
 from jconv.train.run import open_run, read_config
-from jconv.train.setup import by_policy
 from jconv.train.step import Views
 from jconv.weights import fingerprint, load_weights
 
@@ -40,8 +39,10 @@ from jconv.weights import fingerprint, load_weights
 class Options:
     run: tyro.conf.Positional[Path]
     """Folder of a finished training."""
-    split: Literal["test", "train"] = "test"
+    split: Literal["test", "train", "validation"] = "test"
     """Which of its images."""
+    data: str | None = None
+    """Other images than the run's, as `jconv train` names them."""
     data_dir: Path | None = None
     """Where the folder of images is now, if it has moved."""
     views: Views = "centre"
@@ -62,24 +63,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     run = open_run(options.run, "weights.safetensors")
     trained, _ = read_config(run)
     weights = load_weights(run.weights, own_layers(trained.model))
-    size = options.image_size or trained.image_size
-    fitted = weights.in_shape if trained.resize else None
-    data = load(
-        trained.data,
-        options.data_dir or trained.data_dir,
-        fitted if size is None else (size, size, weights.in_shape[-1]),
-        skip_corrupt=trained.skip_corrupt,
-        allow_single_class=trained.allow_single_class,
-        validation=trained.validation,
-        resident_bytes=RESIDENT[trained.stream],
-    )
+    given = {name: getattr(options, name) for name in ("data", "data_dir", "image_size")}
+    named = replace(trained, **{name: value for name, value in given.items() if value is not None})
+    data = chosen_images(named, weights.in_shape)
     if data.class_names != weights.class_names:
         raise InputError(
             f"{run.weights}: knows the classes {weights.class_names}, the images have "
             f"{data.class_names}; use their --data-dir"
         )
-    split = data.test if options.split == "test" else data.train
-    shape = weights.in_shape if size is None else split.images.shape[1:]
+    split: Split | None = getattr(data, options.split)
+    if split is None:
+        raise InputError(f"--split {options.split}: this run held out no images to choose by")
+    shape = split.images.shape[1:] if named.image_size else weights.in_shape
     check_examples(split.images, split.labels, shape, len(weights.class_names))
     predict = make_predict(
         by_policy(trained, weights.net),
@@ -88,9 +83,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         in_shape=weights.in_shape,
         views=options.views,
     )
-    result = evaluate(
-        predict, weights.params, weights.state, split, find_loss(trained.loss), trained.batch_size
-    )
+    loss = make_loss(trained.loss, smoothing=trained.label_smoothing)
+    result = evaluate(predict, weights.params, weights.state, split, loss, trained.batch_size)
     out = console()
     out.print(
         f"{len(split.labels):,} {options.split} images: {trained.loss} loss {result.loss:.4f}, "

@@ -25,8 +25,8 @@ import tyro
 from jconv.cli.command import command, console, is_live, parse
 from jconv.data.prepare import MIB, Done, Settings, prepare
 from jconv.data.records import INDEX, Index
+from jconv.data.request import Request
 from jconv.data.sources.folder import folder as source
-from jconv.data.sources.request import Request
 from jconv.data.validation import held_out
 from jconv.errors import InputError
 from jconv.files import new_folder

@@ -51,27 +51,26 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from jconv import Layer, summary
+from jconv import summary
 from jconv.cli.backend import use_backend
 from jconv.cli.command import command, console, is_live, parse, status
-from jconv.data import Dataset, load
 from jconv.errors import InputError
 from jconv.files import new_folder
-from jconv.geometry import Shape
 from jconv.models import build, pixel_scale
 from jconv.models.own import absolute, is_file, own_layers
 from jconv.train import Diverged
 from jconv.train.checkpoint import saved_steps
+from jconv.train.chosen import by_plan, chosen_images
 from jconv.train.epochs import Stopped, fit, signals
-from jconv.train.fit import begin, check_unchanged, go_on
+from jconv.train.fit import begin, begin_from, check_unchanged, go_on, pixels_of
 from jconv.train.log import open_log
 from jconv.train.loop import Carried, Progress
-from jconv.train.options import RESIDENT, TrainOptions
+from jconv.train.options import GIVEN, TrainOptions
 from jconv.train.replay import replay
 from jconv.train.results import write_results
 from jconv.train.run import Row, Run, open_run, read_config, read_rows
-from jconv.train.setup import Training, by_plan, prepare, tested
-from jconv.weights import Weights, fingerprint, load_weights
+from jconv.train.setup import Training, prepare, tested
+from jconv.weights import Weights, fingerprint
 
 SAY_EVERY = 30.0  # seconds between two lines of progress in a log
 
@@ -106,14 +105,14 @@ def trained(options: TrainOptions, run: Run, begun: bool) -> int:
     """Train in a run's folder, from its last checkpoint if it is begun; the exit code."""
     out = console()
     with status(out, "reading the images") as update:
-        training, carried, plan, lines = _prepare(options, run.folder if begun else None, update)
+        training, carried, weights, plan, lines = _prepare(options, run if begun else None, update)
     for line in lines:
         out.print(line, soft_wrap=True)
     spent = 0.0
     if begun:
         carried, spent = go_on(training, run, carried)
     else:
-        begin(training, run, plan)
+        carried = begin(training, run, carried, weights, plan)
     try:
         carried = _train(training, run, carried, spent, out)
     # too little memory; before the first epoch is done there is nothing to go on from
@@ -144,20 +143,29 @@ def trained(options: TrainOptions, run: Run, begun: bool) -> int:
 
 
 def _prepare(
-    options: TrainOptions, resume: Path | None, update: Callable[[str], Any]
-) -> tuple[Training, Carried, str, list[str]]:
-    """The training, its first parameters, the text of its plan, and lines to print."""
-    _, in_shape = build(options.model)
-    data = _load(options, in_shape, update)
+    options: TrainOptions, resume: Run | None, update: Callable[[str], Any]
+) -> tuple[Training, Carried, Weights | None, str, list[str]]:
+    """The training, its first parameters, the weights to begin from, the text of its plan, and
+    lines to print.
+    """
+    _, in_shape = build(options.model) if options.data != GIVEN else (None, ())
+    data = chosen_images(options, in_shape, update)
     in_shape = in_shape or data.train.images.shape[1:]
     net, _ = build(options.model, classes=len(data.class_names))
-    weights = _given_weights(options, net, in_shape, data.class_names)
-    planned, plan, differs = by_plan(options, net, in_shape, resume)
-    update("compiling")
+    weights = None
+    if resume is None:
+        weights = begin_from(options, net, in_shape, own_layers(options.model))
+    planned, plan, differs = by_plan(options, net, in_shape, resume.folder if resume else None)
     own = pixel_scale(options.model) if weights is None else weights.pixels
-    training, carried = prepare(options, net, in_shape, data, planned=planned, pixels=own)
-    if weights is not None and resume is None:
-        carried = carried._replace(train=carried.train.begun_with(weights.params, weights.state))
+    update("compiling")
+    training, carried = prepare(
+        options,
+        net,
+        in_shape,
+        data,
+        planned=planned,
+        pixels=pixels_of(resume) if resume else own,
+    )
     size = f"{len(data.train.labels):,} training and {len(data.test.labels):,} test images"
     if data.validation is not None:
         size = f"{len(data.validation.labels):,} images held out, {size}"
@@ -169,33 +177,14 @@ def _prepare(
     )
     if training.recomputed:
         lines.append(f"computed again in the backward pass: {', '.join(training.recomputed)}")
-    return training, carried, plan, lines
-
-
-def _load(options: TrainOptions, in_shape: Shape, update: Callable[[str], Any]) -> Dataset:
-    """The images, fitted to the net, or to the size that augmentation cuts them out of."""
-    fitted = in_shape if options.resize and in_shape else None
-    if options.image_size is not None:
-        channels = in_shape[-1] if in_shape else 3
-        fitted = (options.image_size, options.image_size, channels)
-    return load(
-        options.data,
-        options.data_dir,
-        fitted,
-        download=options.download,
-        skip_corrupt=options.skip_corrupt,
-        allow_single_class=options.allow_single_class,
-        validation=options.validation,
-        resident_bytes=RESIDENT[options.stream],
-        progress=update,
-    )
+    return training, carried, weights, plan, lines
 
 
 def _replay(options: TrainOptions, run: Run, step: int) -> int:
     """Take a step of a run once more; the exit code."""
     out = console()
     with status(out, "reading the images") as update:
-        training, carried, _, _ = _prepare(options, run.folder, update)
+        training, carried, *_ = _prepare(options, run, update)
         update(f"going on to step {step:,}")
         found = replay(training, run, carried, step)
     out.print(str(found), soft_wrap=True)
@@ -217,26 +206,6 @@ def _parse(argv: Sequence[str] | None) -> tuple[TrainOptions, Path | None, int |
     found = read(Options(**vars(saved), resume=given.resume))
     check_unchanged(saved, plain(found))
     return plain(found), given.resume, found.replay
-
-
-def _given_weights(
-    options: TrainOptions, net: Layer, in_shape: Shape, class_names: Sequence[str]
-) -> Weights | None:
-    """The weights to begin from. Raises InputError unless they are of this very net."""
-    path = options.weights
-    if path is None:
-        return None
-    weights = load_weights(
-        path / "weights.safetensors" if path.is_dir() else path, own_layers(options.model)
-    )
-    if weights.net != net or weights.in_shape != in_shape:
-        raise InputError(
-            f"--weights {path}: are of a net with {len(weights.class_names)} classes for images of "
-            f"{weights.in_shape}; {options.model} for "
-            f"{len(class_names)} classes and images of {in_shape} is another; give the --model "
-            "that they were trained as"
-        )
-    return weights
 
 
 def _train(training: Training, run: Run, carried: Carried, spent: float, out: Console) -> Carried:

@@ -12,9 +12,9 @@ from .feed import Batch, Resident, Streamed, padded_batches
 from .on_device import Draws, draw_epoch, standardized
 from .order import Order, batch_order, steps_per_epoch
 from .pixels import IMAGENET, UNIT, PixelScale, as_pixel_scale, scaled
+from .request import Request
 from .sources import SOURCES, load
 from .sources.digits import digits
-from .sources.request import Request
 from .stored import Box, StoredImages
 from .views import VIEWS
 from .whitening import channel_statistics, whitening_kernel

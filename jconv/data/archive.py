@@ -4,16 +4,16 @@ becomes a path.
 
 from __future__ import annotations
 
-import gzip
 import tarfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from ..errors import InputError
+from ..files import cause
+from .compressed import uncompressed
 
-GZIP = b"\x1f\x8b"
+DAMAGED = "the archive is cut or damaged"
 MOST_MEMBERS = 10_000
 SLACK = 2**20  # bytes of headers and padding
 
@@ -30,7 +30,7 @@ class _Bounded:
     unpack to anything.
     """
 
-    def __init__(self, file: IO[bytes] | gzip.GzipFile, most: int, path: Path):
+    def __init__(self, file: IO[bytes], most: int, path: Path):
         self.file, self.left, self.most, self.path = file, most, most, path
 
     def read(self, count: int) -> bytes:
@@ -52,19 +52,13 @@ def read_archive(path: Path, wanted: Mapping[str, Wanted], total: int) -> dict[s
     members or twice the bytes; an archive that is cut or damaged.
     """
     try:
-        with open(path, "rb") as file:
-            compressed = file.read(2) == GZIP
-            file.seek(0)
-            stream = _Bounded(gzip.open(file) if compressed else file, 2 * total + SLACK, path)
+        with uncompressed(path, DAMAGED) as file:
+            stream = _Bounded(file, 2 * total + SLACK, path)
             found = _members(stream, path, wanted)
             while stream.read(2**20):  # to the checksum at the end
                 pass
-    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(
-            f"{path}: the archive is cut or damaged ({error}); fetch it again"
-        ) from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except tarfile.TarError as error:
+        raise InputError(f"{path}: {DAMAGED} ({error}); fetch it again") from None
     if missing := sorted(set(wanted) - set(found)):
         raise InputError(f"{path}: holds no {', '.join(missing)}; another archive was expected")
     return found
@@ -81,13 +75,14 @@ def read_files(folder: Path, wanted: Mapping[str, Wanted]) -> dict[str, bytes]:
             _check_size(str(path), path.stat().st_size, size)
             found[name] = path.read_bytes()
         except OSError as error:
-            raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
+            raise InputError(f"{path}: cannot be read ({cause(error)})") from None
     return found
 
 
 def _members(stream: _Bounded, path: Path, wanted: Mapping[str, Wanted]) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
-    with tarfile.open(fileobj=stream, mode="r|") as archive:  # pyright: ignore[reportArgumentType,reportCallIssue]
+    file: Any = stream  # all that tarfile asks of one is `read`
+    with tarfile.open(fileobj=file, mode="r|") as archive:
         for count, member in enumerate(archive, 1):
             where = f"{path}: {member.name}"
             if count > MOST_MEMBERS:
@@ -102,8 +97,8 @@ def _members(stream: _Bounded, path: Path, wanted: Mapping[str, Wanted]) -> dict
             if str(name) in found:
                 raise InputError(f"{where}: is there twice; fetch the archive again")
             _check_size(where, member.size, wanted[str(name)])
-            file = archive.extractfile(member)
-            found[str(name)] = file.read() if file else b""
+            opened = archive.extractfile(member)
+            found[str(name)] = opened.read() if opened else b""
     return found
 
 

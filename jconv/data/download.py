@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import InputError
-from .sources.request import Request
+from .request import Request
 
 
 class Remote(NamedTuple):

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
 import math
-import zlib
 from pathlib import Path
-from typing import IO, cast
+from typing import IO
 
 import numpy as np
 
 from ..errors import InputError
+from .compressed import uncompressed
 
-GZIP = b"\x1f\x8b"
 BYTES = 8  # the code of unsigned bytes
 MOST = 2**30  # bytes of one array: EMNIST, the largest, has 0.6 GB
 
@@ -25,21 +23,11 @@ def read_idx(path: Path, rank: int) -> np.ndarray:
     it differs, is cut or damaged.
     Source: LeCun, Cortes & Burges, "The MNIST database of handwritten digits".
     """
-    try:
-        with open(path, "rb") as file:
-            compressed = file.read(2) == GZIP
-            file.seek(0)
-            return _array(gzip.open(file) if compressed else file, path, rank)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(
-            f"{path}: its compression is damaged ({error}); fetch the file again"
-        ) from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
+    with uncompressed(path, "its compression is damaged") as file:
+        return _array(file, path, rank)
 
 
-def _array(file: IO[bytes] | gzip.GzipFile, path: Path, rank: int) -> np.ndarray:
-    file = cast(IO[bytes], file)
+def _array(file: IO[bytes], path: Path, rank: int) -> np.ndarray:
     magic, expected = file.read(4), bytes((0, 0, BYTES, rank))
     if magic != expected:
         raise InputError(

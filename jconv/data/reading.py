@@ -19,7 +19,7 @@ from .dataset import Dataset, Split
 from .encoded import ArrayImages, EncodedImages, size
 from .image import UnreadableImage
 from .pixels import UNIT
-from .sources.request import Request
+from .request import Request
 from .stored import StoredImages
 from .validation import image_names, taken
 

@@ -21,9 +21,8 @@ from array_record.python.array_record_module import ArrayRecordReader
 
 from ..errors import InputError
 from ..geometry import Shape
-from .dataset import Dataset, Split
+from .dataset import Dataset, Split, check_labels
 from .encoded import EncodedImages
-from .sources.published import check_labels
 
 INDEX = "dataset.json"
 VERSION = 1

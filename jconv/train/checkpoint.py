@@ -40,6 +40,8 @@ class Checkpoints:
 
     def __init__(self, folder: Path):
         self.folder = folder.resolve()
+        for unfinished in self.folder.glob("*.orbax-checkpoint-tmp*"):  # of a run that was killed
+            shutil.rmtree(unfinished, ignore_errors=True)
         self._manager = _manager(self.folder)
         self._last: int | None = None  # a step whose checkpoint is still being written
 

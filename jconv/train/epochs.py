@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, NoReturn
 
 from ..data import Split
 from ..errors import JconvError
 from ..files import cause
 from ..weights import Weights, save_weights
 from .checkpoint import Checkpoints
-from .evaluation import Evaluation, evaluate
+from .evaluation import Evaluation, Interrupted, evaluate
 from .log import Log
 from .loop import LOOK_EVERY, Carried, Clock, Diverged, Progress, check_finite, look, stepped
 from .options import TrainOptions
@@ -48,72 +48,75 @@ def fit(
     after each epoch, both saved.
 
     What is yielded is donated when the next one is asked for. `watch` is called about twice a
-    second. `stop()` is asked after each step; once it gives the number of a signal, the training
-    saves what it has and raises Stopped. `spent` seconds went into the steps before. Raises
-    Diverged, and InputError when the device has too little memory.
+    second. `stop()` is asked after each step and before each batch of a test; once it gives the
+    number of a signal, the training saves what it has and raises Stopped. `spent` seconds went into
+    the steps before. Raises Diverged, and InputError when the device has too little memory.
     """
     options, steps = training.options, training.order.steps
     rows = read_rows(run)
     begun = perf_counter() - spent  # a stop does not count
+    step, clock, saved = int(carried.train.step), Clock(), perf_counter()
     with Checkpoints(run.checkpoints) as checkpoints:
 
-        def save(carried: Carried) -> None:
+        def save() -> None:
+            nonlocal saved
+            look(carried, clock, options.batch_size)
             check_finite(carried.train)
-            checkpoints.save(
-                int(carried.train.step),
-                carried,
-                {"seconds": perf_counter() - begun, "options": options.to_dict()},
-            )
+            about = {"seconds": perf_counter() - begun, "options": options.to_dict()}
+            checkpoints.save(step, carried, about)
+            saved = perf_counter()
 
-        step, clock, saved = int(carried.train.step), Clock(), perf_counter()
-        row: Row = {}
+        def stop_now(number: int) -> NoReturn:
+            save()
+            checkpoints.wait()
+            raise Stopped(step, number)
+
         if step == 0:
-            save(carried)
+            save()
         batches = training.feed.batches(step, training.total)
-        while step < training.total and not out_of_patience(options, rows):
-            with training.advised():
-                carried = stepped(training.program, carried, batches, clock)
-            step += 1
-            last = step % steps == 0
-            if last or perf_counter() - clock.looked > LOOK_EVERY:
+        # a stop while the images were tested left an epoch without its row
+        ended = step > 0 and step % steps == 0 and (not rows or rows[-1]["step"] < step)
+        while ended or (step < training.total and not out_of_patience(options, rows)):
+            if not ended:
+                with training.advised():
+                    carried = stepped(training.program, carried, batches, clock)
+                step += 1
+                ended = step % steps == 0
+            if ended or perf_counter() - clock.looked > LOOK_EVERY:
                 with training.advised():
                     watch(look(carried, clock, options.batch_size))
-            if last:
-                check_finite(carried.train)
-                progress = look(carried, clock, options.batch_size)
-                row = epoch_row(training, carried, progress, clock) | {
-                    "seconds": perf_counter() - begun
-                }
-                rows.append(row)
+            if ended:
+                try:
+                    row = epoch_row(training, carried, clock, stop)
+                except Interrupted as asked:
+                    stop_now(asked.signal_number)
+                rows.append(row | {"seconds": perf_counter() - begun})
                 write_quietly(run, rows)
                 if log is not None:
-                    log(row)
+                    log(rows[-1])
                 if is_best(rows):
                     save_quietly(run.best, weights_of(training, carried))
             minutes = (perf_counter() - saved) / 60
             due = options.checkpoint_steps and step % options.checkpoint_steps == 0
-            stopping = stop()
-            if last or due or stopping or minutes > (options.checkpoint_minutes or math.inf):
-                if not last:
-                    look(carried, clock, options.batch_size)
-                save(carried)
-                saved = perf_counter()
-            if last:
-                yield carried, row
-                clock = Clock()
-            if stopping:
-                checkpoints.wait()
-                raise Stopped(step, stopping)
+            if ended or due or minutes > (options.checkpoint_minutes or math.inf):
+                save()
+            if ended:
+                yield carried, rows[-1]
+                clock, ended = Clock(), False
+            if number := stop():
+                stop_now(number)
 
 
-def epoch_row(training: Training, carried: Carried, progress: Progress, clock: Clock) -> Row:
-    """What metrics.jsonl says of an epoch. Raises Diverged where the loss of the images that are
-    tested is not finite.
+def epoch_row(training: Training, carried: Carried, clock: Clock, stop: Callable[[], int]) -> Row:
+    """What metrics.jsonl says of an epoch that has ended. Raises Diverged where the parameters or
+    the loss of the images that are tested are not finite, and Interrupted.
     """
+    check_finite(carried.train)
+    progress = look(carried, clock, training.options.batch_size)
     chosen_by = "test" if training.data.validation is None else "validation"
     split = training.data.validation or training.data.test
     with training.advised():
-        found = measured(training, carried, split)
+        found = measured(training, carried, split, stop)
     if not math.isfinite(found.loss):
         raise Diverged(progress.step, f"the {chosen_by} loss after it is {found.loss}")
     return {
@@ -131,10 +134,12 @@ def epoch_row(training: Training, carried: Carried, progress: Progress, clock: C
     }
 
 
-def measured(training: Training, carried: Carried, split: Split) -> Evaluation:
+def measured(
+    training: Training, carried: Carried, split: Split, stop: Callable[[], int] = lambda: 0
+) -> Evaluation:
     """How what has been trained does on a split."""
     size = training.options.batch_size
-    return evaluate(training.predict, *tested(carried.train), split, training.loss, size)
+    return evaluate(training.predict, *tested(carried.train), split, training.loss, size, stop)
 
 
 def weights_of(training: Training, carried: Carried) -> Weights:

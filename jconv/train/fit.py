@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
@@ -20,13 +21,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..data import Dataset
-from ..data.pixels import PixelScale
+from ..data.pixels import UNIT, PixelScale
+from ..data.validation import held_out
 from ..edit import to_json
 from ..errors import InputError
 from ..files import new_folder, write_text
 from ..geometry import Shape
 from ..layer import Layer, Params, State
+from ..weights import Weights, load_weights
 from .checkpoint import restore_checkpoint
+from .chosen import by_plan
 from .epochs import Watch, fit, signals
 from .log import open_log
 from .loop import Carried
@@ -65,16 +69,28 @@ def train(
     `loss` is a function of (logits (N, classes), labels (N,)) to (N,), in place of the options'.
     `out` is the folder, new or empty; runs/given-TIME without it. With `resume` it is one that the
     same call began, from whose last checkpoint it goes on. `watch` is called about twice a second.
+    Of the options those about a model's name, where images are and the backend have no say.
     Raises LayerError for a net that JSON cannot hold, InputError, Diverged, and after SIGINT or
     SIGTERM, when all is saved, Stopped.
     """
     options = replace(
         options or TrainOptions(), model=GIVEN, data=GIVEN, out=None if out is None else Path(out)
     )
-    to_json(net)  # raises, and not after hours
-    training, carried = prepare(options, net, in_shape, data, loss=loss, pixels=pixels)
     if resume and options.out is None:
         raise InputError("resume=True: the folder to go on with was expected: out=FOLDER")
+    to_json(net)  # raises, and not after hours
+    if options.validation and data.validation is None:
+        data = held_out(data, options.validation)
+    weights = None if resume else begin_from(options, net, in_shape)
+    planned, plan, _ = by_plan(options, net, in_shape, options.out if resume else None)
+    own = pixels or (weights.pixels if weights else None)
+    if resume and options.out is not None:
+        begun = open_run(options.out)
+        check_unchanged(read_config(begun)[0], options)
+        own = pixels_of(begun)
+    training, carried = prepare(
+        options, net, in_shape, data, loss=loss, planned=planned, pixels=own
+    )
     title = f"given-{datetime.now():%Y%m%d-%H%M%S}"
     place = nullcontext(options.out) if resume else new_folder(options.out, title)
     with place as folder, signals() as stop:
@@ -82,11 +98,9 @@ def train(
         run = open_run(folder) if resume else Run(folder)
         spent = 0.0
         if resume:
-            saved, _ = read_config(run)
-            check_unchanged(saved, options)
             carried, spent = go_on(training, run, carried)
         else:
-            begin(training, run)
+            carried = begin(training, run, carried, weights, plan)
         with open_log(options.log, run.folder) as log:
             for after, _ in fit(training, run, carried, watch, stop, log, spent):
                 carried = after
@@ -94,11 +108,35 @@ def train(
     return Result(run, *tested(carried.train), accuracy, read_rows(run))
 
 
-def begin(training: Training, run: Run, plan: str = "") -> None:
-    """Write what a run folder has before its first step."""
+def begin_from(
+    options: TrainOptions, net: Layer, in_shape: Shape, own: Sequence[type[Layer]] = ()
+) -> Weights | None:
+    """The weights that the options begin from; `own` are layer classes that are not jconv's. Raises
+    InputError unless they are of this very net.
+    """
+    path = options.weights
+    if path is None:
+        return None
+    weights = load_weights(path / "weights.safetensors" if path.is_dir() else path, own)
+    if weights.net != net or weights.in_shape != in_shape:
+        raise InputError(
+            f"weights={path}: are of a net with {len(weights.class_names)} classes for images of "
+            f"{weights.in_shape}; this one, for images of {in_shape}, is another; give the model "
+            "that they were trained as"
+        )
+    return weights
+
+
+def begin(
+    training: Training, run: Run, carried: Carried, weights: Weights | None = None, plan: str = ""
+) -> Carried:
+    """Write what a run folder has before its first step; what it begins with is returned."""
     write_config(run, config_of(training))
     if plan:
         write_text(run.plan, plan)
+    if weights is None:
+        return carried
+    return carried._replace(train=carried.train.begun_with(weights.params, weights.state))
 
 
 def go_on(training: Training, run: Run, like: Carried) -> tuple[Carried, float]:
@@ -116,6 +154,12 @@ def go_on(training: Training, run: Run, like: Carried) -> tuple[Carried, float]:
     keep_rows(run, restored.step)
     write_config(run, {**read_config(run)[1], **config_of(training)})
     return restored.tree, float(restored.about["seconds"])
+
+
+def pixels_of(run: Run) -> PixelScale:
+    """The scale that a run was begun with; of a run of before it was kept, value/255."""
+    saved = read_config(run)[1].get("pixels")
+    return UNIT if saved is None else PixelScale(tuple(saved["mean"]), tuple(saved["std"]))
 
 
 def config_of(training: Training) -> dict:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from dataclasses import dataclass
 
 import jax
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from .. import __version__ as jconv_version
 from ..analysis import summary
 from ..compose import walk
+from ..data.stored import StoredImages
 from ..geometry import Shape
 from ..layer import Layer, Params
 from ..view.report import write_report
@@ -20,7 +22,25 @@ from .loop import Carried
 from .run import Run, read_rows
 from .setup import Training, tested
 
-SHOWN = 10_000  # test images at most that a report is made of
+
+@dataclass(frozen=True)
+class Pictures:
+    """Test images as a report shows them, in [0, 1]: each read and scaled when it is asked for."""
+
+    images: np.ndarray | StoredImages  # uint8, or float32 as it is
+    dtype = np.dtype(np.float32)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.images.shape
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        images = self.images
+        image = images.read(index) if isinstance(images, StoredImages) else images[index]
+        return image.astype(np.float32) / (255 if image.dtype == np.uint8 else 1)
 
 
 def write_results(training: Training, run: Run, carried: Carried) -> Evaluation:
@@ -32,9 +52,6 @@ def write_results(training: Training, run: Run, carried: Carried) -> Evaluation:
     if rows and "test_loss" not in rows[-1]:
         rows[-1] |= {"test_loss": result.loss, "test_accuracy": result.accuracy}
         write_quietly(run, rows)
-    # of a set larger than memory the report looks at a part
-    shown = slice(0, min(len(data.test.labels), SHOWN))
-    images = data.test.images[shown]
     write_report(
         run.report,
         title=f"{options.model} on {options.data}",
@@ -42,9 +59,9 @@ def write_results(training: Training, run: Run, carried: Carried) -> Evaluation:
         history=rows,
         table=str(summary(training.net, in_shape)),
         filters=first_filters(training.net, in_shape, tested(carried.train)[0]),
-        images=images.astype(np.float32) / (255 if images.dtype == np.uint8 else 1),
-        labels=data.test.labels[shown],
-        probabilities=probabilities(result.logits[shown]),
+        images=Pictures(data.test.images),
+        labels=data.test.labels,
+        probabilities=probabilities(result.logits),
         class_names=data.class_names,
     )
     return result

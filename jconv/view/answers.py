@@ -5,6 +5,7 @@ class, and the worst of them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 
@@ -21,6 +22,19 @@ MOST_BESIDE = 12  # classes: up to here the matrix shares its row with the accur
 MOST_BARS = 120
 MOST_PAIRS = 12
 MOST_IMAGES = 24
+
+
+class Images(Protocol):
+    """Test images (N, H, W, C) in [0, 1]: an array, or what reads one when it is asked for, since a
+    report shows few of them.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> np.dtype: ...
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> np.ndarray: ...
 
 
 def confusion_matrix(counts: np.ndarray, names: Names) -> Html:
@@ -64,9 +78,7 @@ def class_accuracy(counts: np.ndarray, names: Names) -> Html:
     )
 
 
-def mistakes(
-    images: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, names: Names
-) -> Html:
+def mistakes(images: Images, labels: np.ndarray, probabilities: np.ndarray, names: Names) -> Html:
     """The worst mistakes as images, the surest first; without any, the right answers that were
     least sure.
     """
@@ -150,7 +162,7 @@ def _bar(name: str, right: int, total: int) -> Html:
     )
 
 
-def _tile(images: np.ndarray, verdict: Verdict, names: Names) -> Html:
+def _tile(images: Images, verdict: Verdict, names: Names) -> Html:
     truth, guess = names[verdict.truth], names[verdict.guess]
     kind = "right" if verdict.truth == verdict.guess else "wrong"
     title = (

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..files import write_text
-from .answers import class_accuracy, confusion_matrix, mistakes
+from .answers import Images, class_accuracy, confusion_matrix, mistakes
 from .markup import Html, element
 from .page import page, section
 from .scores import confusion_counts
@@ -27,7 +27,7 @@ def write_report(
     history: Sequence[Mapping[str, float]],
     table: str,
     filters: np.ndarray | None,
-    images: np.ndarray,
+    images: Images,
     labels: np.ndarray,
     probabilities: np.ndarray,
     class_names: Sequence[str],
@@ -42,11 +42,7 @@ def write_report(
     [0, 1], (N,) classes, (N, K); class_names: K words. Raises ValueError when these do not fit each
     other.
     """
-    images, labels, probabilities = (
-        np.asarray(images),
-        np.asarray(labels),
-        np.asarray(probabilities),
-    )
+    labels, probabilities = np.asarray(labels), np.asarray(probabilities)
     _check(history, filters, images, labels, probabilities, class_names)
     counts = confusion_counts(labels, probabilities)
     sections = [
@@ -81,7 +77,7 @@ def _filters(kernel: np.ndarray) -> Html:
 
 def _check(history, filters, images, labels, probabilities, class_names) -> None:
     """Raise ValueError with what came, what was expected and the fix."""
-    if images.ndim != 4 or not len(images):
+    if len(images.shape) != 4 or not len(images):
         raise ValueError(
             f"images: shape {images.shape} came, (N, H, W, C) with at least one test image was "
             "expected"

@@ -130,7 +130,7 @@ def test_what_is_no_archive_is_named(tmp_path):
 
 def test_unpacked_files_are_held_to_the_same_sizes(tmp_path):
     (tmp_path / "a.bin").write_bytes(DATA)
-    with pytest.raises(InputError, match=r"names.txt: cannot be read \(No such file"):
+    with pytest.raises(InputError, match=r"names.txt: cannot be read \(no such file"):
         read_files(tmp_path, WANTED)
     (tmp_path / "names.txt").write_bytes(b"ant")
     assert read_files(tmp_path, WANTED) == {"set/a.bin": DATA, "set/names.txt": b"ant"}

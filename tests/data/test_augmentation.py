@@ -40,7 +40,10 @@ def run(settings, images=IMAGES, rows=ROWS, epoch=0, in_shape=(9, 8, 3), key=KEY
 resize = jax.jit(resized, static_argnums=3)
 
 
-@pytest.mark.parametrize("settings", [Augmentation(shift=2, flip="random"), ALL])
+EVERYTHING = pytest.param(ALL, marks=pytest.mark.exhaustive)
+
+
+@pytest.mark.parametrize("settings", [Augmentation(shift=2, flip="random"), EVERYTHING])
 def test_draws_follow_from_the_key_the_epoch_and_the_row(settings):
     whole = run(settings)
     order = np.array([4, 1, 5, 0, 3, 2])
@@ -64,12 +67,14 @@ def test_draws_do_not_ask_which_generator_the_run_has():
     )
 
 
+@pytest.mark.exhaustive
 def test_what_is_compiled_is_what_runs_by_itself():
     settings = Augmentation(shift=2)
     alone = augmented(settings, jnp.asarray(IMAGES), KEY, 1, ROWS, in_shape=(9, 8, 3))
     np.testing.assert_allclose(run(settings, epoch=1), alone, rtol=1e-6)
 
 
+@pytest.mark.exhaustive
 def test_float64_changes_nothing():
     """Which a gradient check switches on."""
     expected, settings = run(ALL), Augmentation(cutmix=1.0)

@@ -4,7 +4,7 @@ import pooch
 import pytest
 
 from jconv.data.download import Remote, data_folder, fetch
-from jconv.data.sources.request import Request
+from jconv.data.request import Request
 from jconv.errors import InputError
 
 FILES = (Remote("http://a.test/set/one.gz", "0" * 32), Remote("http://a.test/set/two.gz", "1" * 32))

@@ -31,8 +31,7 @@ def test_a_feed_begins_at_any_step():
     assert rows_of(feed, 6, 6) == []
 
 
-@pytest.mark.sweep(1)
-@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("workers", [1, pytest.param(3, marks=pytest.mark.exhaustive)])
 def test_processes_read_the_same(workers):
     plain = Streamed(Split(Counted(), LABELS), ORDER)
     feed = Streamed(Split(Counted(), LABELS), ORDER, workers=workers)

@@ -50,5 +50,5 @@ def test_damaged_compression_is_named(tmp_path, array, change):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"absent: cannot be read \(No such file"):
+    with pytest.raises(InputError, match=r"absent: cannot be read \(no such file"):
         read_idx(tmp_path / "absent", 3)

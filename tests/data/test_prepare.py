@@ -10,8 +10,8 @@ from jconv.data import prepare as module
 from jconv.data.image import read_image
 from jconv.data.prepare import Settings, prepare
 from jconv.data.records import read_records
+from jconv.data.request import Request
 from jconv.data.sources.folder import folder
-from jconv.data.sources.request import Request
 from jconv.errors import InputError
 
 

@@ -84,6 +84,7 @@ def half_the_memory(net, in_shape, batch, close):
     return part < 0.5 * whole
 
 
+@pytest.mark.exhaustive
 def test_a_compiled_gradient_takes_less_memory(close):
     unit = lambda: {"conv": Conv(8, 1), "bn": BatchNorm(), "relu": Relu()}
     block = lambda: Sequential(a=Sequential(**unit()), b=Sequential(**unit()))

@@ -65,3 +65,17 @@ def test_a_missing_run_is_named(capsys):
         capsys.readouterr().err
         == "error: nowhere: there is no such run folder; `jconv train` writes one under runs/\n"
     )
+
+
+def test_images_that_a_program_gave_are_to_be_named(copied, images, capsys):
+    config = copied / "config.json"
+    config.write_text(config.read_text().replace('"data": "folder"', '"data": "given"'))
+    assert evaluate.main([str(copied)]) == 2
+    assert "these images were given by a program" in capsys.readouterr().err
+    assert evaluate.main([str(copied), "--data", "folder", "--data-dir", str(images)]) == 0
+    assert "6 test images" in capsys.readouterr().out
+
+
+def test_a_split_that_there_is_not(run, capsys):
+    assert evaluate.main([str(run), "--split", "validation"]) == 2
+    assert "--split validation: this run held out no images" in capsys.readouterr().err

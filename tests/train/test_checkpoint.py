@@ -134,3 +134,9 @@ def test_another_net_is_refused(tmp_path, state):
     with pytest.raises(InputError, match=r"params/fc/bias is float32\[3\], expected no such array"):
         restore_checkpoint(tmp_path, state._replace(params=params))
     assert saved_steps(tmp_path) == [0]
+
+
+def test_what_a_killed_run_left_unfinished_is_removed(tmp_path, state):
+    (tmp_path / "10.orbax-checkpoint-tmp-1" / "train").mkdir(parents=True)
+    save(tmp_path, state, 5)
+    assert [path.name for path in tmp_path.iterdir()] == ["5"]

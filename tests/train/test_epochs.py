@@ -58,10 +58,18 @@ def end(job, run, carried, **settings):
     return digest(carried)
 
 
-def stop_at(step):
-    """What asks a training to stop after so many of its steps."""
+TESTS = 3  # batches of the images that are tested, before each of which a training asks
+
+
+def stop_at(step, before_test=0):
+    """What asks a training of four steps an epoch to stop after so many steps, or before a batch of
+    the test that follows.
+    """
     asked = iter(range(1, 1000))
-    return lambda: signal.SIGTERM if next(asked) == step else 0
+    at = step + TESTS * ((step - 1) // 4) + before_test
+    if not before_test and step % 4 == 0:
+        at += TESTS
+    return lambda: signal.SIGTERM if next(asked) >= at else 0
 
 
 def test_a_stop_in_the_middle_of_an_epoch_changes_nothing(job, carried, run, tmp_path):
@@ -80,6 +88,23 @@ def test_a_stop_in_the_middle_of_an_epoch_changes_nothing(job, carried, run, tmp
     assert numbers(stopped) == numbers(run)
 
 
+def test_a_stop_while_images_are_tested_leaves_the_test_to_the_next_run(
+    job, carried, run, tmp_path
+):
+    """Of the second epoch, before the second of its batches."""
+    copy = jax.tree.map(jnp.copy, carried)
+    whole = end(job, run, carried)
+    stopped = Run(tmp_path / "stopped")
+    stopped.folder.mkdir()
+    with pytest.raises(Stopped) as caught:
+        list(fit(job, stopped, copy, stop=stop_at(7, before_test=2)))
+    assert caught.value.step == 8 and len(read_rows(stopped)) == 1
+    found = restore_checkpoint(stopped.checkpoints, copy)
+    assert found.step == 8 and len(keep_rows(stopped, 8)) == 1
+    assert end(job, stopped, found.tree) == whole
+    assert numbers(stopped) == numbers(run)
+
+
 @pytest.mark.exhaustive
 def test_a_kill_at_any_step_changes_nothing(job, carried, run, tmp_path):
     """Between two checkpoints: those every three steps are what is left."""
@@ -89,10 +114,10 @@ def test_a_kill_at_any_step_changes_nothing(job, carried, run, tmp_path):
     for step, copy in zip((1, 4, 7, 8, 11, 15), copies, strict=True):
         killed = Run(tmp_path / str(step))
         killed.folder.mkdir()
-        calls = iter(range(1, 100))
+        stop = stop_at(step)
 
-        def kill(step=step, calls=calls):
-            if next(calls) == step:
+        def kill(stop=stop):
+            if stop():
                 raise RuntimeError("killed")
             return 0
 

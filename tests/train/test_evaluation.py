@@ -1,10 +1,12 @@
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jconv.data import Split
 from jconv.train import all_logits, evaluate, make_predict, probabilities
 from jconv.train import softmax_cross_entropy_with_integer_labels as cross_entropy
+from jconv.train.evaluation import Interrupted
 
 
 @pytest.fixture
@@ -45,3 +47,12 @@ def test_probabilities(rng, close):
     p = probabilities(scores)
     close(p, np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True), 1e-5)
     assert not isinstance(p, jax.Array)
+
+
+def test_it_can_be_stopped_before_each_batch():
+    asked = iter([0, 0, 2])
+    predict = lambda params, state, batch: jnp.zeros((len(batch), 3))
+    images, labels = np.zeros((11, 4, 4, 1), np.uint8), np.zeros(11, np.int32)
+    with pytest.raises(Interrupted):
+        evaluate(predict, {}, {}, Split(images, labels), cross_entropy, 4, lambda: next(asked))
+    assert next(asked, "asked three times") == "asked three times"

@@ -1,5 +1,6 @@
 import json
 import signal
+from dataclasses import replace
 
 import jax.numpy as jnp
 import numpy as np
@@ -50,10 +51,11 @@ def test_a_net_images_and_a_loss_of_ones_own_leave_a_run(result, tiny, data):
 
 
 def test_it_goes_on_where_it_was_stopped(result, tiny, data, tmp_path, monkeypatch):
+    # the sixth step: after four of them three batches of a test have asked, too
     out, asked = tmp_path / "stopped", iter(range(1, 100))
     given = {"loss": squared, "pixels": PixelScale((0.5,)), "out": out}
     real = fit_module.fit
-    stopping = lambda *args: real(*args[:4], lambda: 15 if next(asked) == 6 else 0, *args[5:])
+    stopping = lambda *args: real(*args[:4], lambda: 15 if next(asked) >= 9 else 0, *args[5:])
     with monkeypatch.context() as patch:
         patch.setattr(fit_module, "fit", stopping)
         with pytest.raises(Stopped) as caught:
@@ -61,13 +63,37 @@ def test_it_goes_on_where_it_was_stopped(result, tiny, data, tmp_path, monkeypat
     assert (caught.value.step, caught.value.signal_number) == (6, signal.SIGTERM)
     again = train(tiny.net, tiny.in_shape, data, OPTIONS, **given, resume=True)
     assert fingerprint(again.params, again.state) == fingerprint(result.params, result.state)
+    other = TrainOptions(**{**vars(OPTIONS), "seed": 5, "epochs": 9})
+    with pytest.raises(InputError, match="begun with other options: seed=5 was 0; it can go on"):
+        train(tiny.net, tiny.in_shape, data, other, **given, resume=True)
+
+
+@pytest.mark.exhaustive
+def test_it_is_given_more_epochs_but_not_fewer(result, tiny, data, tmp_path):
+    given = {"loss": squared, "pixels": PixelScale((0.5,)), "out": tmp_path / "run"}
+    train(tiny.net, tiny.in_shape, data, OPTIONS, **given)
     longer = TrainOptions(**{**vars(OPTIONS), "epochs": 4})
     assert len(train(tiny.net, tiny.in_shape, data, longer, **given, resume=True).rows) == 4
     with pytest.raises(InputError, match="epochs=3: .* has had 4 already; give more"):
         train(tiny.net, tiny.in_shape, data, OPTIONS, **given, resume=True)
-    other = TrainOptions(**{**vars(OPTIONS), "seed": 5, "epochs": 9})
-    with pytest.raises(InputError, match="begun with other options: seed=5 was 0; it can go on"):
-        train(tiny.net, tiny.in_shape, data, other, **given, resume=True)
+
+
+@pytest.mark.exhaustive
+def test_it_begins_from_weights_and_holds_images_out(result, tiny, data, tmp_path):
+    options = TrainOptions(
+        **{**vars(OPTIONS), "epochs": 1, "learning_rate": 1e-30, "validation": 0.5},
+    )
+    options = replace(options, weights=result.run.folder)
+    again = train(tiny.net, tiny.in_shape, data, options, loss=squared, out=tmp_path / "run")
+    for name in ("conv1", "fc"):
+        np.testing.assert_allclose(
+            again.params[name]["kernel"], result.params[name]["kernel"], atol=1e-6
+        )
+    assert "validation_accuracy" in again.rows[0] and again.run.best.exists()
+    assert load_weights(again.run.weights).pixels == PixelScale((0.5,)), "those of the weights"
+    other = Sequential(body=tiny.net)
+    with pytest.raises(InputError, match="weights=.*: are of a net with 3 classes .* is another"):
+        train(other, tiny.in_shape, data, options, out=tmp_path / "other")
 
 
 def test_a_folder_that_is_taken_is_left_alone(result, tiny, data):

@@ -91,6 +91,7 @@ def test_memory_is_what_the_process_takes():
     assert before > 2**26 and memory_in_use() >= before and kept.size
 
 
+@pytest.mark.exhaustive
 def test_augmentation_is_a_function_of_the_row_not_of_the_batch(tiny, data, start):
     """The same examples in other batches give the same images: the sum of all is the same."""
     from jconv.data import Augmentation

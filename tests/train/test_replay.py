@@ -23,22 +23,25 @@ def finished(tiny, data, tmp_path_factory):
     return job, run, like
 
 
-def test_a_step_is_what_it_was(finished, tiny):
+@pytest.mark.exhaustive
+def test_a_step_is_what_it_was(finished):
     """The losses of an epoch's steps, taken again one by one, have its mean."""
     job, run, like = finished
-    found = [replay(job, run, like, step) for step in (1, 2, 3, 4)]
-    assert np.mean([one.loss for one in found]) == pytest.approx(
-        read_rows(run)[0]["train_loss"], rel=1e-4
-    )
-    assert [row.path for row in found[0].rows] == [name for name, _ in tiny.net.layers]
-    by_name = {row.path: row for row in found[0].rows}
+    losses = [replay(job, run, like, step).loss for step in (1, 2, 3, 4)]
+    assert np.mean(losses) == pytest.approx(read_rows(run)[0]["train_loss"], rel=1e-4)
+
+
+def test_a_step_is_told_layer_by_layer(finished, tiny):
+    found = replay(*finished, 2)
+    assert [row.path for row in found.rows] == [name for name, _ in tiny.net.layers]
+    by_name = {row.path: row for row in found.rows}
     assert by_name["conv1"].kind == "Conv" and by_name["conv1"].gradient > 0
     assert np.isnan(by_name["relu1"].gradient) and by_name["relu1"].smallest == 0
-    total = sum(row.gradient**2 for row in found[0].rows if not np.isnan(row.gradient))
-    assert found[0].gradient == pytest.approx(np.sqrt(total), rel=1e-5)
-    text = str(found[0])
-    assert text.startswith("step 1: loss ") and text.endswith("all is finite")
-    assert len(text.splitlines()) == 2 + len(found[0].rows) + 1
+    total = sum(row.gradient**2 for row in found.rows if not np.isnan(row.gradient))
+    assert found.gradient == pytest.approx(np.sqrt(total), rel=1e-5)
+    text = str(found)
+    assert text.startswith("step 2: loss ") and text.endswith("all is finite")
+    assert len(text.splitlines()) == 2 + len(found.rows) + 1
 
 
 def test_the_first_layer_that_is_not_finite_is_named(finished, tmp_path):

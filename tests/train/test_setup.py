@@ -8,11 +8,12 @@ from jax.errors import JaxRuntimeError
 
 import jconv.train.setup as module
 from jconv import Conv, Dense, Flatten, Sequential, save_plan, tune, walk, with_precision
-from jconv.data import PixelScale, Resident, Split, Streamed
+from jconv.data import Order, PixelScale, Resident, Split, Streamed
 from jconv.edit.serving import build_servable
 from jconv.errors import InputError
+from jconv.train.chosen import by_plan, by_policy, chosen_feed, chosen_pixels
 from jconv.train.options import TrainOptions
-from jconv.train.setup import by_plan, by_policy, chosen_pixels, prepare
+from jconv.train.setup import prepare
 from jconv.tuning.timing import Timing
 
 OPTIONS = TrainOptions(epochs=4, batch_size=5, shift=1, optimizer="adam", learning_rate=0.01)
@@ -72,9 +73,10 @@ def test_the_pixel_scale_is_the_options_or_the_nets_or_the_images(data):
 
 
 def test_arrays_lie_on_the_device_unless_they_are_to_be_streamed(tiny, data):
-    assert isinstance(prepare(OPTIONS, tiny.net, tiny.in_shape, data)[0].feed, Resident)
-    options = TrainOptions(**{**vars(OPTIONS), "stream": "always", "workers": 3})
-    feed = prepare(options, tiny.net, tiny.in_shape, data)[0].feed
+    order = Order(0, 23, 5)
+    feed = lambda options: chosen_feed(options, data.train, order, None, tiny.in_shape)[0]
+    assert isinstance(feed(OPTIONS), Resident)
+    feed = feed(TrainOptions(**{**vars(OPTIONS), "stream": "always", "workers": 3}))
     assert isinstance(feed, Streamed) and feed.workers == 3
 
 
@@ -83,7 +85,7 @@ def test_patience_needs_images_to_choose_by(tiny, data):
         prepare(TrainOptions(patience=3), tiny.net, tiny.in_shape, data)
 
 
-@pytest.mark.sweep(1)
+@pytest.mark.exhaustive
 def test_an_average_is_what_is_tested(tiny, data, close):
     job, carried = prepare(
         TrainOptions(**{**vars(OPTIONS), "ema": 0.5}), tiny.net, tiny.in_shape, data

@@ -131,6 +131,7 @@ def test_it_is_a_pure_function_of_the_seed(tiny, close):
     assert once.step == 0 and once.step.dtype == jnp.int32
 
 
+@pytest.mark.exhaustive
 def test_views_are_averaged_as_probabilities(tiny, filled, close):
     params, state = filled(tiny.net, tiny.in_shape)
     rng = np.random.default_rng(3)

@@ -41,7 +41,7 @@ def run(optimizer, params, given, compiled=jax.jit):
     return found, state
 
 
-@pytest.mark.sweep(3)
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_without_more_it_is_the_optimizer(params, name):
     """To the bit, operation by operation: compiled, constants and numbers round differently."""

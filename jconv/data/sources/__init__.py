@@ -20,6 +20,7 @@ from pathlib import Path
 from ...errors import InputError, unknown
 from ...geometry import Shape
 from ..dataset import Dataset
+from ..request import DEFAULT, Request
 from ..validation import held_out
 from .arrayrecord import arrayrecord as read_arrayrecord
 from .cifar import cifar10, cifar100
@@ -27,7 +28,6 @@ from .digits import digits as read_digits
 from .folder import folder as read_folder
 from .mnist import fashion_mnist
 from .mnist import mnist as read_mnist
-from .request import DEFAULT, Request
 from .stl10 import stl10 as read_stl10
 
 SOURCES: dict[str, Callable[[Request], Dataset]] = {

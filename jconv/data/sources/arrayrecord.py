@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ...errors import InputError
 from ..dataset import Dataset
-from .request import Request
+from ..request import Request
 
 
 def arrayrecord(request: Request) -> Dataset:

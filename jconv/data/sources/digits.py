@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..dataset import Dataset, Split
-from .request import DEFAULT, Request
+from ..request import DEFAULT, Request
 
 
 def digits(request: Request = DEFAULT) -> Dataset:

@@ -13,8 +13,8 @@ import numpy as np
 from ...errors import InputError
 from ...geometry import Shape
 from ..dataset import Dataset, Split
+from ..request import Request
 from ..validation import taken
-from .request import Request
 
 LEFTOVERS = {  # folders and files that systems leave among others', in small letters
     *("__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"),

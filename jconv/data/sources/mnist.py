@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import InputError
-from ..dataset import Dataset, Split
+from ..dataset import Dataset, Split, check_labels
 from ..download import Remote, data_folder, fetch
 from ..idx import read_idx
-from .published import check_labels
-from .request import Request
+from ..request import Request
 
 FILES = (  # images and labels of train, of test
     ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),

@@ -11,7 +11,7 @@ import numpy as np
 from ...errors import InputError
 from ..archive import Wanted, read_archive, read_files
 from ..download import Remote, data_folder, fetch
-from .request import Request
+from ..request import Request
 
 NAMES = 10_000  # bytes at most of a file of class names
 
@@ -54,13 +54,3 @@ def class_names(where: Path, name: str, data: bytes, count: int) -> tuple[str, .
 def channels_last(planes: np.ndarray) -> np.ndarray:
     """(N, 3, H, W) -> (N, H, W, 3)"""
     return np.ascontiguousarray(planes.transpose(0, 2, 3, 1))
-
-
-def check_labels(labels: np.ndarray, classes: int, where: Path | str, first: int = 0) -> None:
-    """Raises InputError naming a label that is none of `first` to `first + classes - 1`."""
-    wrong = np.flatnonzero((labels < first) | (labels > first + classes - 1))
-    if len(wrong):
-        raise InputError(
-            f"{where}: label {wrong[0]:,} is {labels[wrong[0]]}, {first} to {first + classes - 1} "
-            "were expected"
-        )

@@ -8,17 +8,16 @@ from typing import NamedTuple
 import numpy as np
 
 from ..archive import Wanted
-from ..dataset import Dataset, Split
+from ..dataset import Dataset, Split, check_labels
 from ..download import Remote
+from ..request import Request
 from .published import (
     NAMES,
     Archive,
     channels_last,
-    check_labels,
     class_names,
     read_published,
 )
-from .request import Request
 
 SIDE = 96
 CLASSES = 10

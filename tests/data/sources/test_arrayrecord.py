@@ -5,8 +5,8 @@ import pytest
 
 from jconv.data import load
 from jconv.data.prepare import prepare
+from jconv.data.request import Request
 from jconv.data.sources.folder import folder
-from jconv.data.sources.request import Request
 from jconv.errors import InputError
 
 

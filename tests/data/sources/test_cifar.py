@@ -6,8 +6,8 @@ import pytest
 
 from jconv.data import UNIT
 from jconv.data.reading import read
+from jconv.data.request import Request
 from jconv.data.sources.cifar import CIFAR10, CIFAR100, PIXELS, read_cifar
-from jconv.data.sources.request import Request
 from jconv.errors import InputError
 
 FORMS = {

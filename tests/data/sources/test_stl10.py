@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from jconv.data import UNIT
-from jconv.data.sources.request import Request
+from jconv.data.request import Request
 from jconv.data.sources.stl10 import PUBLISHED, Counts, stl10
 from jconv.errors import InputError
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from ...geometry import Shape
+from ..geometry import Shape
 
 
 def _quiet(text: str) -> None:
