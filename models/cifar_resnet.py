@@ -2,7 +2,8 @@
 
 He, Zhang, Ren and Sun 2015, "Deep Residual Learning for Image Recognition", section 4.2. `variant`
 is the shortcut where the shape changes: "A" takes every other pixel and appends channels of zeros,
-without parameters; "B" is a 1x1 convolution and a norm.
+without parameters; "centred" is A with half of the zeros before the others, as
+akamaster/pytorch_resnet_cifar10 has it; "B" is a 1x1 convolution and a norm.
 Parameters with A: 20 269,722   32 464,154   44 658,586   56 853,018   110 1,727,962
 1202 19,421,274; B adds 2,752.
 """
@@ -28,7 +29,7 @@ from jconv.layers import msra_normal, torch_uniform
 from .choice import check_variant
 
 INPUT = (32, 32, 3)
-Variant = Literal["A", "B"]
+Variant = Literal["A", "centred", "B"]
 DEPTHS = (20, 32, 44, 56, 110, 1202)  # the published ones; any 6n + 2 can be built
 
 
@@ -53,8 +54,9 @@ def block(width: int, stride: int, variant: Variant) -> Layer:
     )
     if stride == 1:
         return Residual(body, Identity())
-    if variant == "A":
-        return Residual(body, Sequential(subsample=AvgPool(1, stride), pad=PadChannels(width)))
+    if variant in ("A", "centred"):
+        pad = PadChannels(width, before=width // 4 if variant == "centred" else 0)
+        return Residual(body, Sequential(subsample=AvgPool(1, stride), pad=pad))
     return Residual(body, Sequential(conv=conv(width, 1, stride), bn=BatchNorm()))
 
 

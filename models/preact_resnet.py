@@ -4,11 +4,14 @@ after the sum.
 He, Zhang, Ren and Sun 2016, "Identity Mappings in Deep Residual Networks"; fb.resnet.torch's
 preresnet. A unit that changes the shape applies its first norm and ReLU before both branches, and
 its projection has no norm; the very first unit finds them in the stem. A bottleneck's stride is on
-its 3x3. Parameters:
+its 3x3. `variant` "timm" is timm's resnetv2: its stem pools what its convolution gives, and the very
+first unit has the norm and the ReLU, which leaves the shortcut of 18 and 34 layers before them.
+Parameters, the same of both:
 18 11,687,720   34 21,795,880   50 25,549,352   101 44,541,480   152 60,185,128   200 64,666,152
 """
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 from jconv import (
     BatchNorm,
@@ -24,7 +27,7 @@ from jconv import (
 )
 from jconv.layers import msra_normal, torch_uniform
 
-from .choice import check_known
+from .choice import check_known, check_variant
 
 INPUT = (224, 224, 3)
 UNITS = {
@@ -36,6 +39,7 @@ UNITS = {
     200: (3, 24, 36, 3),
 }
 SAME = Identity()
+Variant = Literal["torch", "timm"]
 
 
 def conv(features: int, kernel: int, stride: int = 1) -> Layer:
@@ -103,18 +107,14 @@ def head(classes: int) -> dict[str, Layer]:
     }
 
 
-def preact_resnet(depth: int, classes: int = 1000) -> Layer:
+def preact_resnet(depth: int, classes: int = 1000, variant: Variant = "torch") -> Layer:
     check_known("depth", depth, UNITS)
+    check_variant(variant, Variant)
     kind, outs = (
         (basic, (64, 128, 256, 512)) if depth < 50 else (bottleneck, (256, 512, 1024, 2048))
     )
-    # 56x56x64
-    stem = {
-        "conv1": conv(64, 7, 2),
-        "bn1": BatchNorm(),
-        "relu1": Relu(),
-        "pool1": MaxPool(3, 2, padding=1),
-    }
-    return Sequential(
-        **stem, **stages(kind, project, 64, outs, UNITS[depth], activated=True), **head(classes)
-    )
+    activated = variant == "torch"
+    norm = {"bn1": BatchNorm(), "relu1": Relu()} if activated else {}
+    stem = {"conv1": conv(64, 7, 2), **norm, "pool1": MaxPool(3, 2, padding=1)}  # 56x56x64
+    blocks = stages(kind, project, 64, outs, UNITS[depth], activated)
+    return Sequential(**stem, **blocks, **head(classes))

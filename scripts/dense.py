@@ -4,6 +4,7 @@ the map of its answers.
     jconv dense runs/lenet5-digits-20260101-120000 page.png
     jconv dense runs/lenet5-digits-20260101-120000 page.png --stride 2 --out map.png
     jconv dense runs/lenet5-digits-20260101-120000 page.png --compare
+    jconv dense net.caffemodel photo.jpg --net deploy.prototxt --labels names.txt
 
 Its dense layers are turned into convolutions, so that windows share their work. Positions lie the
 network's total stride apart; a finer --stride takes one pass for each shift of the image. Prints
@@ -32,11 +33,12 @@ from jconv import convolutionalize, dense_scores, net_field, shift_and_stitch, s
 from jconv.analysis.table import UNKNOWN
 from jconv.cli.backend import Backend, use_backend
 from jconv.cli.command import command, console, parse
+from jconv.cli.trained import TrainedOptions
 from jconv.data.image import read_image
 from jconv.errors import InputError
 from jconv.files import check_writable
 from jconv.geometry import Shape
-from jconv.models.own import load_run
+from jconv.models.trained import load_trained
 from jconv.train import make_predict, probabilities
 from jconv.train.step import as_input
 from jconv.weights import Weights
@@ -45,10 +47,8 @@ TOP = 5
 AT_ONCE = 36  # crops in one batch
 
 
-@dataclass(frozen=True)
-class Options:
-    run: tyro.conf.Positional[Path]
-    """Folder of a finished training."""
+@dataclass(frozen=True, kw_only=True)
+class Options(TrainedOptions):
     image: tyro.conf.Positional[Path]
     """Image file, at least as large as the network's input."""
     stride: int = 0
@@ -65,7 +65,7 @@ class Options:
 def main(argv: Sequence[str] | None = None) -> int:
     options = parse(Options, argv, prog="jconv dense", doc=__doc__)
     use_backend(options.backend)
-    weights = load_run(options.run)
+    weights = load_trained(options.weights, **options.trained()).weights
     check_writable(options.out, "--out")
     image = fitting(read_image(options.image), weights.in_shape, options.image)
     net, params = convolutionalize(weights.net, weights.params, weights.in_shape)

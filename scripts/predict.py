@@ -1,17 +1,25 @@
 """Tell what is on images, with a trained network.
 
     jconv predict runs/lenet5-digits-20260101-120000 photo.jpg scan.png
+    jconv predict runs/lenet5-digits-20260101-120000 scans
+        every image in a folder and the folders inside
+    jconv predict alexnet.pth photo.jpg --net alexnet --variant owt --labels imagenet.txt
+        weights that others trained, and the names of their classes
+    jconv predict model.onnx photos --csv > answers.csv
+        a line for each image and class
 
 Each image is cropped about its centre, resized and changed to gray or colour as the network takes
 it, and nothing else: a net trained on bright digits before a dark ground wants such digits. Prints
-the five most probable classes of each (the softmax of the scores). A few seconds for LeNet-5. Exit
-code 2 for a missing or damaged run, or a file that is no image.
+the most probable classes of each (the softmax of the scores). A few seconds for LeNet-5. Exit code 2
+for a missing or damaged run or file, or a file that is no image.
 """
 
 from __future__ import annotations
 
+import csv
+import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,21 +30,26 @@ from rich.table import Table
 
 from jconv.cli.backend import Backend, use_backend
 from jconv.cli.command import command, console, parse
-from jconv.data.image import read_image
+from jconv.cli.trained import TrainedOptions
+from jconv.data.image import read_image, suffixes
 from jconv.errors import InputError
-from jconv.models.own import load_run
+from jconv.models.trained import load_trained
 from jconv.train import all_logits, make_predict, probabilities
+from jconv.weights import Weights
 
-TOP = 5
 BATCH = 64  # images at a time
 
 
-@dataclass(frozen=True)
-class Options:
-    run: tyro.conf.Positional[Path]
-    """Folder of a finished training."""
-    images: tyro.conf.Positional[tuple[Path, ...]]
-    """Image files, of any size and kind."""
+@dataclass(frozen=True, kw_only=True)
+class Options(TrainedOptions):
+    images: tyro.conf.Positional[tuple[Path, ...]] = ()
+    """Image files, of any size and kind, or folders of them."""
+    top: int = 5
+    """How many classes are named of each."""
+    json: bool = False
+    """Print JSON: a list with one object for each image."""
+    csv: bool = False
+    """Print lines of image, class, probability."""
     backend: Backend = "auto"
     """What computes; by itself jax takes an accelerator that it finds."""
 
@@ -45,32 +58,72 @@ class Options:
 def main(argv: Sequence[str] | None = None) -> int:
     options = parse(Options, argv, prog="jconv predict", doc=__doc__)
     use_backend(options.backend)
-    weights = load_run(options.run)
+    if options.top < 1:
+        raise InputError(f"top={options.top}: at least 1 was expected")
+    if options.json and options.csv:
+        raise InputError("--json and --csv: one of them was expected")
+    weights = load_trained(options.weights, **options.trained()).weights
     if not options.images:
         raise InputError(
             "no images given; name some after the run folder: jconv predict RUN IMAGE..."
         )
-    images = np.stack([read_image(path, weights.in_shape) for path in options.images])
-    logits = all_logits(
-        make_predict(weights.net, pixels=weights.pixels),
-        weights.params,
-        weights.state,
-        images,
-        min(BATCH, len(images)),
-    )
-    table = Table("image", "class", box=box.SIMPLE_HEAD)
-    table.add_column("probability", justify="right")
-    for path, row in zip(options.images, probabilities(logits), strict=True):
-        for rank, label in enumerate(np.argsort(-row)[:TOP]):
-            last = rank == min(TOP, len(row)) - 1
-            table.add_row(
-                "" if rank else str(path),
-                weights.class_names[label],
-                f"{row[label]:.2%}",
-                end_section=last,
-            )
-    console().print(table)
+    paths = list(_files(options.images))
+    answers = list(zip(paths, _probabilities(weights, paths), strict=True))
+    best = lambda row: [int(i) for i in np.argsort(-row, kind="stable")[: options.top]]
+    names = weights.class_names
+    if options.json:
+        found = [
+            {
+                "image": str(path),
+                "classes": [
+                    {"class": names[i], "probability": float(row[i])} for i in best(row)
+                ],
+            }
+            for path, row in answers
+        ]
+        print(json.dumps(found, indent=1))
+    elif options.csv:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(("image", "class", "probability"))
+        for path, row in answers:
+            writer.writerows((path, names[i], f"{row[i]:.6g}") for i in best(row))
+    else:
+        table = Table("image", "class", box=box.SIMPLE_HEAD)
+        table.add_column("probability", justify="right")
+        for path, row in answers:
+            chosen = best(row)
+            for i in chosen:
+                shown = str(path) if i == chosen[0] else ""
+                table.add_row(shown, names[i], f"{row[i]:.2%}", end_section=i == chosen[-1])
+        console().print(table)
     return 0
+
+
+def _files(given: Sequence[Path]) -> Iterator[Path]:
+    """The files named, and the images in the folders named. Raises InputError for an empty one."""
+    for path in given:
+        if not path.is_dir():
+            yield path
+            continue
+        found = sorted(
+            file
+            for file in path.rglob("*")
+            if file.suffix.lower() in suffixes() and not file.name.startswith(".")
+        )
+        if not found:
+            raise InputError(f"{path}: there are no images in this folder, or in those inside it")
+        yield from found
+
+
+def _probabilities(weights: Weights, paths: Sequence[Path]) -> np.ndarray:
+    """(N, classes), the images read and passed a batch at a time."""
+    predict = make_predict(weights.net, pixels=weights.pixels)
+    size = min(BATCH, len(paths))
+    parts = []
+    for i in range(0, len(paths), size):
+        images = np.stack([read_image(path, weights.in_shape) for path in paths[i : i + size]])
+        parts.append(all_logits(predict, weights.params, weights.state, images, size))
+    return probabilities(np.concatenate(parts))
 
 
 if __name__ == "__main__":

@@ -91,7 +91,7 @@ class Concat(Named):
 
     def run(self, call: Call, x):
         parts = [call.child(name, layer, x) for name, layer in self.layers]
-        return call.join(_side_by_side, *parts, shapes=self._shape, pointwise=True)
+        return call.join(side_by_side, *parts, shapes=self._shape, pointwise=True)
 
     def _shape(self, *parts: Shape) -> Shape:
         (first, _), expected = self.layers[0], parts[0]
@@ -105,7 +105,7 @@ class Concat(Named):
         return (*expected[:-1], sum(shape[-1] for shape in parts))
 
 
-def _side_by_side(*parts: jax.Array) -> jax.Array:
+def side_by_side(*parts: jax.Array) -> jax.Array:
     return jnp.concatenate(parts, axis=-1)
 
 
@@ -126,11 +126,11 @@ class Residual(Composite):
         return call.child(
             "then",
             self.then,
-            call.join(_sum, body, shortcut, shapes=_shape_of_sum, pointwise=True, in_place=True),
+            call.join(summed, body, shortcut, shapes=_shape_of_sum, pointwise=True, in_place=True),
         )
 
 
-def _sum(body: jax.Array, shortcut: jax.Array) -> jax.Array:
+def summed(body: jax.Array, shortcut: jax.Array) -> jax.Array:
     return body + shortcut
 
 

@@ -73,7 +73,8 @@ def thin(net: Layer, factor: float) -> Layer:
 
     def shrink(path: str, layer: Any) -> Layer:
         if isinstance(layer, PadChannels):
-            return dataclasses.replace(layer, channels=_fewer(layer.channels, factor))
+            # at a few channels there may be no room before them
+            return dataclasses.replace(layer, channels=_fewer(layer.channels, factor), before=0)
         if isinstance(layer, GroupNorm):
             # the channels are even now
             return dataclasses.replace(layer, groups=math.gcd(layer.groups, 2))

@@ -12,6 +12,7 @@ from ..geometry import Shape, Window, check_settings, pointwise, volume, window
 from ..layer import Draw, Layer, Parameter, Pointwise, Saved, like
 from ..ops.methods import check_whole
 from ..ops.sharding import reshaped
+from ..settings import check_range
 from .initializer import msra_normal, zeros
 from .kernel import add_bias, with_bias
 
@@ -112,23 +113,28 @@ class Flatten(Layer):
 @dataclass(frozen=True)
 class PadChannels(Pointwise):
     """y = x with channels of zeros appended until there are `channels`: ResNet's shortcut A, after
-    AvgPool(1, stride).
+    AvgPool(1, stride). The first `before` of the zeros come before x.
 
-    Shapes: (*S, C) -> (*S, channels). Raises ShapeError when x has more.
+    Shapes: (*S, C) -> (*S, channels). Raises ShapeError when there is no room for x.
     """
 
     channels: int
+    before: int = 0
 
     def __post_init__(self):
         super().__post_init__()
         check_settings("PadChannels", channels=self.channels)
+        check_range("PadChannels", before=self.before, least=0)
 
     def out_shape(self, in_shape: Shape) -> Shape:
-        if in_shape[-1] > self.channels:
+        if self.before + in_shape[-1] > self.channels:
+            zeros = f"{self.before} zeros and " if self.before else ""
             raise ShapeError(
-                f"the input has {in_shape[-1]} channels already, more than channels={self.channels}"
+                f"{zeros}the {in_shape[-1]} channels of the input are more than "
+                f"channels={self.channels}"
             )
         return (*in_shape[:-1], self.channels)
 
     def apply(self, params, state, x, *, train=False, key=None):
-        return jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, self.channels - x.shape[-1])]), state
+        after = self.channels - self.before - x.shape[-1]
+        return jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(self.before, after)]), state
