@@ -4,8 +4,9 @@ after the sum.
 He, Zhang, Ren and Sun 2016, "Identity Mappings in Deep Residual Networks"; fb.resnet.torch's
 preresnet. A unit that changes the shape applies its first norm and ReLU before both branches, and
 its projection has no norm; the very first unit finds them in the stem. A bottleneck's stride is on
-its 3x3. `variant` "timm" is timm's resnetv2: its stem pools what its convolution gives, and the very
-first unit has the norm and the ReLU, which leaves the shortcut of 18 and 34 layers before them.
+its 3x3. `variant` "timm" is timm's resnetv2: its stem pools what its convolution gives, and the
+very first unit has the norm and the ReLU, which leaves the shortcut of 18 and 34 layers before
+them.
 Parameters, the same of both:
 18 11,687,720   34 21,795,880   50 25,549,352   101 44,541,480   152 60,185,128   200 64,666,152
 """

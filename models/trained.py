@@ -35,7 +35,7 @@ def load_trained(
     the net was published with. `labels` is a text file with the name of a class on each line.
     Raises InputError.
     """
-    if path.is_dir():
+    if path.is_dir() or not (path.exists() or path.suffix):  # a run, or meant as one
         reading = Reading(load_run(path), (), (), "jconv")
     else:
         reading = _from_file(path, net, variant, classes, in_shape, channels, modules, otherwise)

@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import tyro
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -79,7 +78,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     weights = load_trained(
         options.weights, **options.trained(), otherwise=lambda: _shape(images)
     ).weights
-    data = chosen_images(images, weights.in_shape)
+    # a run may test by a share of its training images
+    alone = options.split == "test" and not options.weights.is_dir()
+    data = chosen_images(images, weights.in_shape, test_only=alone)
     weights = _named(options.weights, weights, data)
     split: Split | None = getattr(data, options.split)
     if split is None:
@@ -112,7 +113,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _images(options: Options) -> TrainOptions:
     """The options that the images, and how they are taken, follow from."""
-    if options.weights.is_dir():
+    if not options.weights.is_file() and not options.weights.suffix:
         trained, _ = read_config(open_run(options.weights, "weights.safetensors"))
     elif options.data is None:
         raise InputError(
@@ -130,7 +131,8 @@ GIVEN = ("data", "data_dir", "image_size", "batch_size")
 
 def _shape(images: TrainOptions) -> Shape:
     """The shape of the images as they are, where the net says nothing of it."""
-    return chosen_images(replace(images, resize=False, image_size=None), ()).test.images.shape[1:]
+    as_they_are = replace(images, resize=False, image_size=None)
+    return chosen_images(as_they_are, (), test_only=True).test.images.shape[1:]
 
 
 def _named(path: Path, weights: Weights, data: Dataset) -> Weights:

@@ -10,8 +10,8 @@
 
 Each image is cropped about its centre, resized and changed to gray or colour as the network takes
 it, and nothing else: a net trained on bright digits before a dark ground wants such digits. Prints
-the most probable classes of each (the softmax of the scores). A few seconds for LeNet-5. Exit code 2
-for a missing or damaged run or file, or a file that is no image.
+the most probable classes of each (the softmax of the scores). A few seconds for LeNet-5. Exit code
+2 for a missing or damaged run or file, or a file that is no image.
 """
 
 from __future__ import annotations
@@ -75,9 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         found = [
             {
                 "image": str(path),
-                "classes": [
-                    {"class": names[i], "probability": float(row[i])} for i in best(row)
-                ],
+                "classes": [{"class": names[i], "probability": float(row[i])} for i in best(row)],
             }
             for path, row in answers
         ]

@@ -45,7 +45,9 @@ class TrainedOptions:
     def trained(self) -> dict[str, Any]:
         """What `load_trained` takes of these."""
         pairs = [text.partition("=") for text in self.modules]
-        if wrong := [text for text, (_, sign, _) in zip(self.modules, pairs, strict=True) if not sign]:
+        if wrong := [
+            text for text, (_, sign, _) in zip(self.modules, pairs, strict=True) if not sign
+        ]:
             raise InputError(f"modules={wrong[0]}: MODULE=LAYER was expected")
         return {
             "net": self.net,

@@ -42,7 +42,8 @@ def read(data: Dataset, request: Request) -> Dataset:
     Raises InputError naming all that cannot be read; with `skip_corrupt` those are left out, with a
     warning.
     """
-    present = {name: split for name in SPLITS if (split := getattr(data, name)) is not None}
+    wanted = ("test",) if request.test_only else SPLITS
+    present = {name: split for name in wanted if (split := getattr(data, name)) is not None}
     splits = {name: _fitted(split, name, request.in_shape) for name, split in present.items()}
     shape = _one_shape(splits, request)
     found = _found(splits, request)
@@ -52,6 +53,8 @@ def read(data: Dataset, request: Request) -> Dataset:
         check_classes(splits, data.class_names)
     # statistics of colours say nothing of grays
     pixels = data.pixels if len(data.pixels.mean) in (1, shape[2]) else UNIT
+    if request.test_only:
+        return data._replace(train=splits["test"], test=splits["test"], pixels=pixels)
     return data._replace(**splits, pixels=pixels)
 
 
@@ -177,6 +180,7 @@ def check_classes(splits: Splits, class_names: Sequence[str]) -> None:
     empty = [
         f"{split}: class {name!r} has no image that can be read"
         for split in ("train", "test")
+        if split in splits
         for name, count in zip(
             class_names,
             np.bincount(splits[split].labels, minlength=len(class_names)),

@@ -21,6 +21,8 @@ class Request(NamedTuple):
     allow_single_class: bool = False
     validation: float = 0.0  # share of the training images to hold out, 0 to 1
     resident_bytes: int = 2**30  # images that take more, as uint8, are read when they are needed
+    # the test images are all that is wanted: the others need not be there, and stand for them
+    test_only: bool = False
     progress: Callable[[str], object] = _quiet  # told now and then what is being done
 
 

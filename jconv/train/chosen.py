@@ -39,6 +39,7 @@ def chosen_images(
     options: TrainOptions,
     in_shape: Shape,
     progress: Callable[[str], object] = DEFAULT.progress,
+    test_only: bool = False,
 ) -> Dataset:
     """The images that the options name, fitted to the net's `in_shape`, () where it has none, or to
     the size that augmentation cuts them out of. Raises InputError.
@@ -60,6 +61,7 @@ def chosen_images(
         allow_single_class=options.allow_single_class,
         validation=options.validation,
         resident_bytes=RESIDENT[options.stream],
+        test_only=test_only,
         progress=progress,
     )
 

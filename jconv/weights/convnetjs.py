@@ -32,8 +32,8 @@ from ..layers import (
     Flatten,
     Identity,
     LocalResponseNorm,
-    MaxPool,
     Maxout,
+    MaxPool,
     Relu,
     Sigmoid,
     Softmax,
@@ -44,7 +44,9 @@ from .native import Weights
 from .reading import Reading, as_reading
 
 CIFAR = PixelScale(mean=(0.5,))  # of the CIFAR-10 demo
-LAYERS = "input, conv, fc, pool, relu, sigmoid, tanh, maxout, lrn, dropout, softmax, svm, regression"
+LAYERS = (
+    "input, conv, fc, pool, relu, sigmoid, tanh, maxout, lrn, dropout, softmax, svm, regression"
+)
 OURS = "jconv"  # what ConvNetJS does not know of a net: it ignores other keys
 
 
@@ -169,7 +171,9 @@ def _filters(layer: dict[str, Any], features: int, shape: Shape) -> np.ndarray:
     return np.stack(rows, axis=-1).reshape(*shape, features)
 
 
-def _weighted(builder: _Reader, kind: str, layer: dict[str, Any], made: Layer, shape: Shape) -> None:
+def _weighted(
+    builder: _Reader, kind: str, layer: dict[str, Any], made: Layer, shape: Shape
+) -> None:
     features = _whole(layer, "out_depth")
     kernel = builder.scaled(_filters(layer, features, shape))
     biases = _numbers(layer["biases"], "biases", features)
@@ -209,10 +213,10 @@ def _read_pool(builder: _Reader, layer: dict[str, Any]) -> None:
 
 def _read_lrn(builder: _Reader, layer: dict[str, Any]) -> None:
     builder.blocked("lrn")
-    settings = {name: _number(layer, name) for name in ("alpha", "beta", "k")}
+    alpha, beta, k = (_number(layer, name) for name in ("alpha", "beta", "k"))
     size = 2 * (_whole(layer, "n") // 2) + 1  # as many channels on either side
-    settings["alpha"] *= size / _whole(layer, "n")
-    builder.add("norm", LocalResponseNorm(size, **settings))
+    alpha *= size / _whole(layer, "n")
+    builder.add("norm", LocalResponseNorm(size, alpha=alpha, beta=beta, k=k))
 
 
 def _read_dropout(builder: _Reader, layer: dict[str, Any]) -> None:
@@ -279,9 +283,9 @@ def write_convnetjs(path: Path, weights: Weights) -> None:
         written = write(visit.layer, visit.in_shape, arrays) if write else None
         if written is None or visit.turn > 1:
             raise InputError(
-                f"{visit.path}: ConvNetJS has no {visit.layer!r:.120}; it has {LAYERS}, convolutions "
-                "and max pools of one stride and one padding, without groups, dilation or rounding "
-                "up"
+                f"{visit.path}: ConvNetJS has no {visit.layer!r:.120}; it has {LAYERS}, its "
+                "convolutions and max pools of one stride and one padding, without groups, "
+                "dilation or rounding up"
             )
         layers.append(_sized(written.pop("layer_type"), visit.out_shape) | written)
     classes = net.out_shape(weights.in_shape)

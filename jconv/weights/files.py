@@ -35,7 +35,10 @@ class About(NamedTuple):
     own: Sequence[type[Layer]] = ()  # layer classes that are not jconv's
 
 
-def read_weights(path: Path | str, about: About = About()) -> Reading:
+NOTHING = About()
+
+
+def read_weights(path: Path | str, about: About = NOTHING) -> Reading:
     """The net and its arrays that a file holds, and where each came from.
 
     Raises InputError naming the file, and what of it is missing, damaged or unknown.

@@ -130,8 +130,8 @@ class Graph:
             for leaf, wanted in expected.items():
                 if leaf in arrays and arrays[leaf].array.shape != wanted.shape:
                     raise InputError(
-                        f"{self.where}: {kind} {name!r}: its {leaf} {arrays[leaf].source} has shape "
-                        f"{arrays[leaf].shape}, which is {arrays[leaf].array.shape} here; "
+                        f"{self.where}: {kind} {name!r}: its {leaf} {arrays[leaf].source} has "
+                        f"shape {arrays[leaf].shape}, which is {arrays[leaf].array.shape} here; "
                         f"{wanted.shape} was expected for an input of {came.shape}"
                     )
         inputs = (self.current[x],)
@@ -281,9 +281,7 @@ class _Assembly:
                 part = _residual(branches.pop(), part)
         return name, part._replace(paths={**part.paths, joint.name: ""})
 
-    def _groups(
-        self, edges: Sequence[Edge], meets: int
-    ) -> list[tuple[list[Edge], list[int]]]:
+    def _groups(self, edges: Sequence[Edge], meets: int) -> list[tuple[list[Edge], list[int]]]:
         """Uses that lead to the same inputs of the node where all meet, together, by the first of
         those inputs.
         """

@@ -1,9 +1,9 @@
 """PyTorch's checkpoints, read without running anything that they name.
 
-A checkpoint is a pickle, a program that may call any function. Here it meets a list of what tensors
-are rebuilt with, each done by a function of this file; whatever else it names is refused. Two forms:
-a zip with the pickle in data.pkl and each storage a file beside it, and, of PyTorch before 1.6,
-pickles and storages one after another.
+A checkpoint is a pickle, a program that may call any function. Here it meets a list of what
+tensors are rebuilt with, each done by a function of this file; whatever else it names is refused.
+Two forms: a zip with the pickle in data.pkl and each storage a file beside it, and, of PyTorch
+before 1.6, pickles and storages one after another.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Tensor(NamedTuple):
     stride: tuple[int, ...]
 
 
-class Refused(Exception):
+class Refused(InputError):
     """The pickle names what is not on the list."""
 
 
@@ -67,22 +67,18 @@ def read_pickled(path: Path) -> Any:
         if zipfile.is_zipfile(path):
             return _read_zip(path)
         return _read_older(path)
-    except InputError:
-        raise
-    except OSError:
-        raise
     except Refused as error:
         raise InputError(
-            f"{path}: its pickle names {error}, which is no part of a tensor and could run anything; "
-            "save the parameters alone, torch.save(model.state_dict(), PATH)"
+            f"{path}: its pickle names {error}, which is no part of a tensor and could run "
+            "anything; save the parameters alone, torch.save(model.state_dict(), PATH)"
         ) from None
+    except (InputError, OSError):
+        raise
     except (Exception, RecursionError) as error:  # a damaged pickle raises whatever it hits first
+        said = f"{type(error).__name__}: {str(error):.80}".removesuffix(": ")
         raise InputError(
-            f"{path}: not a whole PyTorch checkpoint ({type(error).__name__}: {error:.80}); it was "
-            "cut short or damaged, copy it again"
-            if str(error)
-            else f"{path}: not a whole PyTorch checkpoint ({type(error).__name__}); it was cut short "
-            "or damaged, copy it again"
+            f"{path}: not a whole PyTorch checkpoint ({said}); it was cut short or damaged, copy "
+            "it again"
         ) from None
 
 
@@ -123,13 +119,19 @@ def _begin(path: Path, entry: zipfile.ZipInfo) -> int:
         header = file.read(30)
     if len(header) < 30 or header[:4] != b"PK\x03\x04":
         raise InputError(f"{path}: {entry.filename} is not where the zip says; copy it again")
-    return entry.header_offset + 30 + sum(int.from_bytes(header[i : i + 2], "little") for i in (26, 28))
+    return (
+        entry.header_offset
+        + 30
+        + sum(int.from_bytes(header[i : i + 2], "little") for i in (26, 28))
+    )
 
 
 def _read_older(path: Path) -> Any:
     with path.open("rb") as file:
         if file.read(1) != b"\x80":
-            raise InputError(f"{path}: no PyTorch checkpoint, which torch.save writes, was found in it")
+            raise InputError(
+                f"{path}: no PyTorch checkpoint, which torch.save writes, was found in it"
+            )
         file.seek(0)
         if _Reader(file).load() != MAGIC:
             raise InputError(f"{path}: a pickle, but no PyTorch checkpoint")
@@ -154,7 +156,9 @@ def _read_older(path: Path) -> Any:
     return _with_arrays(found, lambda of: places[of.key])
 
 
-class _Reader(pickle._Unpickler):  # the form in Python: the one in C allots what a damaged file asks
+class _Reader(
+    pickle._Unpickler
+):  # the form in Python: the one in C allots what a damaged file asks
     """A pickle machine that finds nothing but what is on the list."""
 
     def __init__(self, file: Any):
@@ -168,10 +172,10 @@ class _Reader(pickle._Unpickler):  # the form in Python: the one in C allots wha
             return ALLOWED[module, name]
         raise Refused(f"{module}.{name}")
 
-    def persistent_load(self, saved_id: Any) -> Any:
-        kind, dtype, key, _, _, *view = saved_id
+    def persistent_load(self, pid: Any) -> Any:
+        kind, dtype, key, _, _, *view = pid
         if kind != "storage" or dtype not in DTYPES.values():
-            raise ValueError(f"names {saved_id!r:.60}, a storage was expected")
+            raise ValueError(f"names {pid!r:.60}, a storage was expected")
         if view and view[0] is not None:
             raise ValueError("holds views of storages, of PyTorch before 0.4; save it anew")
         self.storages.append(Named(dtype, str(key)))

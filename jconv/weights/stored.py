@@ -67,7 +67,7 @@ class StoredArray(NamedTuple):
         begin = store.begin + self.offset * size
         data = np.fromfile(store.path, np.uint8, self._span() * size, offset=begin)
         if len(data) < self._span() * size or (
-            whole and store.crc is not None and crc32(data) != store.crc
+            whole and store.crc is not None and crc32(data.data) != store.crc
         ):
             raise InputError(
                 f"{store.path}: {store.name} is damaged, its checksum is another; copy the file "

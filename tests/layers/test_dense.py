@@ -63,6 +63,9 @@ def test_pad_channels_appends_zeros(rng):
     np.testing.assert_array_equal(y[..., :5], x)
     assert not y[..., 5:].any()
     assert y.shape == (2, *PadChannels(8).out_shape((3, 4, 5)))
+    centred, _ = PadChannels(8, before=2).apply({}, {}, x)
+    np.testing.assert_array_equal(centred[..., 2:7], x)
+    assert not centred[..., :2].any() and not centred[..., 7:].any()
 
 
 @pytest.mark.parametrize(
@@ -81,7 +84,11 @@ def test_pad_channels_appends_zeros(rng):
         ),
         (
             lambda: PadChannels(4).out_shape((3, 3, 5)),
-            "the input has 5 channels already, more than channels=4",
+            "the 5 channels of the input are more than channels=4",
+        ),
+        (
+            lambda: PadChannels(6, before=2).out_shape((3, 3, 5)),
+            "2 zeros and the 5 channels of the input are more than channels=6",
         ),
     ],
 )

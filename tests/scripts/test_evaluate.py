@@ -38,7 +38,7 @@ def test_other_classes_are_refused(copied, images, tmp_path, capsys):
         (moved / split / "light").rename(moved / split / "bright")
     assert evaluate.main([str(copied), "--data-dir", str(moved)]) == 2
     assert (
-        "knows the classes ('dark', 'light'), the images have ('bright', 'dark')"
+        "knows the 2 classes dark, light, the images have the 2 classes bright, dark"
         in capsys.readouterr().err
     )
 

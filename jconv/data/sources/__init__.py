@@ -52,6 +52,7 @@ def load(
     allow_single_class: bool = False,
     validation: float = 0.0,
     resident_bytes: int = 2**30,
+    test_only: bool = False,
     progress: Callable[[str], object] = DEFAULT.progress,
 ) -> Dataset:
     """The data set that a word of SOURCES names; images of `in_shape`, or of their own size.
@@ -64,6 +65,8 @@ def load(
     validation: share of the training images, 0 to 1, to hold out as Dataset.validation: drawn by a
     hash of their names, so that adding images moves none. Of a folder without test images it is
     what tests.
+    test_only: the test images are all that is wanted. Those to train with need not be there: the
+    test images stand for them; and a folder of classes alone is all test images.
     resident_bytes: images that take more, all together as uint8, are StoredImages, not arrays.
     progress: told now and then what is being done.
 
@@ -79,8 +82,10 @@ def load(
         allow_single_class,
         validation,
         resident_bytes,
+        test_only,
         progress,
     )
     from ..reading import read
 
-    return read(held_out(SOURCES[name](request), validation), request)
+    data = SOURCES[name](request)
+    return read(data if test_only else held_out(data, validation), request)

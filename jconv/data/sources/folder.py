@@ -34,7 +34,8 @@ def folder(request: Request) -> Dataset:
     """The image files of train/CLASS/* and test/CLASS/* in a folder, in order of class and file
     name, not read yet.
 
-    val/ or validation/ is the validation split, or where there is no test/ the test split. A folder
+    With `request.test_only` train/ need not be there, and of CLASS/* all are test images. val/ or
+    validation/ is the validation split, or where there is no test/ the test split. A folder
     of classes alone, CLASS/*, has no test images: those that `request.validation` holds out are.
 
     Without `in_shape` all images must have one size; with it, each is cropped, resized and
@@ -47,14 +48,16 @@ def folder(request: Request) -> Dataset:
         raise InputError("data='folder' needs the folder's path: data_dir=PATH")
     path = Path(request.path)
     places = _split_folders(path)
-    if "test" not in places and not request.validation:
+    if request.test_only:
+        places = {"test": places.get("test", path)}
+    elif "test" not in places and not request.validation:
         raise InputError(
             f"{path}: holds folders of classes but no train and test; hold out a share of each "
             "class to test with (validation=0.1)"
         )
     classes = {split: _class_folders(place, places) for split, place in places.items()}
     names = _same_classes(path, places, classes)
-    if len(names) < 2 and not request.allow_single_class:
+    if len(names) < 2 and not request.allow_single_class and not request.test_only:
         raise InputError(
             f"{path}: holds one class, {names[0]!r}, so that there is nothing to tell apart; at "
             "least two were expected (allow_single_class=True takes one)"
@@ -62,7 +65,8 @@ def folder(request: Request) -> Dataset:
     splits = {
         split: _listed(place, classes[split], request.in_shape) for split, place in places.items()
     }
-    train = splits["train"]
+    train = splits.get("train", splits.get("test"))
+    assert train is not None
     test = splits.get("test") or taken(train, np.arange(0))
     return Dataset(train, test, tuple(names), splits.get("validation"))
 
@@ -84,7 +88,7 @@ def _split_folders(path: Path) -> dict[str, Path]:
 
 def _class_folders(place: Path, places: dict[str, Path]) -> list[str]:
     """The names of a split's classes."""
-    both = ", and both train and test" if "test" in places else ""
+    both = ", and both train and test" if len(places) > 1 else ""
     if not place.is_dir():
         raise InputError(
             f"{place}: there is no such folder; expected {place}/CLASS/IMAGE files{both}"
@@ -98,6 +102,8 @@ def _class_folders(place: Path, places: dict[str, Path]) -> list[str]:
 
 def _same_classes(path: Path, places: dict[str, Path], classes: dict[str, list[str]]) -> list[str]:
     """Their names. Raises InputError naming a class that not every split has."""
+    if "train" not in classes:
+        return classes["test"]
     for split, names in classes.items():
         if differing := sorted(set(names) ^ set(classes["train"])):
             name, more = differing[0], len(differing) - 1

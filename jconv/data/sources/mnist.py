@@ -57,11 +57,12 @@ def _read(
     name: str, request: Request, url: str, md5: dict[str, str], class_names: tuple[str, ...]
 ) -> Dataset:
     folder = data_folder(name, request.path)
-    missing = [file for pair in FILES for file in pair if _place(folder, file) is None]
+    wanted = FILES[1:] if request.test_only else FILES
+    missing = [file for pair in wanted for file in pair if _place(folder, file) is None]
     if missing:
         fetch([Remote(f"{url}{file}.gz", md5[file]) for file in missing], folder, request)
-    train, test = (_split(folder, *pair, len(class_names)) for pair in FILES)
-    return Dataset(train, test, class_names)
+    splits = [_split(folder, *pair, len(class_names)) for pair in wanted]
+    return Dataset(splits[0], splits[-1], class_names)
 
 
 def _place(folder: Path, name: str) -> Path | None:

@@ -86,7 +86,9 @@ class Definition(NamedTuple):
 def read_definition(path: Path) -> Definition:
     """The network of a .prototxt. Raises InputError naming line, column and field."""
     try:
-        net = text_format.Parse(path.read_text(encoding="utf-8", errors="replace"), net_parameter()())
+        net = text_format.Parse(
+            path.read_text(encoding="utf-8", errors="replace"), net_parameter()()
+        )
     except text_format.ParseError as error:
         said = str(error).replace("jconv_caffe.", "")
         raise InputError(f"{path}: not a definition of a Caffe network: line {said}") from None
@@ -111,7 +113,9 @@ def read_caffemodel(path: Path) -> Definition:
 
 def _defined(where: str, net: Any) -> Definition:
     if net.layer and net.layers:
-        raise InputError(f"{where}: has layers of two forms, `layer` and `layers`; one was expected")
+        raise InputError(
+            f"{where}: has layers of two forms, `layer` and `layers`; one was expected"
+        )
     everything = [_spec(where, layer) for layer in net.layer] or list(_older(where, net.layers))
     if not everything:
         raise InputError(f"{where}: defines no layers")

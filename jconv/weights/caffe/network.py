@@ -142,7 +142,9 @@ def read_caffe(
     pixels, notes = _pixels(defined, shape[0], channels)
     notes += building.notes
     if blobs and shape[0] == 3 and channels == "bgr":
-        notes.append("images come as blue, green, red: the input channels of the first are reversed")
+        notes.append(
+            "images come as blue, green, red: the input channels of the first are reversed"
+        )
     if blobs and definition:
         known = {spec.name for spec in defined.layers}
         if left := [name for name, arrays in blobs.items() if arrays and name not in known]:
@@ -183,9 +185,7 @@ def _transform(defined: Definition) -> Any:
     return None
 
 
-def _pixels(
-    defined: Definition, channels: int, order: str
-) -> tuple[PixelScale, list[str]]:
+def _pixels(defined: Definition, channels: int, order: str) -> tuple[PixelScale, list[str]]:
     """Caffe takes (value - mean) * scale of values from 0 to 255."""
     transform = _transform(defined)
     notes: list[str] = []
@@ -299,7 +299,9 @@ def _sink(kept: Sequence[Spec], uses: Mapping[str, int], ends: Sequence[Spec], g
     return candidates[-1]
 
 
-def _said(where: str, spec: Spec, field: str, values: Sequence[int], default: int) -> tuple[int, ...]:
+def _said(
+    where: str, spec: Spec, field: str, values: Sequence[int], default: int
+) -> tuple[int, int]:
     """One setting per axis, given once for both, once per axis, or not."""
     values = list(values) or [default]
     if len(values) not in (1, 2):
@@ -375,8 +377,8 @@ def _convolution(building: Building, spec: Spec, transposed: bool = False) -> No
     came = graph.value(x, f"{spec.kind} {spec.name!r}")
     if len(came.shape) != 3:
         raise InputError(
-            f"{graph.where}: {spec.kind} {spec.name!r} has an input of shape {came.shape}; an image "
-            "was expected"
+            f"{graph.where}: {spec.kind} {spec.name!r} has an input of shape {came.shape}; an "
+            "image was expected"
         )
     groups, bias = max(1, p.group), _biased(p)
     kind = ConvTranspose if transposed else Conv
@@ -438,7 +440,7 @@ def _inner_product(building: Building, spec: Spec) -> None:
     layer = _made(graph, spec, partial(Dense, p.num_output, bias=bias, **_fillers(p)))
     params = {}
     if arrays := building.arrays(spec, 1 + bias):
-        inputs, outputs = came.shape[0], p.num_output
+        inputs, outputs = came.shape[-1], p.num_output
         shape = (inputs, outputs) if p.transpose else (outputs, inputs)
         kernel = building.came(spec, 0, arrays[0], shape)
         matrix = kernel.array.T if p.transpose else kernel.array
@@ -488,9 +490,7 @@ def _whole(window: Mapping[str, Any], shape: Shape) -> bool:
 
 def _plain(building: Building, spec: Spec, layer: Layer, said: str = "") -> None:
     """A layer without arrays, which keeps its channels where they are."""
-    building.graph.add(
-        spec.name, spec.kind, spec.of.bottom[0], spec.of.top[0], layer, said=said
-    )
+    building.graph.add(spec.name, spec.kind, spec.of.bottom[0], spec.of.top[0], layer, said=said)
 
 
 def _lrn(building: Building, spec: Spec) -> None:
@@ -569,9 +569,7 @@ def _batch_norm(building: Building, spec: Spec) -> None:
     came = graph.value(x, f"{spec.kind} {spec.name!r}")
     kept = _short(p.moving_average_fraction) if p.HasField("moving_average_fraction") else 0.999
     eps = _short(p.eps) if p.HasField("eps") else 1e-5
-    layer = _made(
-        graph, spec, partial(BatchNorm, decay=kept, eps=eps, scale=False, bias=False)
-    )
+    layer = _made(graph, spec, partial(BatchNorm, decay=kept, eps=eps, scale=False, bias=False))
     state = {}
     if arrays := building.arrays(spec, 3):
         count = float(arrays[2].reshape(-1)[0]) if arrays[2].size else 0.0
@@ -587,8 +585,8 @@ def _scale(building: Building, spec: Spec) -> None:
     axis = p.axis if p.HasField("axis") else 1
     if len(spec.of.bottom) > 1 or axis not in (1, -3):
         raise InputError(
-            f"{graph.where}: Scale {spec.name!r} multiplies by another layer's output, or along axis "
-            f"{axis}; numbers of its own, one per channel, were expected"
+            f"{graph.where}: Scale {spec.name!r} multiplies by another layer's output, or along "
+            f"axis {axis}; numbers of its own, one per channel, were expected"
         )
     came = graph.value(x, f"{spec.kind} {spec.name!r}")
     bias = p.bias_term
@@ -602,7 +600,8 @@ def _scale(building: Building, spec: Spec) -> None:
     alone = x in spec.of.top or x in building.single
     if norm and norm.output == graph.current[x] and alone and _bare(norm.layer):
         # the two halves of one layer
-        layer = BatchNorm(norm.layer.decay, norm.layer.eps, bias=bias)
+        bare: Any = norm.layer
+        layer = BatchNorm(bare.decay, bare.eps, bias=bias)
         graph.nodes[-1] = norm._replace(layer=layer, params=params)
         graph.rename(x, spec.of.top[0])
         return

@@ -26,8 +26,8 @@ ENUMS = {
     "NormRegion": {"ACROSS_CHANNELS": 0, "WITHIN_CHANNEL": 1},
     "PoolMethod": {"MAX": 0, "AVE": 1, "STOCHASTIC": 2},
     "RoundMode": {"CEIL": 0, "FLOOR": 1},
-    "V1Type": dict(
-        pair.split("=")
+    "V1Type": {
+        pair.partition("=")[0]: pair.partition("=")[2]
         for pair in (
             "NONE=0 ACCURACY=1 BNLL=2 CONCAT=3 CONVOLUTION=4 DATA=5 DROPOUT=6 EUCLIDEAN_LOSS=7 "
             "FLATTEN=8 HDF5_DATA=9 HDF5_OUTPUT=10 IM2COL=11 IMAGE_DATA=12 INFOGAIN_LOSS=13 "
@@ -37,7 +37,7 @@ ENUMS = {
             "DUMMY_DATA=32 SLICE=33 MVN=34 ABSVAL=35 SILENCE=36 CONTRASTIVE_LOSS=37 EXP=38 "
             "DECONVOLUTION=39"
         ).split()
-    ),
+    },
 }
 
 MESSAGES = """

@@ -112,11 +112,10 @@ class Building:
         except (TypeError, ValueError) as error:
             raise InputError(f"{self.at(node)}: {error}") from None
         given = {leaf: came for leaf, came in (params or {}).items() if came is not None}
-        x = node.input[0] if x is None else x
-        self._refuse_padding(node, x)
-        self.graph.add(
-            _name(node, self.known), node.op_type, x, node.output[0], made, given, state, said, order
-        )
+        taken: str = node.input[0] if x is None else x
+        self._refuse_padding(node, taken)
+        name, output = _name(node, self.known), node.output[0]
+        self.graph.add(name, node.op_type, taken, output, made, given, state, said, order)
 
     def _refuse_padding(self, node: Any, x: str) -> None:
         if x in self.padded:
@@ -192,8 +191,8 @@ def _run(building: Building, place: int, node: Any) -> None:
     read = OPERATORS.get(node.op_type)
     if read is None:
         raise InputError(
-            f"{building.graph.where}: node {place + 1}, {node.name!r}, is a {node.op_type!r}; those "
-            f"that can be read are {', '.join(OPERATORS)}"
+            f"{building.graph.where}: node {place + 1}, {node.name!r}, is a {node.op_type!r}; "
+            f"those that can be read are {', '.join(OPERATORS)}"
         )
     if not node.input or not node.output or not node.input[0]:
         raise InputError(f"{building.at(node)}: has no input or no output")
@@ -330,7 +329,9 @@ def _settings(building: Building, node: Any, sizes: Shape, shape: Shape) -> dict
     auto = given.get("auto_pad", b"NOTSET").decode()
     pads = list(given.get("pads", (0,) * 2 * rank))
     if len(pads) != 2 * rank or len(stride) != rank or len(dilation) != rank:
-        raise InputError(f"{building.at(node)}: its pads, strides and dilations are not {rank} axes")
+        raise InputError(
+            f"{building.at(node)}: its pads, strides and dilations are not {rank} axes"
+        )
     padding = tuple(zip(pads[:rank], pads[rank:], strict=True))
     if auto in ("SAME_UPPER", "SAME_LOWER"):
         padding = tuple(
@@ -401,9 +402,7 @@ def _conv(building: Building, node: Any, transposed: bool = False) -> None:
     kind = ConvTranspose if transposed else Conv
     features = kernel.array.shape[1] * groups if transposed else kernel.array.shape[0]
     ours = kernel._replace(array=kernel_from_first(kernel.array), how="OIHW to HWIO")
-    layer = partial(
-        kind, features, short(sizes), groups=groups, bias=bias is not None, **settings
-    )
+    layer = partial(kind, features, short(sizes), groups=groups, bias=bias is not None, **settings)
     building.add(node, layer, {"kernel": ours, "bias": bias}, order=None, x=x)
 
 
@@ -457,7 +456,9 @@ def _float(value: float) -> float:
 
 def _instance_norm(building: Building, node: Any) -> None:
     layer = partial(InstanceNorm, eps=_float(_attributes(node).get("epsilon", 1e-5)))
-    building.add(node, layer, {"scale": building.weights(node, 1), "bias": building.weights(node, 2)})
+    building.add(
+        node, layer, {"scale": building.weights(node, 1), "bias": building.weights(node, 2)}
+    )
 
 
 def _pool(building: Building, node: Any, kind: type[Layer]) -> None:
@@ -487,7 +488,9 @@ def _reduce_mean(building: Building, node: Any) -> None:
     axes = building.constant(node, 1)
     over = sorted(int(a) % (rank + 2) for a in (given.get("axes", ()) if axes is None else axes))
     if over != list(range(2, rank + 2)) or rank < 1:
-        raise InputError(f"{building.at(node)}: means over axes {over}; all positions were expected")
+        raise InputError(
+            f"{building.at(node)}: means over axes {over}; all positions were expected"
+        )
     building.add(node, GlobalAvgPool)
 
 
@@ -591,8 +594,8 @@ def _per_channel(
     count = sizes[channel_axis] if 0 <= channel_axis < len(sizes) else 1
     if any(n != 1 for n in others) or count not in (1, shape[-1]):
         raise InputError(
-            f"{building.at(node)}: numbers of shape {sizes} for an image of {shape}; one for all, or "
-            "one per channel, was expected"
+            f"{building.at(node)}: numbers of shape {sizes} for an image of {shape}; one for all, "
+            "or one per channel, was expected"
         )
     return np.broadcast_to(numbers.reshape(-1), (shape[-1],)).astype(np.float32)
 
@@ -643,7 +646,9 @@ def _reshape(building: Building, node: Any) -> None:
     elif [n for n in resolved if n != 1] in ([size], []) and len(resolved) == 2:
         _flat(building, node)
     elif len(resolved) > 2 and resolved[1] == size and set(resolved[2:]) == {1}:
-        _flat(building, node)  # channels of one position, which convolutions of 1x1 take as they are
+        _flat(
+            building, node
+        )  # channels of one position, which convolutions of 1x1 take as they are
     else:
         raise InputError(
             f"{building.at(node)}: makes {resolved} of {there}; one row of features was expected"
