@@ -61,7 +61,7 @@ def read_convnetjs(path: Path) -> Reading:
             raise ValueError(f"its first layer is {first['layer_type']!r}, an input was expected")
     except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
         raise InputError(
-            f"{path}: not a snapshot of ConvNetJS ({type(error).__name__}: {error:.80})"
+            f"{path}: not a snapshot of ConvNetJS ({type(error).__name__}: {str(error):.80})"
             if not isinstance(error, RecursionError)
             else f"{path}: not a snapshot of ConvNetJS: nested too deep"
         ) from None

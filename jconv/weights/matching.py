@@ -296,10 +296,10 @@ def _setting(leaves: Iterable[str]) -> str:
 
 def explained(came: Shape, wanted: Shape) -> str:
     """What would explain an array of another shape, for an error."""
-    if came == wanted[::-1] or (len(came) == len(wanted) and came[:2] == wanted[1::-1]):
-        return "; transposed it would fit"
     if len(came) == len(wanted) == 4 and came == (*wanted[2:], wanted[1], wanted[0]):
         return "; it lies as HWIO, which PyTorch does not write"
+    if len(came) > 1 and came == (*wanted[1::-1], *wanted[2:]):
+        return "; transposed it would fit"
     if len(came) == len(wanted) == 2 and came[0] == wanted[0]:
         return f"; it takes {came[1]:,} features: the net is for images of another size"
     if came[1:] == wanted[1:]:

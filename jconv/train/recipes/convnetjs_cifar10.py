@@ -7,9 +7,9 @@ as value/255 - 0.5, weight decay 1e-4. The demo trains by Adadelta, four images 
 long as its page stays open, and says that its weights reach about 80 %; those that it ships reach
 72.68 % of CIFAR-10's test images saved as JPEG. Here Adam trains 64 images at a time with a rate
 that falls along a cosine, and an average of the parameters is tested. To expect, on the JPEG copy:
-75.5 % of the test images, and 77.8 % by the mean of each and its mirror image (`jconv evaluate RUN
---views mirrored`; the demo takes the mean of six views), in 14 minutes on two busy cores of an AMD
-EPYC without AVX-512, 10 when they are free.
+75.3 % of the test images, and 77.2 % by the mean of each and its mirror image (`jconv evaluate RUN
+--views mirrored`; the demo takes the mean of six views), in 7 minutes on two cores of an Intel Xeon
+with AVX-512.
 """
 
 from ..options import TrainOptions

@@ -3,8 +3,8 @@
     jconv reproduce digits
 
 LeCun, Bottou, Bengio and Haffner 1998, "Gradient-Based Learning Applied to Document Recognition",
-for the net, with max pooling and ReLU. To expect: 99.2 % or more of 359 test images, in 20 s on two
-cores of an AMD EPYC without AVX-512. No accuracy of this split was published by others.
+for the net, with max pooling and ReLU. To expect: 99.4 % or more of 359 test images, in 9 s on two
+cores of an Intel Xeon with AVX-512. No accuracy of this split was published by others.
 """
 
 from ..options import TrainOptions

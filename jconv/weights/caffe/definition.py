@@ -100,12 +100,12 @@ def read_definition(path: Path) -> Definition:
 def read_caffemodel(path: Path) -> Definition:
     """The network and the arrays of a .caffemodel. Raises InputError."""
     try:
-        net = net_parameter().FromString(path.read_bytes())
-    except (DecodeError, RecursionError) as error:
+        found = _defined(str(path), net_parameter().FromString(path.read_bytes()))
+    # names that are no text are met when they are looked at
+    except (DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise InputError(
             f"{path}: not a whole .caffemodel ({error}); it was cut short or damaged, copy it again"
         ) from None
-    found = _defined(str(path), net)
     if not any(layer.blobs for layer in found.layers):
         raise InputError(f"{path}: holds no weights; a .caffemodel that Caffe wrote was expected")
     return found

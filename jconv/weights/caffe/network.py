@@ -440,7 +440,7 @@ def _inner_product(building: Building, spec: Spec) -> None:
     layer = _made(graph, spec, partial(Dense, p.num_output, bias=bias, **_fillers(p)))
     params = {}
     if arrays := building.arrays(spec, 1 + bias):
-        inputs, outputs = came.shape[-1], p.num_output
+        inputs, outputs = volume(came.shape), p.num_output
         shape = (inputs, outputs) if p.transpose else (outputs, inputs)
         kernel = building.came(spec, 0, arrays[0], shape)
         matrix = kernel.array.T if p.transpose else kernel.array

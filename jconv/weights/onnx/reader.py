@@ -41,6 +41,7 @@ from ...layers import (
     LpPool,
     MaxPool,
     Normalize,
+    PadChannels,
     PRelu,
     Relu,
     Scale,
@@ -144,12 +145,12 @@ def read_onnx(path: Path, in_shape: Shape = ()) -> Reading:
         known = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
     except (DecodeError, ValueError, TypeError, OSError, AttributeError, RuntimeError) as error:
         raise InputError(
-            f"{path}: not a whole ONNX file ({type(error).__name__}: {error:.100})"
+            f"{path}: not a whole ONNX file ({type(error).__name__}: {str(error):.100})"
             if str(error)
             else f"{path}: not a whole ONNX file"
         ) from None
     except onnx.checker.ValidationError as error:
-        raise InputError(f"{path}: its weights cannot be read ({error:.100})") from None
+        raise InputError(f"{path}: its weights cannot be read ({str(error):.100})") from None
     if not graph.node or not graph.output:
         raise InputError(f"{path}: holds no network; a file that ONNX wrote was expected")
     inputs = [value for value in graph.input if value.name not in known]
@@ -696,6 +697,11 @@ def _pad(building: Building, node: Any) -> None:
     pairs = [(int(pads[i]), int(pads[i + rank])) for i in range(rank)]
     if not any(map(any, pairs)):
         building.graph.rename(node.input[0], node.output[0])
+        return
+    if any(pairs[1]) and not any(map(any, [pairs[0], *pairs[2:]])) and min(pairs[1]) >= 0:
+        before, after = pairs[1]
+        layer = partial(PadChannels, before + shape[-1] + after, before)
+        building.add(node, layer, order=None)
         return
     if any(map(any, pairs[:2])) or min(min(pair) for pair in pairs) < 0:
         raise InputError(f"{building.at(node)}: pads {pairs}; sizes alone were expected to grow")
