@@ -8,6 +8,7 @@ before 1.6, pickles and storages one after another.
 
 from __future__ import annotations
 
+import errno
 import io
 import pickle
 import zipfile
@@ -72,8 +73,12 @@ def read_pickled(path: Path) -> Any:
             f"{path}: its pickle names {error}, which is no part of a tensor and could run "
             "anything; save the parameters alone, torch.save(model.state_dict(), PATH)"
         ) from None
-    except (InputError, OSError):
+    except InputError:
         raise
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a place that a damaged zip names, before the file's begin
+            raise
+        raise InputError(f"{path}: a damaged zip; it was cut short, copy it again") from None
     except (Exception, RecursionError) as error:  # a damaged pickle raises whatever it hits first
         said = f"{type(error).__name__}: {str(error):.80}".removesuffix(": ")
         raise InputError(
@@ -115,7 +120,7 @@ def _read_zip(path: Path) -> Any:
 def _begin(path: Path, entry: zipfile.ZipInfo) -> int:
     """Where the bytes of an entry lie: after its own header, which ends with its name and more."""
     with path.open("rb") as file:
-        file.seek(entry.header_offset)
+        file.seek(max(0, entry.header_offset))  # of a damaged directory below 0
         header = file.read(30)
     if len(header) < 30 or header[:4] != b"PK\x03\x04":
         raise InputError(f"{path}: {entry.filename} is not where the zip says; copy it again")

@@ -5,6 +5,7 @@ hold a definition too).
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -86,9 +87,10 @@ class Definition(NamedTuple):
 def read_definition(path: Path) -> Definition:
     """The network of a .prototxt. Raises InputError naming line, column and field."""
     try:
-        net = text_format.Parse(
-            path.read_text(encoding="utf-8", errors="replace"), net_parameter()()
-        )
+        text = path.read_text(encoding="utf-8", errors="replace")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of escapes in names
+            net = text_format.Parse(text, net_parameter()())
     except text_format.ParseError as error:
         said = str(error).replace("jconv_caffe.", "")
         raise InputError(f"{path}: not a definition of a Caffe network: line {said}") from None

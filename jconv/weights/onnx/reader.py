@@ -143,7 +143,7 @@ def read_onnx(path: Path, in_shape: Shape = ()) -> Reading:
         model = onnx.load(path)
         graph = model.graph
         known = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
-    except (DecodeError, ValueError, TypeError, OSError, AttributeError, RuntimeError) as error:
+    except (DecodeError, LookupError, ValueError, TypeError, AttributeError, RuntimeError) as error:
         raise InputError(
             f"{path}: not a whole ONNX file ({type(error).__name__}: {str(error):.100})"
             if str(error)
@@ -151,6 +151,9 @@ def read_onnx(path: Path, in_shape: Shape = ()) -> Reading:
         ) from None
     except onnx.checker.ValidationError as error:
         raise InputError(f"{path}: its weights cannot be read ({str(error):.100})") from None
+    words = [w for n in graph.node for w in (n.name, n.op_type, n.domain, *n.input, *n.output)]
+    if not all(isinstance(word, str) for word in words):
+        raise InputError(f"{path}: not a whole ONNX file: a name in it is no text")
     if not graph.node or not graph.output:
         raise InputError(f"{path}: holds no network; a file that ONNX wrote was expected")
     inputs = [value for value in graph.input if value.name not in known]
