@@ -127,9 +127,10 @@ def build(
     published.
 
     `name` is one of MODELS; a pattern such as "INPUT32x32x3 -> [CONV3-64 -> RELU]*2 -> POOL ->
-    FC-10"; or FILE.py:FUNCTION, where the function returns a net, takes `classes` if it can have
-    other numbers of them, and INPUT of the file is the shape. `in_shape` goes before the net's own;
-    a pattern and a file may give none, and then the shape returned is () without it. Raises
+    FC-10"; a file of weights that holds its net; or FILE.py:FUNCTION, where the function returns a
+    net, takes `classes` if it can have other numbers of them, and INPUT of the file is the shape.
+    `in_shape` goes before the net's own; a pattern and a file may give none, and then the shape
+    returned is () without it. Raises
     InputError for a name, a variant or a number of classes that cannot be, listing near names or
     the variants there are.
     """
@@ -140,7 +141,11 @@ def build(
         for what, value in (("classes", classes), ("variant", variant))
         if value is not None
     }
-    if own.is_pattern(name) or own.is_file(name):
+    if own.is_weights(name):
+        if variant is not None:
+            raise InputError(f"{name}: a file of weights has no variants; leave the variant out")
+        net, shape = own.from_weights(name, classes)
+    elif own.is_pattern(name) or own.is_file(name):
         if variant is not None and own.is_pattern(name):
             raise InputError(f"{name}: a pattern has no variants; leave the variant out")
         net, shape = (
@@ -155,7 +160,7 @@ def pixel_scale(name: str) -> PixelScale | None:
     """The pixel scale of a net's own: that which a net of the zoo was published with, or PIXELS of
     FILE.py; None where there is none, and that of the images serves. Raises InputError.
     """
-    if own.is_file(name) and not own.is_pattern(name):
+    if own.is_weights(name) or (own.is_file(name) and not own.is_pattern(name)):
         return own.pixel_scale(name)
     return MODELS[name].pixels if name in MODELS else None
 

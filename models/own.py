@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from jconv import InputError, Layer, pattern
 from jconv.data.pixels import PixelScale, as_pixel_scale
+from jconv.edit.head import with_classes
 from jconv.errors import near
 from jconv.geometry import Shape, as_shape
 from jconv.grammar import input_shape
@@ -22,6 +23,10 @@ from jconv.layers import Dense
 
 if TYPE_CHECKING:
     from jconv.weights import Weights
+
+
+# of the files that say what net they are of
+HOLD_NETS = (".safetensors", ".prototxt", ".caffemodel", ".onnx", ".json")
 
 
 def is_pattern(model: str) -> bool:
@@ -34,8 +39,24 @@ def is_file(model: str) -> bool:
     return model.endswith(".py") or ".py:" in model
 
 
+def is_weights(model: str) -> bool:
+    """Whether a text is meant as a file that holds a net, with weights or without."""
+    return not is_pattern(model) and Path(model).suffix in HOLD_NETS
+
+
+def from_weights(model: str, classes: int | None) -> tuple[Layer, Shape]:
+    """The net of a file of weights, and the shape of its images; its heads for `classes`."""
+    weights = _read(model)
+    net = weights.net
+    if classes is not None and classes != net.out_shape(weights.in_shape)[-1]:
+        net = with_classes(net, classes)
+    return net, weights.in_shape
+
+
 def absolute(model: str) -> str:
     """The same model as it is called from another folder."""
+    if is_weights(model):
+        return str(Path(model).absolute())
     if not is_file(model) or is_pattern(model):
         return model
     file, _, name = model.rpartition(":") if ".py:" in model else (model, "", "")
@@ -73,10 +94,19 @@ def from_file(model: str, arguments: dict[str, Any]) -> tuple[Layer, Shape]:
     return net, as_shape(in_shape, f"{model}: INPUT") if in_shape != () else ()
 
 
+@lru_cache(maxsize=2)
+def _read(model: str) -> Weights:
+    from jconv.weights import read_weights  # it needs further libraries
+
+    return read_weights(model).weights
+
+
 def pixel_scale(model: str) -> PixelScale | None:
-    """PIXELS of the file of a model FILE.py:FUNCTION, a PixelScale or (mean, std); None where it
-    has none. Raises InputError.
+    """The scale of a file of weights, or PIXELS of the file of a model FILE.py:FUNCTION, a
+    PixelScale or (mean, std); None where it has none. Raises InputError.
     """
+    if is_weights(model):
+        return _read(model).pixels
     found = getattr(_function(model)[1], "PIXELS", None)
     if found is None:
         return None

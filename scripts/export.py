@@ -9,10 +9,10 @@
     jconv export RUN --to convnetjs
         a snapshot that ConvNetJS loads in a browser
 
-ONNX and PyTorch take (batch, channels, height, width), StableHLO (batch, height, width, channels) of
-values from 0 to 255. The names of the classes and the pixel scale are in the file, or in
-FILE.json beside it. Prints how far the scores of the written file lie from those of the network, on
-an image of noise. A few seconds. Exit code 2 for a network that a format cannot hold, with the
+ONNX and PyTorch take (batch, channels, height, width), StableHLO (batch, height, width, channels)
+of values from 0 to 255. The names of the classes and the pixel scale are in the file, or in
+FILE.json beside it. Prints how far the scores of the written file lie from those of the network,
+on an image of noise. A few seconds. Exit code 2 for a network that a format cannot hold, with the
 path of the layer.
 """
 
@@ -29,6 +29,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jconv.cli.backend import Backend, use_backend
 from jconv.cli.command import command, console, parse
 from jconv.cli.trained import TrainedOptions
 from jconv.data.pixels import scaled
@@ -104,6 +105,8 @@ FORMATS = {
 class Options(TrainedOptions):
     to: Literal["pytorch", "stablehlo", "onnx", "convnetjs"]
     """The format."""
+    backend: Backend = "auto"
+    """What computes; by itself jax takes an accelerator that it finds."""
     out: Path | None = None
     """The file; by default the network's own name with the format's suffix, in this folder."""
 
@@ -111,6 +114,7 @@ class Options(TrainedOptions):
 @command
 def main(argv: Sequence[str] | None = None) -> int:
     options = parse(Options, argv, prog="jconv export", doc=__doc__)
+    use_backend(options.backend)
     form = FORMATS[options.to]
     path = options.out or Path(options.weights.name).with_suffix(form.suffix)
     if path.exists() and path.resolve() == options.weights.resolve():
@@ -138,7 +142,7 @@ def _scores(weights: Weights, images: np.ndarray) -> np.ndarray:
 
 
 def _beside(path: Path, weights: Weights) -> None:
-    """The shape of images, the classes and the pixel scale, where the file has no place for them."""
+    """The shape of images, the classes and the pixel scale, where the file has no room for them."""
     about = {
         "in_shape": weights.in_shape,
         "class_names": weights.class_names,

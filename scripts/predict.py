@@ -19,7 +19,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +31,7 @@ from rich.table import Table
 from jconv.cli.backend import Backend, use_backend
 from jconv.cli.command import command, console, parse
 from jconv.cli.trained import TrainedOptions
-from jconv.data.image import read_image, suffixes
+from jconv.data.image import image_files, read_image
 from jconv.errors import InputError
 from jconv.models.trained import load_trained
 from jconv.train import all_logits, make_predict, probabilities
@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise InputError(
             "no images given; name some after the run folder: jconv predict RUN IMAGE..."
         )
-    paths = list(_files(options.images))
+    paths = list(image_files(options.images))
     answers = list(zip(paths, _probabilities(weights, paths), strict=True))
     best = lambda row: [int(i) for i in np.argsort(-row, kind="stable")[: options.top]]
     names = weights.class_names
@@ -95,22 +95,6 @@ def main(argv: Sequence[str] | None = None) -> int:
                 table.add_row(shown, names[i], f"{row[i]:.2%}", end_section=i == chosen[-1])
         console().print(table)
     return 0
-
-
-def _files(given: Sequence[Path]) -> Iterator[Path]:
-    """The files named, and the images in the folders named. Raises InputError for an empty one."""
-    for path in given:
-        if not path.is_dir():
-            yield path
-            continue
-        found = sorted(
-            file
-            for file in path.rglob("*")
-            if file.suffix.lower() in suffixes() and not file.name.startswith(".")
-        )
-        if not found:
-            raise InputError(f"{path}: there are no images in this folder, or in those inside it")
-        yield from found
 
 
 def _probabilities(weights: Weights, paths: Sequence[Path]) -> np.ndarray:

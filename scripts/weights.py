@@ -21,15 +21,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import jax.numpy as jnp
+import numpy as np
 from rich import box
 from rich.table import Table
 
 from jconv import InputError
+from jconv.cli.backend import Backend, use_backend
 from jconv.cli.command import command, console, parse
 from jconv.cli.trained import TrainedOptions
+from jconv.data.image import image_files, read_image
+from jconv.data.pixels import scaled
 from jconv.files import check_writable
 from jconv.models.trained import load_trained
 from jconv.weights import Reading, save_weights
+
+MOST = 8  # images that are compared
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,11 +47,14 @@ class Options(TrainedOptions):
     """Images, or folders of them, on which to compare every layer with the framework that the file
     is of.
     """
+    backend: Backend = "auto"
+    """What computes; by itself jax takes an accelerator that it finds."""
 
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
     options = parse(Options, argv, prog="jconv weights", doc=__doc__)
+    use_backend(options.backend)
     if options.out is not None:
         check_writable(options.out, "--out")
     reading = load_trained(options.weights, **options.trained())
@@ -70,7 +80,30 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _checked(options: Options, reading: Reading) -> int:
-    raise NotImplementedError
+    """Compare every layer with the framework of the file; the exit code."""
+    from jconv.weights.comparing import STEPS, compare
+
+    steps = STEPS.get(reading.format)
+    if steps is None:
+        raise InputError(
+            f"--check: a file of {reading.format} has no framework to compare with here; "
+            f"{' and '.join(STEPS)} have. `jconv evaluate` says how many images it gets right"
+        )
+    weights, out = reading.weights, console()
+    paths = list(image_files(options.check))[:MOST]
+    pixels = np.stack([read_image(path, weights.in_shape) for path in paths])
+    images = np.asarray(scaled(jnp.asarray(pixels), weights.pixels))
+    found = compare(weights, steps(options.weights, reading, images), images)
+    if found.first is not None:
+        out.print(f"check: {found.first} {found.words}", soft_wrap=True)
+        return 1
+    path, apart = max(found.rows, key=lambda row: row[1])
+    out.print(
+        f"check: {len(found.rows)} layers agree with {reading.format} on {len(images)} images; "
+        f"{path} differs most, by {apart:.1e} of its largest value",
+        soft_wrap=True,
+    )
+    return 0
 
 
 def _table(reading: Reading) -> Table:

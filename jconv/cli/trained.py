@@ -42,6 +42,13 @@ class TrainedOptions:
     open.
     """
 
+    def __post_init__(self):
+        if (self.pixel_mean is None) != (self.pixel_std is None):
+            raise InputError(
+                f"pixel_mean={self.pixel_mean}: pixel_std={self.pixel_std}; both or neither were "
+                "expected"
+            )
+
     def trained(self) -> dict[str, Any]:
         """What `load_trained` takes of these."""
         pairs = [text.partition("=") for text in self.modules]
@@ -60,3 +67,7 @@ class TrainedOptions:
             "labels": self.labels,
             "modules": {module: layer for module, _, layer in pairs},
         }
+
+
+# what other commands have of these
+FIELDS = ("net", "variant", "in_shape", "channels", "modules", "pixel_mean", "pixel_std")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -34,6 +34,24 @@ def suffixes() -> frozenset[str]:
     return frozenset(
         suffix for suffix, kind in known.items() if kind in Image.OPEN and kind not in STUBS
     )
+
+
+def image_files(given: Iterable[Path]) -> Iterator[Path]:
+    """The files named, and the images in the folders named and in those inside them, in order.
+    Raises InputError for a folder without any.
+    """
+    for path in given:
+        if not path.is_dir():
+            yield path
+            continue
+        found = sorted(
+            file
+            for file in path.rglob("*")
+            if file.suffix.lower() in suffixes() and not file.name.startswith(".")
+        )
+        if not found:
+            raise InputError(f"{path}: there are no images in this folder, or in those inside it")
+        yield from found
 
 
 def read_image(path: Path, in_shape: Shape | None = None) -> np.ndarray:

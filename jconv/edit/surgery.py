@@ -69,7 +69,7 @@ def thin(net: Layer, factor: float) -> Layer:
 
     Groups shrink along; a connection mask keeps the rows and the inputs that remain.
     """
-    last = _last_widths(net)
+    last = last_widths(net)
 
     def shrink(path: str, layer: Any) -> Layer:
         if isinstance(layer, PadChannels):
@@ -94,21 +94,22 @@ def thin(net: Layer, factor: float) -> Layer:
     return map_layers(net, shrink)
 
 
-def _last_widths(net: Layer) -> set[str]:
+def last_widths(net: Layer) -> tuple[str, ...]:
     """Where the classifiers are: the last layer with `features` of the net, and of each of its
     taps.
     """
-    widths, last = [], set()
+    widths: list[str] = []
+    taps: list[str] = []
 
     def note(path: str, layer: Layer) -> Layer:
         if has_setting(layer, "features", _is_count):
             widths.append(path)
         if isinstance(layer, Tap) and widths and widths[-1].startswith(f"{path}/"):
-            last.add(widths[-1])
+            taps.append(widths[-1])
         return layer
 
     map_layers(net, note)
-    return last | set(widths[-1:])
+    return tuple(dict.fromkeys([*widths[-1:], *taps]))
 
 
 def _is_count(value: Any) -> bool:

@@ -18,12 +18,15 @@ from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import jax
 
 from ..data import Dataset
 from ..data.pixels import UNIT, PixelScale
 from ..data.validation import held_out
 from ..edit import to_json
+from ..edit.head import head_paths, with_classes
 from ..errors import InputError
 from ..files import new_folder, write_text
 from ..geometry import Shape
@@ -39,6 +42,7 @@ from .options import GIVEN, HARMLESS, TrainOptions
 from .results import made_with, write_results
 from .run import Row, Run, keep_rows, open_run, read_config, read_rows, write_config
 from .setup import Training, prepare, tested
+from .step import draw
 
 
 class Result(NamedTuple):
@@ -111,13 +115,16 @@ def train(
 def begin_from(
     options: TrainOptions, net: Layer, in_shape: Shape, own: Sequence[type[Layer]] = ()
 ) -> Weights | None:
-    """The weights that the options begin from; `own` are layer classes that are not jconv's. Raises
-    InputError unless they are of this very net.
+    """The weights that the options begin from; `own` are layer classes that are not jconv's. Of a
+    net with other classes the heads are drawn, by the options' seed. Raises InputError for weights
+    of another net.
     """
     path = options.weights
     if path is None:
         return None
     weights = load_weights(path / "weights.safetensors" if path.is_dir() else path, own)
+    if weights.in_shape == in_shape and weights.net != net:
+        weights = _with_new_heads(weights, net, options.seed)
     if weights.net != net or weights.in_shape != in_shape:
         raise InputError(
             f"weights={path}: are of a net with {len(weights.class_names)} classes for images of "
@@ -125,6 +132,34 @@ def begin_from(
             "that they were trained as"
         )
     return weights
+
+
+def _with_new_heads(weights: Weights, net: Layer, seed: int) -> Weights:
+    """The same for a net that differs in its heads alone; as they are for any other."""
+    classes = net.out_shape(weights.in_shape)[-1]
+    if with_classes(weights.net, classes) != net:
+        return weights
+    drawn, _ = draw(net, weights.in_shape, seed)
+    heads = set(head_paths(net))
+    params = jax.tree_util.tree_map_with_path(
+        lambda at, new, old: new if array_layer(at) in heads else old,
+        drawn,
+        _like(weights.params, drawn),
+    )
+    names = tuple(str(i) for i in range(classes))
+    return weights._replace(net=net, params=params, class_names=names)
+
+
+def array_layer(at: tuple) -> str:
+    """The path of the layer that an array belongs to."""
+    return jax.tree_util.keystr(at[:-1], simple=True, separator="/")
+
+
+def _like(tree: Any, other: Any) -> Any:
+    """The tree with its entries in the order of another."""
+    if not isinstance(other, dict):
+        return tree
+    return {name: _like(tree[name], branch) for name, branch in other.items()}
 
 
 def begin(

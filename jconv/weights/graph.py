@@ -262,6 +262,8 @@ class _Assembly:
             raise InputError(f"{self.where}: {edges[0].value!r} is the output twice")
         joint = self.nodes[meets]
         groups = self._groups(edges, meets)
+        if len(groups) == 1 and len(edges) > 1:
+            raise self._unfit(self._partly(edges, meets))
         places = [place for _, group in groups for place in group]
         if joint.join == "concat" and places != sorted(places):
             raise InputError(
@@ -296,6 +298,25 @@ class _Assembly:
             ((group, sorted(places)) for group, places in groups), key=lambda pair: pair[1]
         )
 
+    def _partly(self, edges: Sequence[Edge], meets: int) -> int:
+        """The first node before the last that some of these branches meet at and others do not."""
+        came: dict[int, set[int]] = {}
+        for i, edge in enumerate(edges):
+            for node in self._reached(edge, meets):
+                came.setdefault(node, set()).add(i)
+        return min((node for node, origins in came.items() if len(origins) > 1), default=meets)
+
+    def _reached(self, edge: Edge, meets: int) -> set[int]:
+        """The nodes that a use leads to, up to where all meet."""
+        seen: set[int] = set()
+        pending = [edge]
+        while pending:
+            edge = pending.pop()
+            if edge.node not in (None, meets) and _at(edge) not in seen:
+                seen.add(_at(edge))
+                pending += self.users[self.nodes[_at(edge)].output]
+        return seen
+
     def _places(self, edge: Edge, meets: int) -> set[int]:
         """The inputs of the node where all meet that a use leads to."""
         places, pending, seen = set(), [edge], set()
@@ -311,12 +332,13 @@ class _Assembly:
     def _heads(self, value: str) -> list[tuple[str, _Part]]:
         found = []
         for index in self.heads.get(value, ()):
-            name = self._name(self.nodes[index].name, self.nodes[index].kind)
             last = _end(self.nodes, index)
             head = _Assembly(self.where, self.nodes, _uses(self.nodes, last)[0], {}, self.names)
             body = _sequence(head.block(head.users[value], None))
-            tap = Tap(self._name(self.nodes[last].name, "head"), body.layer, train_only=True)
-            found.append((f"{name}_head", body.inside("body")._replace(layer=tap)))
+            name = _legal(self.nodes[last].name) or "head"
+            tap = Tap(name, body.layer, train_only=True)
+            part = body.inside("body")._replace(layer=tap)
+            found.append((self._name(f"{name}_head", "head"), part))
         return found
 
     def _name(self, name: str, kind: str) -> str:

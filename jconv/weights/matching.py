@@ -294,15 +294,16 @@ def _setting(leaves: Iterable[str]) -> str:
     return ", ".join(f"{ours.get(leaf, leaf)}=True" for leaf in leaves)
 
 
-def explained(came: Shape, wanted: Shape) -> str:
+def explained(shape: Shape, wanted_shape: Shape) -> str:
     """What would explain an array of another shape, for an error."""
-    if len(came) == len(wanted) == 4 and came == (*wanted[2:], wanted[1], wanted[0]):
+    came, wanted = list(shape), list(wanted_shape)
+    if len(came) == len(wanted) == 4 and came == [*wanted[2:], wanted[1], wanted[0]]:
         return "; it lies as HWIO, which PyTorch does not write"
-    if len(came) > 1 and came == (*wanted[1::-1], *wanted[2:]):
+    if len(came) > 1 and came == [*wanted[1::-1], *wanted[2:]]:
         return "; transposed it would fit"
     if len(came) == len(wanted) == 2 and came[0] == wanted[0]:
         return f"; it takes {came[1]:,} features: the net is for images of another size"
-    if came[1:] == wanted[1:]:
+    if came and came[1:] == wanted[1:]:
         return f"; it has {came[0]:,} classes or filters: give classes={came[0]}, or that net"
     return ""
 

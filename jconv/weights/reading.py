@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -32,6 +32,8 @@ class Reading(NamedTuple):
     origins: tuple[Origin, ...]
     notes: tuple[str, ...]  # conventions met, and what was left out
     format: str  # "PyTorch", "Caffe", ...
+    # of a layer's path the names of the values that it takes and makes in the source
+    values: Mapping[str, tuple[str, str]] = {}
 
 
 def as_reading(

@@ -28,7 +28,9 @@ def write_stablehlo(path: Path, weights: Weights) -> str:
     try:
         import flatbuffers  # noqa: F401  (jax.export serializes by it)
     except ModuleNotFoundError:
-        raise InputError("flatbuffers is needed to write this: pip install 'jconv[export]'") from None
+        raise InputError(
+            "flatbuffers is needed to write this: pip install 'jconv[export]'"
+        ) from None
     params, state = jax.device_get((weights.params, weights.state))
 
     def scores(images: jax.Array) -> jax.Array:

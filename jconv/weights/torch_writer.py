@@ -51,7 +51,8 @@ def write_torch(path: Path, weights: Weights) -> str:
                 tree = tree.get(name, {})
             if leaf in tree:
                 array = np.asarray(tree[leaf])
-                arrays[f"{module}.{theirs}"] = _theirs(visit, leaf, array, orders[visit.path])
+                made = _theirs(module, visit, leaf, array, orders[visit.path])
+                arrays[f"{module}.{theirs}"] = made
         if isinstance(visit.layer, BatchNorm):  # which strict loading asks for
             arrays[f"{module}.num_batches_tracked"] = np.zeros((), np.int64)
     unfinished = path.with_name(path.name + ".unfinished")
@@ -67,9 +68,12 @@ def _arrays_of(visit: Visit) -> bool:
     return bool(visit.layer.parameters(visit.in_shape) or visit.layer.statistics(visit.in_shape))
 
 
-def _theirs(visit: Visit, leaf: str, array: np.ndarray, order: np.ndarray | None) -> np.ndarray:
+def _theirs(
+    module: str, visit: Visit, leaf: str, array: np.ndarray, order: np.ndarray | None
+) -> np.ndarray:
     if leaf == "kernel" and isinstance(visit.layer, Dense):
-        return dense_to_first(array, order)
+        matrix = dense_to_first(array, order)
+        return matrix[:, :, None, None] if module == "head.fc" else matrix  # timm's is 1x1
     if leaf == "kernel":
         return kernel_to_first(array)
     return restored(array, order) if array.size > 1 and not _makes_features(visit) else array
@@ -118,7 +122,9 @@ def _published() -> Iterator[str]:
         for kind, i in itertools.product(("conv", "norm"), range(1, 4)):
             yield f"{inside}.{kind}{i}"
         yield f"{inside}.downsample.conv"
-    modules = [f"inception{n}{a}" for n, letters in ((3, "ab"), (4, "abcde"), (5, "ab")) for a in letters]
+    modules = [
+        f"inception{n}{a}" for n, letters in ((3, "ab"), (4, "abcde"), (5, "ab")) for a in letters
+    ]
     for kind in ("conv", "bn"):
         yield from (f"conv{i}.{kind}" for i in (1, 2, 3))
         yield from (f"{module}.{branch}.{kind}" for module in modules for branch in INCEPTION)

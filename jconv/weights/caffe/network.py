@@ -435,7 +435,9 @@ def _inner_product(building: Building, spec: Spec) -> None:
     x, output, bias = spec.of.bottom[0], spec.of.top[0], _biased(p)
     came = graph.value(x, f"{spec.kind} {spec.name!r}")
     if len(came.shape) > 1:
-        came = graph.flatten(_free("flatten", graph), "Flatten", x, flat := f"{x} flattened")
+        taken = {node.name for node in graph.nodes}
+        name = "flatten" if "flatten" not in taken else f"{spec.name}_flatten"
+        came = graph.flatten(name, "Flatten", x, flat := f"{x} flattened")
         x = flat
     layer = _made(graph, spec, partial(Dense, p.num_output, bias=bias, **_fillers(p)))
     params = {}
@@ -452,11 +454,6 @@ def _inner_product(building: Building, spec: Spec) -> None:
         if bias:
             params["bias"] = building.came(spec, 1, arrays[1], (outputs,))
     graph.add(spec.name, spec.kind, x, output, layer, params, order=None)
-
-
-def _free(name: str, graph: Graph) -> str:
-    taken = {node.name for node in graph.nodes}
-    return name if name not in taken else f"{name}{len(taken)}"
 
 
 def _pooling(building: Building, spec: Spec) -> None:

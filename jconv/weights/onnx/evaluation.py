@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,5 +32,5 @@ def evaluate(model: Path | onnx.ModelProto, images: np.ndarray) -> list[np.ndarr
     found = onnx.load(model) if isinstance(model, Path) else model
     known = {t.name for t in found.graph.initializer}
     (name,) = (value.name for value in found.graph.input if value.name not in known)
-    given: Mapping[str, Any] = {name: images}
-    return ReferenceEvaluator(found, new_ops=[LRN]).run(None, dict(given))
+    outputs: Any = ReferenceEvaluator(found, new_ops=[LRN]).run(None, {name: images})
+    return list(outputs)

@@ -8,6 +8,7 @@ a batch of one.
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +22,7 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import numpy_helper
 
+from ...data.pixels import PixelScale, as_pixel_scale
 from ...errors import InputError
 from ...geometry import Shape
 from ...layer import Layer
@@ -181,7 +183,35 @@ def read_onnx(path: Path, in_shape: Shape = ()) -> Reading:
         _run(building, place, node)
     found = assemble(building.graph, source, output)
     trees = {"params": found.params, "state": found.state}
-    return as_reading(found.net, shape, trees, "ONNX", building.notes)
+    pixels, names = _about(path, model, shape, found.net.out_shape(shape)[-1])
+    if pixels is None:
+        building.notes.append("says nothing of the scale of pixels: value/255 is assumed")
+    reading = as_reading(found.net, shape, trees, "ONNX", building.notes, pixels, names)
+    values = {
+        found.paths[node.name]: (node.inputs[0], node.output)
+        for node in building.graph.nodes
+        if node.layer is not None and node.name in found.paths
+    }
+    return reading._replace(values=values)
+
+
+def _about(
+    path: Path, model: Any, in_shape: Shape, classes: int
+) -> tuple[PixelScale | None, tuple[str, ...]]:
+    """The pixel scale and the class names, of a file that jconv wrote. Raises InputError."""
+    for entry in model.metadata_props:
+        if entry.key != "jconv":
+            continue
+        try:
+            about = json.loads(entry.value)
+            pixels = as_pixel_scale(about["pixel_mean"], about["pixel_std"], in_shape[-1])
+            names = tuple(map(str, about["class_names"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{path}: what it says of its pixels cannot be used ({error})"
+            ) from None
+        return pixels, names if len(names) == classes else ()
+    return None, ()
 
 
 def _run(building: Building, place: int, node: Any) -> None:
