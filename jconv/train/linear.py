@@ -29,7 +29,7 @@ def fit_linear(
     x, y = jnp.asarray((features - mean) / spread, jnp.float32), jnp.asarray(labels)
 
     def loss(head: tuple[jax.Array, jax.Array]) -> jax.Array:
-        logits = x @ head[0] + head[1]
+        logits = x @ head[0] + head[1][None]
         misfit = optax.softmax_cross_entropy_with_integer_labels(logits, y).mean()
         return misfit + decay / 2 * jnp.square(head[0]).sum()
 

@@ -163,21 +163,27 @@ def onnx_steps(path: Path, reading: Reading, images: np.ndarray) -> Iterator[Ste
     x = np.moveaxis(images, -1, 1)
     found = dict(zip(names, evaluate(model, x), strict=True)) | {source: x}
     shapes = {v.path: v for v in walk(reading.weights.net, reading.weights.in_shape)}
-    for layer_path, (taken, made) in reading.values.items():
-        visit = shapes.get(layer_path)
+    orders = input_orders(reading.weights.net, reading.weights.in_shape)
+    for path_, (taken, made) in reading.values.items():
+        visit = shapes.get(path_)
         if visit is not None:
-            yield Step(
-                layer_path,
-                _ours(found[taken], visit.in_shape),
-                _ours(found[made], visit.out_shape),
-            )
+            after = _order_after(visit.layer, visit.in_shape, orders[path_])
+            x = _ours(found[taken], visit.in_shape, orders[path_])
+            yield Step(path_, x, _ours(found[made], visit.out_shape, after))
 
 
-def _ours(value: np.ndarray, shape: Shape) -> np.ndarray:
+def _ours(value: np.ndarray, shape: Shape, order: Order) -> np.ndarray:
     """A value of theirs as ours: channels last, and one position alone as a row."""
     if value.ndim == len(shape) + 1:
-        return np.moveaxis(value, 1, -1)
+        return reordered(np.moveaxis(value, 1, -1).T, order).T
     return value.reshape(len(value), *shape)
+
+
+def _order_after(layer: Layer, in_shape: Shape, order: Order) -> Order:
+    """Where the channels that a layer makes lie there, of those that it takes."""
+    if isinstance(layer, Flatten):
+        return flattened(in_shape, order)
+    return None if isinstance(layer, MIXING) else order
 
 
 class _Tensor(Placeholder):
@@ -202,9 +208,7 @@ class _Running(Following):
         shape = located(path, layer.out_shape, x.shape)
         y = run(layer, self.arrays.get(path, {}), x.value)
         order = self.orders[path]
-        after = None if isinstance(layer, MIXING) else order
-        if isinstance(layer, Flatten):
-            after = flattened(x.shape, order)
+        after = _order_after(layer, x.shape, order)
         self.steps.append(Step(path, _from(x.value, order), _from(y, after)))
         return _Tensor(shape, y)
 

@@ -446,7 +446,7 @@ def assemble(graph: Graph, source: str, sink: str) -> Assembled:
     part = _sequence(assembly.block(users[source], None))
     layer = part.layer
     if not isinstance(layer, Sequential):
-        node = next(iter(part.paths), "layer")
+        node = next((name for name, path in part.paths.items() if not path), "layer1")
         part = _composite(Sequential, {_legal(node) or "layer1": part})
     return Assembled(part.layer, part.params, part.state, part.paths)
 
