@@ -40,6 +40,11 @@ def load_trained(
     else:
         reading = _from_file(path, net, variant, classes, in_shape, channels, modules, otherwise)
     weights = reading.weights
+    if path.suffix == ".prototxt":
+        raise InputError(
+            f"{path}: defines a net and holds no weights; give the .caffemodel, and this as net. "
+            "`jconv summary` tells of a definition"
+        )
     if pixel_mean is not None or pixel_std is not None:
         pixels = as_pixel_scale(
             pixel_mean or UNIT.mean, pixel_std or UNIT.std, weights.in_shape[-1]

@@ -72,8 +72,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.check:
         code = _checked(options, reading)
     if options.out is not None:
-        if any(origin.source == "drawn" for origin in reading.origins):
-            raise InputError(f"{options.weights}: holds no weights to write, only a definition")
         save_weights(options.out, weights)
         out.print(f"written: {options.out}", soft_wrap=True)
     return code

@@ -51,7 +51,7 @@ def convolutionalize(net: Layer, params: Params, in_shape: Shape) -> tuple[Layer
     kernels: dict[str, Shape] = {}
     ranks: dict[str, int] = {}
     window: Shape | None = None
-    stays = (*_resting(net), *_image_to_image(net, in_shape))
+    stays = (*resting_heads(net), *_image_to_image(net, in_shape))
     for visit in walk(net, in_shape):
         layer, sizes = visit.layer, visit.in_shape[:-1]
         if visit.path.startswith(stays):
@@ -198,7 +198,7 @@ def shift_and_stitch(
     return out
 
 
-def _resting(net: Layer) -> tuple[str, ...]:
+def resting_heads(net: Layer) -> tuple[str, ...]:
     """Where the heads are that exist in training alone: the beginnings of their layers' paths."""
     found = []
 

@@ -11,14 +11,17 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from ..compose import Visit, walk
+from ..edit.dense import resting_heads
 from ..errors import InputError, near
 from ..geometry import Shape
-from ..layer import Layer
+from ..layer import Layer, name_hash
 from ..layers import (
     BatchNorm,
     Conv,
@@ -71,7 +74,7 @@ def read_torch(
             )
     layers = {v.path: v for v in visits if v.turn == 1}
     modules = {m.name: m for m in _modules(tensors.arrays)}
-    pairs, notes = _pairs(tensors.where, layers, modules, dict(given or {}))
+    pairs, notes = _with_or_without_heads(net, tensors.where, layers, modules, dict(given or {}))
     orders = input_orders(net, in_shape)
     trees: dict[str, dict[str, Any]] = {"params": {}, "state": {}}
     for path, module in pairs.items():
@@ -80,7 +83,37 @@ def read_torch(
         ).items():
             if arrays:
                 _put(trees[what], path, arrays)
+    for path, visit in layers.items():
+        if path not in pairs:  # a head that rests at test time
+            key = jax.random.fold_in(jax.random.key(0), name_hash(path))
+            for what, drawn in zip(trees, visit.layer.init(key, visit.in_shape), strict=True):
+                came = {leaf: Came(a, "drawn", a.shape) for leaf, a in drawn.items()}
+                if came:
+                    _put(trees[what], path, came)
     return as_reading(net, in_shape, trees, "PyTorch", [*tensors.notes, *notes])
+
+
+def _with_or_without_heads(
+    net: Layer,
+    where: str,
+    layers: Mapping[str, Visit],
+    modules: dict[str, Module],
+    given: dict[str, str],
+) -> tuple[dict[str, str], list[str]]:
+    """The pairs of all layers, or, for a file that was saved without auxiliary heads, of the
+    others.
+    """
+    try:
+        return _pairs(where, layers, modules, given)
+    except InputError:
+        heads = resting_heads(net)
+        rest = {path: visit for path, visit in layers.items() if not path.startswith(heads)}
+        if len(rest) == len(layers):
+            raise
+        with suppress(InputError):
+            pairs, notes = _pairs(where, rest, modules, given)
+            return pairs, [*notes, "has no auxiliary heads: those of the net are drawn"]
+        raise
 
 
 def _has_arrays(visit: Visit) -> bool:

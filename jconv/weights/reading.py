@@ -9,10 +9,13 @@ import jax
 import numpy as np
 
 from ..data.pixels import UNIT, PixelScale
+from ..errors import InputError
 from ..geometry import Shape
 from ..layer import Layer
 from .graph import Came
 from .native import Weights
+
+MOST_CLASSES = 10**6
 
 
 class Origin(NamedTuple):
@@ -55,8 +58,13 @@ def as_reading(
 
 
 def numbered(net: Layer, in_shape: Shape) -> tuple[str, ...]:
-    """The names of classes that have none: "0", "1", ..."""
-    return tuple(str(i) for i in range(net.out_shape(in_shape)[-1]))
+    """The names of classes that have none: "0", "1", ... Raises InputError for more than any net
+    has, which a damaged file may say.
+    """
+    classes = net.out_shape(in_shape)[-1]
+    if classes > MOST_CLASSES:
+        raise InputError(f"{classes:,} classes: at most {MOST_CLASSES:,} were expected")
+    return tuple(str(i) for i in range(classes))
 
 
 def as_kept(array: Any) -> jax.Array:

@@ -99,17 +99,18 @@ def test_predict_takes_folders_and_names_classes(written, tmp_path, capsys):
     assert predict.main([str(written), str(tmp_path / "photos"), "--csv", "--json"]) == 2
 
 
-def test_a_definition_alone_is_told_but_not_written(tmp_path, capsys):
+def test_a_definition_alone_has_no_weights(tmp_path, capsys):
     path = tmp_path / "net.prototxt"
     path.write_text(
         'input: "data" input_dim: 1 input_dim: 3 input_dim: 8 input_dim: 8\n'
         'layer { name: "c" type: "Convolution" bottom: "data" top: "c"\n'
         "  convolution_param { num_output: 2 kernel_size: 3 } }\n"
     )
-    assert weights.main([str(path)]) == 0
     assert weights.main([str(path), "--out", str(tmp_path / "w.safetensors")]) == 2
-    assert "holds no weights to write" in capsys.readouterr().err
+    assert "defines a net and holds no weights" in capsys.readouterr().err
     assert not (tmp_path / "w.safetensors").exists()
+    assert summary.main([str(path)]) == 0
+    assert "6x6x2" in capsys.readouterr().out
 
 
 def test_checked_against_onnx(written, tmp_path, capsys):

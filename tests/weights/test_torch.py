@@ -6,7 +6,7 @@ import pytest
 from safetensors.numpy import save_file
 from tiny_torch import FILES, IMAGES, IN_SHAPE, NET, SCORES
 
-from jconv import Conv, InputError, Sequential
+from jconv import Conv, Dense, GlobalAvgPool, InputError, Sequential, Tap
 from jconv.weights import About, read_weights
 from jconv.weights.matching import explained, read_torch
 from jconv.weights.stored import Storage, StoredArray, row_major
@@ -157,3 +157,19 @@ def test_files_that_are_none(text, tmp_path):
     path.write_bytes(text)
     with pytest.raises(InputError, match=r"w\.pth: "):
         read_weights(path, About(net=NET, in_shape=IN_SHAPE))
+
+
+def test_heads_that_a_file_was_saved_without_are_drawn(tmp_path, close):
+    head = Sequential(pool=GlobalAvgPool(), fc=Dense(9))
+    net = Sequential(
+        **{
+            name: layer
+            for n, layer_ in NET.children
+            for name, layer in ((n, layer_), *([("aux", Tap("a", head, True))] * (n == "relu")))
+        }
+    )
+    reading = read_weights(FILES / "tiny.pth", About(net=net, in_shape=IN_SHAPE))
+    close(scores(reading.weights), SCORES, 1e-6)
+    assert "has no auxiliary heads: those of the net are drawn" in reading.notes
+    drawn = [origin.path for origin in reading.origins if origin.source == "drawn"]
+    assert drawn == ["aux/body/fc/kernel", "aux/body/fc/bias"]

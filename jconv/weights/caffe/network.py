@@ -56,7 +56,8 @@ from ...layers.initializer import (
 )
 from ..graph import Assembled, Came, Graph, assemble
 from ..layout import dense_from_first, kernel_from_first, reordered
-from ..reading import Reading, as_reading
+from ..native import Weights
+from ..reading import Reading, as_reading, numbered
 from .definition import DATA, Definition, Spec, read_caffemodel, read_definition
 
 # kinds that come after the scores
@@ -123,7 +124,7 @@ def read_caffe(
     first for the net of the second.
 
     `in_shape` is needed where the files do not say how large images are; `channels` is the order in
-    which the net was given colours, "bgr" or "rgb". Without a .caffemodel the parameters are drawn.
+    which the net was given colours, "bgr" or "rgb". Without a .caffemodel there are no parameters.
     Raises InputError.
     """
     if channels not in ("bgr", "rgb"):
@@ -150,14 +151,10 @@ def read_caffe(
         if left := [name for name, arrays in blobs.items() if arrays and name not in known]:
             notes.append(f"not in the definition, left out: {', '.join(left)}")
     if blobs is None:
-        import jax
-
-        params, state = net.init(jax.random.key(0), size)
-        drawn = jax.tree.map(lambda a: Came(np.asarray(a), "drawn", a.shape), (params, state))
-        trees = {"params": drawn[0], "state": drawn[1]}
-        notes.append("there are no weights in it: the parameters are drawn")
-    else:
-        trees = {"params": found.params, "state": found.state}
+        notes.append("there are no weights in it")
+        names = numbered(net, size)
+        return Reading(Weights(net, size, names, {}, {}, pixels), (), tuple(notes), "Caffe")
+    trees = {"params": found.params, "state": found.state}
     return as_reading(net, size, trees, "Caffe", notes, pixels)
 
 
