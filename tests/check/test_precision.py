@@ -76,6 +76,7 @@ def test_the_truth_is_float64_and_every_gradient_is_named(filled, rng):
     assert not np.array_equal(scores[0], scores[0].astype(np.float32))
 
 
+@pytest.mark.exhaustive
 def test_the_table_says_what_it_is_against():
     lines = str(precision_errors(NET, (7, 5, 3), batch=3)).splitlines()
     assert lines[0] == "max|a - b| / max|b| on cpu, batch 3"

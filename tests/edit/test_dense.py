@@ -86,6 +86,7 @@ def test_with_padding_it_is_not(image):
     assert float(jnp.abs(scores - expected).max()) > 0.1 * float(jnp.abs(expected).max())
 
 
+@pytest.mark.exhaustive
 def test_four_shifted_passes_give_every_second_crop(image, close):
     net = pad_free()
     dense, moved, params, state = made(net)

@@ -45,6 +45,7 @@ def test_a_new_head_and_frozen_layers(run, three, tmp_path, capsys):
     assert evaluate.main([str(out)]) == 0
 
 
+@pytest.mark.exhaustive
 def test_more_trains_from_phase_to_phase(run, three, tmp_path, capsys):
     out = tmp_path / "out"
     assert go(run, three, out, "--epochs", "3", "--unfreeze", "1=fc4", "2=conv3") == 0

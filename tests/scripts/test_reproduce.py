@@ -23,6 +23,7 @@ def slim(monkeypatch):
     monkeypatch.setattr(reproduce, "build", slim)
 
 
+@pytest.mark.exhaustive
 def test_two_runs_of_two_steps(images, tmp_path, capsys):
     out = tmp_path / "runs" / "one"
     assert (

@@ -49,6 +49,7 @@ def test_each_program_has_its_answer_in_order(ask):
     assert FOUND.total == 18
 
 
+@pytest.mark.exhaustive
 def test_what_the_compiler_does_not_survive_leaves_the_others_alone(ask):
     late = "XLA did not finish within 2 s; allow more with timeout="
     died = "the compiler ended with exit code 1 and said: last"
