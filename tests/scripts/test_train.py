@@ -410,7 +410,7 @@ def test_a_training_begins_from_weights(run, settings, tmp_path, capsys):
         )
         == 2
     )
-    assert "is another; give the --model that they were trained as" in capsys.readouterr().err
+    assert "is another; give the model that they were trained as" in capsys.readouterr().err
     assert not (tmp_path / "other").exists()
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import jconv
-from jconv.data import augmented, draw_epoch, standardized, whitening_kernel
+from jconv.data import draw_epoch, standardized, whitening_kernel
+from jconv.data.on_device import mirrored_and_shifted
 from jconv.train import device as module
 from jconv.train import look, make_train_step, smoothed_softmax_cross_entropy
 from jconv.train.device import make_epoch, make_start, make_test, six_views
@@ -74,7 +75,9 @@ def test_two_epochs_are_their_steps_one_by_one(recipe, train, start, epoch, clos
     for i in range(8):
         drawn = draw_epoch(jax.random.key(SEED), jnp.int32(i // 4), 23, 2)
         draws = jax.tree.map(lambda a: a[5 * (i % 4) :][:5], drawn)  # noqa: B023
-        images = standardized(augmented(train.images, draws), before.mean, before.std, "float32")
+        images = standardized(
+            mirrored_and_shifted(train.images, draws), before.mean, before.std, "float32"
+        )
         after, metrics = step(jax.tree.map(jnp.copy, after), images, train.labels[draws.rows])
         (params, state), slow = look((after.params, after.state), slow, after.step, 8)
         after = after._replace(params=params, state=state)

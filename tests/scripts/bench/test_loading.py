@@ -9,6 +9,9 @@ from jconv.scripts.bench.speed import Settings
 
 
 @pytest.mark.exhaustive
+# PyTorch's workers are forks of this process
+@pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_both_read_in_turn():
     pytest.importorskip("torchvision")
     row = measure_loading(
