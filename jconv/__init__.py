@@ -10,7 +10,7 @@ Pooling             MaxPool, AvgPool, LpPool, GlobalAvgPool, GlobalMaxPool, Adap
 Larger again        Upsample, PixelShuffle, MaxUnpool
 Norms               BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm, LocalResponseNorm,
                     ContrastNorm, Normalize, Scale
-Activations         Relu, LeakyRelu, PRelu, Elu, Gelu, Silu, Sigmoid, Tanh, Softplus, Softmax,
+Activations         Relu, Clip, LeakyRelu, PRelu, Elu, Gelu, Silu, Sigmoid, Tanh, Softplus, Softmax,
                     Maxout, Lambda, Identity
 In training alone   Dropout, DropPath
 Initializers        Initializer; its words (he_normal, ...) are in jconv.layers, and
@@ -93,6 +93,7 @@ from .layers import (
     AdaptiveMaxPool,
     AvgPool,
     BatchNorm,
+    Clip,
     ContrastNorm,
     Conv,
     ConvTranspose,
@@ -186,6 +187,7 @@ __all__ = [
     "Layer",
     "LayerError",
     "LayerNorm",
+    "Clip",
     "LeakyRelu",
     "Local",
     "LocalResponseNorm",

@@ -105,9 +105,10 @@ def _checked(options: Options, reading: Reading) -> int:
 
 
 def _table(reading: Reading) -> Table:
-    table = Table("array", box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("array", overflow="fold")  # a path that is cut says nothing
     table.add_column("shape", justify="right")
-    table.add_column("from")
+    table.add_column("from", overflow="fold")
     table.add_column("shape there", justify="right")
     table.add_column("what was done")
     sizes = lambda shape: "x".join(map(str, shape))

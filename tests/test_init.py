@@ -58,8 +58,8 @@ def test_the_names_of_the_documentation_are_there():
         replace to_json from_json summary Summary gradcheck split_taps Sequential Residual Concat
         Tap Conv ConvTranspose Local Dense Flatten Normalize Scale PadChannels Subsampling MaxPool
         AvgPool LpPool GlobalAvgPool GlobalMaxPool AdaptiveAvgPool BatchNorm GroupNorm LayerNorm
-        LocalResponseNorm ContrastNorm Dropout DropPath Relu LeakyRelu Elu Gelu Silu Sigmoid Tanh
-        Softplus Softmax Maxout Lambda Identity Initializer Parameter JconvError InputError
+        LocalResponseNorm ContrastNorm Dropout DropPath Relu Clip LeakyRelu Elu Gelu Silu Sigmoid
+        Tanh Softplus Softmax Maxout Lambda Identity Initializer Parameter JconvError InputError
         PatternError jit servable
     """.split()
     assert set(wanted) <= set(PUBLIC)

@@ -6,6 +6,7 @@ jconv/__init__.py, in the overview and in `__all__`.
 """
 
 from .activation import (
+    Clip,
     Elu,
     Gelu,
     Identity,

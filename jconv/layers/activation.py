@@ -52,6 +52,25 @@ class Relu(Activation):
 
 
 @dataclass(frozen=True)
+class Clip(Activation):
+    """y = x held between `least` and `most`; as it stands, ReLU6.
+
+    Raises ValueError unless least is below most. Source: Howard et al. 2017, "MobileNets".
+    """
+
+    least: float = 0.0
+    most: float = 6.0
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not self.least < self.most:
+            raise ValueError(f"Clip: least={self.least} is not below most={self.most}")
+
+    def function(self, x):
+        return jnp.clip(x, self.least, self.most)
+
+
+@dataclass(frozen=True)
 class LeakyRelu(Activation):
     """y = x where x > 0, else slope * x"""
 

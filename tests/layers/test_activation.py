@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from jconv import (
+    Clip,
     Elu,
     Gelu,
     Identity,
@@ -32,6 +33,8 @@ sigmoid = lambda x: 1 / (1 + np.exp(-x))
     [
         (Identity(), lambda x: x),
         (Relu(), lambda x: np.maximum(0, x)),
+        (Clip(), lambda x: np.minimum(np.maximum(x, 0), 6)),
+        (Clip(-0.5, 0.25), lambda x: np.clip(x, -0.5, 0.25)),
         (LeakyRelu(0.2), lambda x: np.where(x > 0, x, 0.2 * x)),
         (LeakyRelu(), lambda x: np.where(x > 0, x, 0.01 * x)),
         (Elu(0.7), lambda x: np.where(x > 0, x, 0.7 * (np.exp(x) - 1))),

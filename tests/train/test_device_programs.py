@@ -75,9 +75,8 @@ def test_two_epochs_are_their_steps_one_by_one(recipe, train, start, epoch, clos
     for i in range(8):
         drawn = draw_epoch(jax.random.key(SEED), jnp.int32(i // 4), 23, 2)
         draws = jax.tree.map(lambda a: a[5 * (i % 4) :][:5], drawn)  # noqa: B023
-        images = standardized(
-            mirrored_and_shifted(train.images, draws), before.mean, before.std, "float32"
-        )
+        moved = mirrored_and_shifted(train.images, draws)
+        images = standardized(moved, before.mean, before.std, "float32")
         after, metrics = step(jax.tree.map(jnp.copy, after), images, train.labels[draws.rows])
         (params, state), slow = look((after.params, after.state), slow, after.step, 8)
         after = after._replace(params=params, state=state)

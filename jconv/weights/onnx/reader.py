@@ -29,6 +29,7 @@ from ...layer import Layer
 from ...layers import (
     AvgPool,
     BatchNorm,
+    Clip,
     Conv,
     ConvTranspose,
     Dense,
@@ -539,6 +540,20 @@ def _lrn(building: Building, node: Any) -> None:
     building.add(node, layer, said="alpha divided by the size")
 
 
+def _clip(building: Building, node: Any) -> None:
+    given, bounds = _attributes(node), []
+    for place, name in ((1, "min"), (2, "max")):
+        value = building.constant(node, place)
+        bounds.append(given.get(name) if value is None else float(value.reshape(-1)[0]))
+    least, most = bounds
+    if most is None or least is None:
+        if (least, most) != (0, None):
+            raise InputError(f"{building.at(node)}: is held on one side; both were expected")
+        building.add(node, Relu)
+        return
+    building.add(node, partial(Clip, _float(least), _float(most)))
+
+
 def _prelu(building: Building, node: Any) -> None:
     slope, order = building.weights(node, 1), building.graph.value(node.input[0], "PRelu").order
     assert slope is not None
@@ -778,6 +793,7 @@ OPERATORS: dict[str, Callable[[Building, Any], None]] = {
     "GlobalMaxPool": _plain(lambda _: GlobalMaxPool()),
     "ReduceMean": _reduce_mean,
     "Relu": _plain(lambda _: Relu()),
+    "Clip": _clip,
     "LeakyRelu": _plain(lambda given: LeakyRelu(_float(given.get("alpha", 0.01)))),
     "PRelu": _prelu,
     "Elu": _plain(lambda given: Elu(_float(given.get("alpha", 1.0)))),

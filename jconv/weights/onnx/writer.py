@@ -28,6 +28,7 @@ from ...layers import (
     AdaptiveAvgPool,
     AvgPool,
     BatchNorm,
+    Clip,
     Conv,
     ConvTranspose,
     Dense,
@@ -377,6 +378,14 @@ def _gelu(building: Building, path: str, layer: Gelu, x: Named) -> str:
     )
 
 
+def _clip(building: Building, path: str, layer: Clip, x: Named) -> str:
+    bounds = [
+        building.number(f"{path}.{name}", np.float32(getattr(layer, name)))
+        for name in ("least", "most")
+    ]
+    return building.node("Clip", [x.name, *bounds], path)
+
+
 def _silu(building: Building, path: str, layer: Silu, x: Named) -> str:
     return building.node("Mul", [x.name, building.node("Sigmoid", [x.name], path)], path)
 
@@ -432,6 +441,7 @@ WRITERS: dict[type[Layer], Callable[..., str]] = {
     PadChannels: _pad_channels,
     PRelu: _prelu,
     Relu: _plain("Relu"),
+    Clip: _clip,
     LeakyRelu: _plain("LeakyRelu", alpha="slope"),
     Elu: _plain("Elu", alpha="alpha"),
     Sigmoid: _plain("Sigmoid"),

@@ -9,6 +9,7 @@ from jconv import (
     AdaptiveAvgPool,
     AvgPool,
     BatchNorm,
+    Clip,
     Concat,
     Conv,
     ConvTranspose,
@@ -77,8 +78,8 @@ NETS = {
     ),
     "across": chain(LocalResponseNorm(3, alpha=0.1), LocalResponseNorm(5, convention="paper")),
     "bent": chain(
-        Relu(), LeakyRelu(0.2), PRelu(), PRelu(shared=True), Elu(0.7), Sigmoid(), Tanh(),
-        Tanh(1.7159, 2 / 3), Softplus(), Gelu(), Gelu(approximate=False), Silu(),
+        Relu(), Clip(-0.5, 0.75), LeakyRelu(0.2), PRelu(), PRelu(shared=True), Elu(0.7), Sigmoid(),
+        Tanh(), Tanh(1.7159, 2 / 3), Softplus(), Gelu(), Gelu(approximate=False), Silu(),
     ),
     "flat": chain(
         MaxPool(2), Flatten(), BatchNorm(), PRelu(), Dense(7), Relu(), Dropout(),
