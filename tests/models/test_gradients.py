@@ -55,8 +55,9 @@ CASES = [  # name, variant, side
 QUICK = ("lenet5",)
 
 # At test time: in training their last batch norms see three values each, too curved for
-# differences; and what VGG's biases give before a batch norm is nothing but rounding.
-TESTED = {"inception_v4", "vgg13_bn"}
+# differences; and what biases give before a batch norm, VGG's and those of the authors' ResNet-50,
+# is nothing but rounding.
+TESTED = {"inception_v4", "vgg13_bn", "resnet50"}
 
 
 def awake(_, layer):
