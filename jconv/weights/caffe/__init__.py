@@ -1,5 +1,5 @@
 """Networks and weights of Caffe: schema.py is its format, definition.py its layers in one form,
-network.py what each of them is here.
+layers.py what each of them is here, network.py the whole.
 """
 
 from .network import read_caffe
