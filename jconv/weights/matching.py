@@ -192,7 +192,7 @@ def _by_order(
         raise InputError(
             f"{where}: does not match the net, {len(pairs)} of {len(layers)} layers were found. "
             + "; ".join(left)
-            + ". Give the net that the file is of, or say which is which: given={module: layer}"
+            + ". Give the net that the file is of, or say which layer each of these is (modules)"
         )
     return pairs, ["matched by kind, shape and order"]
 
@@ -207,13 +207,13 @@ def _left(
     taken = set(pairs.values())
     missing = [f"{path} {_shown(key)}" for path, key in mine if path not in pairs]
     extra = [f"{name} {_shown(key)}" for name, key in file if name not in taken]
-    both = {key for _, key in mine} & {key for _, key in file}
+    counts = Counter(key for _, key in mine), Counter(key for _, key in file)
     found = []
     if missing:
         found.append(f"{kind}s of the net without a module: {_some(missing)}")
     if extra:
         found.append(f"{kind}s of the file without a layer: {_some(extra)}")
-    if any(key in both for path, key in mine if path not in pairs):
+    if any(counts[0][key] == counts[1][key] for path, key in mine if path not in pairs):
         found.append("several have one shape and stand in another order")
     return found
 
