@@ -141,8 +141,14 @@ def _pairs(
     free = {n: m for n, m in modules.items() if n not in given}
     family, named = by_name(list(free), list(rest))
     if family and len(named) >= 0.75 * min(len(rest), len(free)):
-        _check_complete(where, family, rest, free, named)
-        return pairs | named, [f"names as of {family}"]
+        try:
+            _check_complete(where, family, rest, free, named)
+            return pairs | named, [f"names as of {family}"]
+        except InputError:  # other nets have modules of such names too
+            with suppress(InputError):
+                matched, notes = _by_order(where, rest, free)
+                return pairs | matched, notes
+            raise
     matched, notes = _by_order(where, rest, free)
     return pairs | matched, notes
 

@@ -173,3 +173,15 @@ def test_heads_that_a_file_was_saved_without_are_drawn(tmp_path, close):
     assert "has no auxiliary heads: those of the net are drawn" in reading.notes
     drawn = [origin.path for origin in reading.origins if origin.source == "drawn"]
     assert drawn == ["aux/body/fc/kernel", "aux/body/fc/bias"]
+
+
+def test_names_that_a_known_family_has_too(tmp_path):
+    net = Sequential(conv1=Conv(2, 1), conv2=Conv(3, 1), conv3=Conv(4, 1), fc=Conv(5, 1))
+    shapes = {
+        f"{name}.{leaf}": shape
+        for name, (i, o) in {"conv1": (1, 2), "x": (2, 3), "bn1": (3, 4), "fc": (4, 5)}.items()
+        for leaf, shape in (("weight", (o, i, 1, 1)), ("bias", (o,)))
+    }
+    reading = read_torch(tensors(tmp_path, shapes), net, (3, 3, 1))
+    sources = {origin.path: origin.source for origin in reading.origins}
+    assert sources["conv2/kernel"] == "x.weight" and sources["conv3/bias"] == "bn1.bias"
