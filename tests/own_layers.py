@@ -175,7 +175,7 @@ _clipped.defvjp(_clipped_forward, _clipped_backward)
 
 
 @dataclass(frozen=True)
-class Clip(Layer):
+class Clipped(Layer):
     """y = x within the limit, with a gradient rule of its own that keeps one bit per value."""
 
     limit: float = 1.5
@@ -203,7 +203,7 @@ OWN = {
         Conv(8, 5, padding=2, groups=8), LayerNorm(), Conv(16, 1), Swish(), Conv(8, 1)
     ),
     "space to depth": SpaceToDepth(2),
-    "custom gradient": Clip(),
+    "custom gradient": Clipped(),
 }
 CLASSES = [
     Swish,
@@ -215,7 +215,7 @@ CLASSES = [
     Looped,
     ConvNeXtBlock,
     SpaceToDepth,
-    Clip,
+    Clipped,
 ]
 
 
