@@ -37,7 +37,7 @@ from jconv import Dense, Identity, InputError, Layer, walk
 from jconv import replace as replaced
 from jconv.cli.backend import use_backend
 from jconv.cli.command import command, console, parse, status
-from jconv.cli.trained import FIELDS, TrainedOptions
+from jconv.cli.trained import SourceOptions
 from jconv.edit.frozen import frozen_paths
 from jconv.edit.head import head_paths, with_classes
 from jconv.files import new_folder
@@ -59,19 +59,9 @@ HEAD_RATE = 10.0  # how many times as fast a new head learns as what was trained
 
 
 @dataclass(frozen=True)
-class Options(TrainOptions):
+class Options(TrainOptions, SourceOptions):
     pretrained: tyro.conf.Positional[Path] = Path()
     """The folder of a training, or a file of weights, as `jconv evaluate` takes them."""
-    net: str | None = None
-    """The net that a file of PyTorch is of, or the .prototxt of a .caffemodel."""
-    variant: str | None = None
-    """Which published form of that net."""
-    in_shape: tuple[int, ...] = ()
-    """Height, width and channels of the images, where the file leaves them open."""
-    channels: str = "bgr"
-    """The order in which a net of Caffe was given colours: bgr or rgb."""
-    modules: tuple[str, ...] = ()
-    """MODULE=LAYER: which layer a module of a PyTorch file is."""
     unfreeze: tuple[str, ...] = ()
     """EPOCH=PATTERN: what starts to train after so many epochs; before, the head alone does, and
     what no pattern means stays frozen to the end.
@@ -95,9 +85,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     use_backend(options.backend)
     if options.pretrained == Path():
         raise InputError("no weights given; name a run folder or a file: jconv finetune WEIGHTS")
-    given = {name: getattr(options, name) for name in FIELDS if hasattr(options, name)}
-    trained = TrainedOptions(weights=options.pretrained, **given).trained()
-    weights = load_trained(options.pretrained, **trained).weights
+    if options.model != TrainOptions.model or options.weights is not None:
+        raise InputError(
+            "--model and --weights: the net is that of the weights named first; what a file of "
+            "PyTorch is of, --net says"
+        )
+    weights = load_trained(options.pretrained, **options.source()).weights
     phases = _phases(options, weights)
     title = f"finetune-{options.pretrained.stem[:40]}-{datetime.now():%Y%m%d-%H%M%S}"
     with new_folder(options.out, title) as folder:

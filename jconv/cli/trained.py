@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,11 +12,9 @@ from ..errors import InputError
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainedOptions:
-    weights: tyro.conf.Positional[Path]
-    """The folder of a training, or a file of weights: jconv's, PyTorch's (.pth, .pt, .th,
-    .safetensors), Caffe's (.caffemodel), ONNX's (.onnx) or ConvNetJS's (.json).
-    """
+class SourceOptions:
+    """What a file of weights that others wrote leaves open."""
+
     net: str | None = None
     """The net that a file of PyTorch is of: a name of the zoo, a pattern, or FILE.py:FUNCTION; of a
     .caffemodel its .prototxt.
@@ -35,8 +33,6 @@ class TrainedOptions:
     """
     pixel_std: tuple[float, ...] | None = None
     """See --pixel-mean."""
-    labels: Path | None = None
-    """A text file with the name of a class on each line."""
     modules: tuple[str, ...] = ()
     """MODULE=LAYER: which layer a module of a PyTorch file is, where order and shape leave it
     open.
@@ -49,25 +45,27 @@ class TrainedOptions:
                 "expected"
             )
 
-    def trained(self) -> dict[str, Any]:
+    def source(self) -> dict[str, Any]:
         """What `load_trained` takes of these."""
         pairs = [text.partition("=") for text in self.modules]
-        if wrong := [
-            text for text, (_, sign, _) in zip(self.modules, pairs, strict=True) if not sign
-        ]:
+        if wrong := ["".join(pair) for pair in pairs if not pair[1]]:
             raise InputError(f"modules={wrong[0]}: MODULE=LAYER was expected")
-        return {
-            "net": self.net,
-            "variant": self.variant,
-            "classes": self.classes,
-            "in_shape": self.in_shape,
-            "channels": self.channels,
-            "pixel_mean": self.pixel_mean,
-            "pixel_std": self.pixel_std,
-            "labels": self.labels,
-            "modules": {module: layer for module, _, layer in pairs},
-        }
+        names = [field.name for field in fields(SourceOptions) if field.name != "modules"]
+        given: dict[str, Any] = {name: getattr(self, name) for name in names}
+        return given | {"modules": {module: layer for module, _, layer in pairs}}
 
 
-# what other commands have of these
-FIELDS = ("net", "variant", "in_shape", "channels", "modules", "pixel_mean", "pixel_std")
+@dataclass(frozen=True, kw_only=True)
+class TrainedOptions(SourceOptions):
+    """A trained net, for commands that take one as it is."""
+
+    weights: tyro.conf.Positional[Path]
+    """The folder of a training, or a file of weights: jconv's, PyTorch's (.pth, .pt, .th,
+    .safetensors), Caffe's (.caffemodel), ONNX's (.onnx) or ConvNetJS's (.json).
+    """
+    labels: Path | None = None
+    """A text file with the name of a class on each line."""
+
+    def trained(self) -> dict[str, Any]:
+        """What `load_trained` takes of these."""
+        return self.source() | {"labels": self.labels}

@@ -233,7 +233,8 @@ class _Assembly:
                 if meets == until:
                     found.append(self._forked(edges, until))
                     return found
-                joint = self.nodes[meets]  # pyright: ignore[reportArgumentType, reportCallIssue]
+                assert meets is not None  # the output is where all of the net ends
+                joint = self.nodes[meets]
                 if joint.layer is not None:
                     raise self._unfit(meets)
                 found.append(self._forked(edges, meets))

@@ -87,6 +87,11 @@ def test_what_cannot_be_is_named(words, said, run, three, tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
+def test_the_net_is_that_of_the_weights(run, three, tmp_path, capsys):
+    assert go(run, three, tmp_path / "out", "--model", "resnet18") == 2
+    assert "the net is that of the weights named first" in capsys.readouterr().err
+
+
 def test_no_weights(capsys):
     assert finetune.main([]) == 2
     assert "no weights given" in capsys.readouterr().err
