@@ -106,3 +106,23 @@ def test_another_shape(filled):
     step = Step("conv1", x, np.zeros((2, 6, 6, 4), np.float32))
     found = compare(Weights(NET, SHAPE, tuple("abcde"), params, state), iter([step]), x)
     assert found.first == "conv1" and "gives (2, 6, 6, 4) there, (2, 8, 8, 4) here" in found.words
+
+
+def test_a_file_of_pytorch_run_by_its_functions():
+    pytest.importorskip("torch")
+    from tiny_torch import FILES, IMAGES, IN_SHAPE
+    from tiny_torch import NET as TINY
+
+    from jconv.weights import About, read_weights
+    from jconv.weights.comparing import torch_steps
+
+    path = FILES / "tiny.pth"
+    reading = read_weights(path, About(net=TINY, in_shape=IN_SHAPE))
+    x = IMAGES.astype(np.float32)
+    found = compare(reading.weights, torch_steps(path, reading, x), x)
+    assert found.first is None and [name for name, _ in found.rows][-1] == "fc"
+    params = dict(reading.weights.params)
+    params["conv2"] = {**params["conv2"], "kernel": params["conv2"]["kernel"].swapaxes(0, 1)}
+    spoilt = reading.weights._replace(params=params)
+    found = compare(spoilt, torch_steps(path, reading, x), x)
+    assert found.first == "conv2" and "height and width" in found.words
