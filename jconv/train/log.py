@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,12 @@ def open_log(kind: str, folder: Path) -> Iterator[Log | None]:
         yield None
         return
     try:
-        from tensorboardX import SummaryWriter
+        make_writer = import_module("tensorboardX").SummaryWriter
     except ImportError:
         raise InputError(
             "log='tensorboard': the package tensorboardX is missing; pip install 'jconv[log]'"
         ) from None
-    writer = SummaryWriter(str(folder / "tensorboard"), write_to_disk=True)
+    writer = make_writer(str(folder / "tensorboard"), write_to_disk=True)
 
     def log(row: dict[str, Any]) -> None:
         for name, value in row.items():

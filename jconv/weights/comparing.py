@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -217,8 +218,7 @@ class _Running(Following):
         return _Tensor(shape, y)
 
     def join(self, f, *parts, shapes=None, pointwise=False, in_place=False) -> _Tensor:
-        import torch
-
+        torch = _torch()
         values = [part.value for part in parts]
         if f is summed:
             return _Tensor(parts[0].shape, sum(values[1:], values[0]))
@@ -230,12 +230,17 @@ class _Running(Following):
         pass
 
 
-def torch_steps(path: Path, reading: Reading, images: np.ndarray) -> Iterator[Step]:
-    """Every layer by PyTorch's functions, from the arrays as they lie in the file."""
+def _torch() -> Any:
+    """PyTorch, which need not be installed. Raises InputError."""
     try:
-        import torch
+        return import_module("torch")
     except ModuleNotFoundError:
         raise InputError("torch is needed to compare with and is not installed") from None
+
+
+def torch_steps(path: Path, reading: Reading, images: np.ndarray) -> Iterator[Step]:
+    """Every layer by PyTorch's functions, from the arrays as they lie in the file."""
+    torch = _torch()
     stored = read_tensors(path).arrays
     arrays: dict[str, dict[str, Any]] = {}
     for origin in reading.origins:
@@ -257,39 +262,34 @@ def _from(value: Any, order: Order) -> np.ndarray:
 
 
 def _padded(layer: Any, x: Any, fill: float) -> Any:
-    import torch
-
+    torch = _torch()
     over = layer.over((*x.shape[2:], x.shape[1]))
     pads = [side for pair in reversed(over.pads) for side in pair]
     return torch.nn.functional.pad(x, pads, value=fill), over
 
 
 def _torch_conv(layer: Any, arrays: Any, x: Any) -> Any:
-    import torch
-
+    torch = _torch()
     x, over = _padded(layer, x, 0.0)
     settings = (over.stride, 0, over.dilation, layer.groups)
     return torch.nn.functional.conv2d(x, arrays["weight"], arrays.get("bias"), *settings)
 
 
 def _torch_norm(layer: Any, arrays: Any, x: Any) -> Any:
-    import torch
-
+    torch = _torch()
     stats = arrays["running_mean"], arrays["running_var"]
     affine = arrays.get("weight"), arrays.get("bias")
     return torch.nn.functional.batch_norm(x, *stats, *affine, eps=layer.eps)
 
 
 def _torch_max(layer: Any, _: Any, x: Any) -> Any:
-    import torch
-
+    torch = _torch()
     x, over = _padded(layer, x, float("-inf"))
     return torch.nn.functional.max_pool2d(x, over.size, over.stride, 0, over.dilation)
 
 
 def _torch_mean(layer: Any, _: Any, x: Any) -> Any:
-    import torch
-
+    torch = _torch()
     over, ceil = layer.over((*x.shape[2:], x.shape[1])), layer.rounding == "ceil"
     pads = [lo for lo, _ in over.padding]
     f = torch.nn.functional.avg_pool2d
@@ -297,22 +297,19 @@ def _torch_mean(layer: Any, _: Any, x: Any) -> Any:
 
 
 def _torch_dense(_: Any, arrays: Any, x: Any) -> Any:
-    import torch
-
+    torch = _torch()
     weight = arrays["weight"].reshape(arrays["weight"].shape[:2])
     return torch.nn.functional.linear(x, weight, arrays.get("bias"))
 
 
 def _torch_lrn(layer: Any, _: Any, x: Any) -> Any:
-    import torch
-
+    torch = _torch()
     k = 1.0 if layer.k is None else layer.k
     return torch.nn.functional.local_response_norm(x, layer.size, layer.alpha, layer.beta, k)
 
 
 def _torch_prelu(_: Any, arrays: Any, x: Any) -> Any:
-    import torch
-
+    torch = _torch()
     return torch.nn.functional.prelu(x, arrays["weight"])
 
 
@@ -323,15 +320,13 @@ def _torch_scale(_: Any, arrays: Any, x: Any) -> Any:
 
 
 def _torch_channels(layer: Any, _: Any, x: Any) -> Any:
-    import torch
-
+    torch = _torch()
     after = layer.channels - layer.before - x.shape[1]
     return torch.nn.functional.pad(x, [0, 0] * (x.ndim - 2) + [layer.before, after])
 
 
 def _torch_leaky(layer: Any, _: Any, x: Any) -> Any:
-    import torch
-
+    torch = _torch()
     return torch.nn.functional.leaky_relu(x, layer.slope)
 
 

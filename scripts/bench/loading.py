@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -111,8 +112,10 @@ def read_by_torch(files: list[Path], case: Case, total: int) -> Iterator[Any]:
     """As its own examples for ImageNet do."""
     if find_spec("torchvision") is None:
         raise Unable("torchvision is not installed: pip install 'jconv[peers]'")
-    import torch
-    from torchvision import datasets, transforms
+    data, datasets, transforms = (
+        import_module(name)
+        for name in ("torch.utils.data", "torchvision.datasets", "torchvision.transforms")
+    )
 
     cut = transforms.Compose(
         [
@@ -123,7 +126,7 @@ def read_by_torch(files: list[Path], case: Case, total: int) -> Iterator[Any]:
         ]
     )
     folder = datasets.ImageFolder(str(files[0].parents[1]), cut)
-    loader = torch.utils.data.DataLoader(
+    loader = data.DataLoader(
         folder,
         case.batch,
         shuffle=True,
