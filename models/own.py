@@ -46,7 +46,7 @@ def is_weights(model: str) -> bool:
 
 def from_weights(model: str, classes: int | None) -> tuple[Layer, Shape]:
     """The net of a file of weights, and the shape of its images; its heads for `classes`."""
-    weights = _read(model)
+    weights = _weights(model)
     net = weights.net
     if classes is not None and classes != net.out_shape(weights.in_shape)[-1]:
         net = with_classes(net, classes)
@@ -94,8 +94,14 @@ def from_file(model: str, arguments: dict[str, Any]) -> tuple[Layer, Shape]:
     return net, as_shape(in_shape, f"{model}: INPUT") if in_shape != () else ()
 
 
-@lru_cache(maxsize=2)
-def _read(model: str) -> Weights:
+def _weights(model: str) -> Weights:
+    path = Path(model)
+    return _read(model, path.stat().st_mtime_ns if path.is_file() else 0)
+
+
+@lru_cache(maxsize=1)
+def _read(model: str, changed: int) -> Weights:
+    """Read once for a net and its pixel scale, and again where the file has `changed`."""
     from jconv.weights import read_weights  # it needs further libraries
 
     return read_weights(model).weights
@@ -106,7 +112,7 @@ def pixel_scale(model: str) -> PixelScale | None:
     PixelScale or (mean, std); None where it has none. Raises InputError.
     """
     if is_weights(model):
-        return _read(model).pixels
+        return _weights(model).pixels
     found = getattr(_function(model)[1], "PIXELS", None)
     if found is None:
         return None

@@ -9,6 +9,7 @@ from jconv import InputError
 from jconv.data.pixels import UNIT, PixelScale, as_pixel_scale
 from jconv.geometry import Shape
 from jconv.weights import About, Reading, read_weights
+from jconv.weights.reading import SizeUnknown
 
 from .own import is_pattern, load_run, own_layers
 
@@ -80,11 +81,8 @@ def _from_file(
         published = pixel_scale(net)
     try:
         reading = read_weights(path, about)
-    except InputError as error:
-        # of a file that leaves the size of its images open
-        if about.in_shape or otherwise is None or "in_shape" not in str(error):
-            raise
-        shape = otherwise()
+    except SizeUnknown:
+        shape = otherwise() if otherwise else ()
         if not shape:
             raise
         reading = read_weights(path, about._replace(in_shape=shape))

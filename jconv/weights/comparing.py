@@ -46,7 +46,7 @@ from ..layers import (
 )
 from .layout import Order, flattened, reordered
 from .native import Weights
-from .orders import MIXING, input_orders
+from .orders import input_orders, order_after
 from .reading import Reading
 from .tensors import read_tensors
 
@@ -172,7 +172,7 @@ def onnx_steps(path: Path, reading: Reading, images: np.ndarray) -> Iterator[Ste
     for path_, (taken, made) in reading.values.items():
         visit = shapes.get(path_)
         if visit is not None:
-            after = _order_after(visit.layer, visit.in_shape, orders[path_])
+            after = order_after(visit.layer, visit.in_shape, orders[path_])
             x = _ours(found[taken], visit.in_shape, orders[path_])
             yield Step(path_, x, _ours(found[made], visit.out_shape, after))
 
@@ -182,13 +182,6 @@ def _ours(value: np.ndarray, shape: Shape, order: Order) -> np.ndarray:
     if value.ndim == len(shape) + 1:
         return reordered(np.moveaxis(value, 1, -1).T, order).T
     return value.reshape(len(value), *shape)
-
-
-def _order_after(layer: Layer, in_shape: Shape, order: Order) -> Order:
-    """Where the channels that a layer makes lie there, of those that it takes."""
-    if isinstance(layer, Flatten):
-        return flattened(in_shape, order)
-    return None if isinstance(layer, MIXING) else order
 
 
 class _Tensor(Placeholder):
@@ -213,7 +206,7 @@ class _Running(Following):
         shape = located(path, layer.out_shape, x.shape)
         y = run(layer, self.arrays.get(path, {}), x.value)
         order = self.orders[path]
-        after = _order_after(layer, x.shape, order)
+        after = order_after(layer, x.shape, order)
         self.steps.append(Step(path, _from(x.value, order), _from(y, after)))
         return _Tensor(shape, y)
 

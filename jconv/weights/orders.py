@@ -34,9 +34,7 @@ class _Orders(Following):
     def leaf(self, path: str, layer: Layer, x: Ordered) -> Ordered:
         shape = located(path, layer.out_shape, x.shape)
         self.found[path] = x.order
-        if isinstance(layer, Flatten):
-            return Ordered(shape, flattened(x.shape, x.order))
-        return Ordered(shape, None if isinstance(layer, MIXING) else x.order)
+        return Ordered(shape, order_after(layer, x.shape, x.order))
 
     def join(self, f, *parts, shapes=None, pointwise=False, in_place=False) -> Ordered:
         shape = self.joined(f, shapes, parts)
@@ -46,6 +44,13 @@ class _Orders(Following):
             order = parts[0].order
         kept = order is None or shape[-1:] == np.shape(order)
         return Ordered(shape, order if kept else None)
+
+
+def order_after(layer: Layer, in_shape: Shape, order: Order) -> Order:
+    """Where the features that a layer makes lie there, of those that it takes."""
+    if isinstance(layer, Flatten):
+        return flattened(in_shape, order)
+    return None if isinstance(layer, MIXING) else order
 
 
 def input_orders(net: Layer, in_shape: Shape) -> dict[str, Order]:

@@ -18,6 +18,10 @@ from .native import Weights
 MOST_CLASSES = 10**6
 
 
+class SizeUnknown(InputError):
+    """A file that leaves open how large images are."""
+
+
 class Origin(NamedTuple):
     """Where one array of the net came from."""
 

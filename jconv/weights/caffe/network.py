@@ -14,7 +14,7 @@ from ...errors import InputError
 from ...geometry import Shape
 from ..graph import Assembled, Graph, assemble
 from ..native import Weights
-from ..reading import Reading, as_reading, numbered
+from ..reading import Reading, SizeUnknown, as_reading, numbered
 from .building import Building
 from .definition import DATA, Definition, Spec, read_caffemodel, read_definition
 from .layers import KINDS
@@ -148,7 +148,7 @@ def _fitting(
     if len(fit) == 1:
         return (depth or 0, fit[0], fit[0])
     sides = f"; its weights fit images of {' or '.join(map(str, fit))} pixels" if fit else ""
-    raise InputError(
+    raise SizeUnknown(
         f"{defined.where}: does not say how large images are{sides}; give in_shape, height, width "
         "and channels"
     )

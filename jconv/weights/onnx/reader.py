@@ -15,7 +15,7 @@ from ...data.pixels import PixelScale, as_pixel_scale
 from ...errors import InputError
 from ...geometry import Shape
 from ..graph import Graph, assemble
-from ..reading import Reading, as_reading
+from ..reading import Reading, SizeUnknown, as_reading
 from .building import Building, attributes, prepared
 from .operators import OPERATORS
 
@@ -140,7 +140,7 @@ def _in_shape(where: str, value: Any, given: Shape, last: bool) -> Shape:
             raise InputError(f"{where}: takes images of {tuple(one)}, in_shape says {given}")
         return given
     if 0 in one or min(one) < 0:
-        raise InputError(
+        raise SizeUnknown(
             f"{where}: leaves the size of its images open, {tuple(n or '?' for n in one)} (height, "
             "width, channels); give in_shape"
         )

@@ -56,8 +56,9 @@ from ...layers import (
     Softplus,
     Tanh,
 )
-from ..layout import Order, dense_to_first, flattened, kernel_to_first, restored
+from ..layout import Order, dense_to_first, kernel_to_first, restored
 from ..native import Weights
+from ..orders import order_after
 
 OPSET = 17  # or what a layer needs
 INPUT, OUTPUT = "images", "scores"
@@ -117,12 +118,7 @@ class _Writing(Following):
                 path,
             )
         name = located(path, write, self.building, path, layer, x)
-        order = x.order
-        if isinstance(layer, Flatten):
-            order = flattened(x.shape, x.order)
-        elif isinstance(layer, (Conv, ConvTranspose, Dense)):
-            order = None
-        return Named(shape, name, order)
+        return Named(shape, name, order_after(layer, x.shape, x.order))
 
     def join(self, f, *parts, shapes=None, pointwise=False, in_place=False) -> Named:
         shape = self.joined(f, shapes, parts)
