@@ -8,6 +8,7 @@ LIGHT = {
     "ink": "#1b2330",
     "muted": "#5b6676",
     "line": "#d8dde5",
+    "edge": "#8792a2",  # of what can be typed into or pressed
     "right": "#2459c9",  # right answers and the test curve
     "train": "#c06c08",
     "wrong": "#d03a24",
@@ -18,6 +19,7 @@ DARK = {
     "ink": "#e6eaf0",
     "muted": "#9aa6b7",
     "line": "#333c4a",
+    "edge": "#6d7a8c",
     "right": "#7fabff",
     "train": "#f2ad52",
     "wrong": "#ff7d69",
@@ -29,4 +31,7 @@ PIXEL_RED = (222, 84, 48)
 
 
 def css_variables(colours: dict[str, str]) -> str:
-    return " ".join(f"--{name}: {value};" for name, value in colours.items())
+    """The colours as CSS declares them, and those of pixels, which scripts read."""
+    pixels = {"pixel-blue": PIXEL_BLUE, "pixel-red": PIXEL_RED}
+    named = {**colours, **{name: " ".join(map(str, value)) for name, value in pixels.items()}}
+    return " ".join(f"--{name}: {value};" for name, value in named.items())

@@ -1,0 +1,45 @@
+"""Pages from templates (the folder templates/), in which text cannot become markup: jinja2 escapes
+every value that is not markup already.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib.resources import files
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from .palette import DARK, LIGHT, css_variables
+
+
+def render(template: str, **values: object) -> str:
+    """The text of a template with these values; one that it misses is an error."""
+    return _environment().get_template(template).render(**values)
+
+
+def browser_file(name: str) -> Markup:
+    """A file of the folder browser/, such as style.css, to be set into a page as it is."""
+    return Markup((files("jconv.view") / "browser" / name).read_text(encoding="utf-8"))
+
+
+def style() -> Markup:
+    """The style of every page, its colours first."""
+    light, dark = css_variables(LIGHT), css_variables(DARK)
+    return Markup(
+        f":root {{ color-scheme: light dark; {light} }}\n"
+        f"@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n"
+    ) + browser_file("style.css")
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    made = Environment(
+        loader=PackageLoader("jconv.view"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals |= {"style": style, "browser_file": browser_file}
+    return made
