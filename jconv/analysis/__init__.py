@@ -8,5 +8,5 @@ from .field import net_field, receptive_fields
 from .linting import Finding, lint
 from .matrix import connections, conv_as_dense
 from .memory import Budget, budget, largest_batch, saved_bytes, streaming_peak
-from .recording import activations, features
+from .recording import activations, backward, features
 from .table import Summary, summary

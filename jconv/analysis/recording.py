@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,17 +22,58 @@ def activations(net: Layer, params: Params, state: State, x: jax.Array) -> dict[
     What a layer gives when it is gone through again, with shared weights or in a loop, is under its
     path and "#2", "#3", ...
     """
+    return _recorded(net, params, state, x, {})[1]
+
+
+class Backward(NamedTuple):
+    """What a function of a net's output does to everything before it."""
+
+    value: jax.Array  # of the function
+    activations: dict[str, jax.Array]  # by path, as of `activations`
+    gradients: dict[str, jax.Array]  # of the value, by each of them
+    params: Params  # of the value, by each parameter
+    x: jax.Array  # of the value, by the batch
+
+
+def backward(
+    net: Layer,
+    params: Params,
+    state: State,
+    x: jax.Array,
+    f: Callable[[jax.Array], jax.Array],
+) -> Backward:
+    """Every layer's output for a batch at test time, and the gradient of f(output of the net), one
+    number, by all of them, by the parameters and by the batch: backpropagation, watched.
+    """
+    x = jnp.asarray(x)
+    shapes = jax.eval_shape(lambda params: _recorded(net, params, state, x, {})[1], params)
+    zeros = {path: jnp.zeros(a.shape, a.dtype) for path, a in shapes.items()}
+
+    def value(params, x, added):
+        y, found = _recorded(net, params, state, x, added)
+        return f(y), found
+
+    of_all = jax.value_and_grad(value, argnums=(0, 1, 2), has_aux=True)
+    (found, seen), (by_params, by_x, by_added) = of_all(params, x, zeros)
+    return Backward(found, seen, by_added, by_params, by_x)
+
+
+def _recorded(
+    net: Layer, params: Params, state: State, x: jax.Array, added: Mapping[str, jax.Array]
+) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """The output, and every layer's, with what is `added` to some of them."""
     if not isinstance(net, Composite):
-        return {"": net.apply(params, state, x)[0]}
-    call = Recorder(params, state, False, None)
-    net.run(call, jnp.asarray(x))
-    return call.found
+        y = net.apply(params, state, x)[0] + added.get("", 0)
+        return y, {"": y}
+    call = Recorder(params, state, False, None, added=added)
+    return net.run(call, jnp.asarray(x)), call.found
 
 
 @dataclass
 class Recorder(Arrays):
     """An apply that keeps every output that is no composite's."""
 
+    added: Mapping[str, jax.Array] = field(default_factory=dict)
     found: dict[str, jax.Array] = field(default_factory=dict)
     seen: Counter = field(default_factory=Counter)  # how often each layer, by path
 
@@ -38,7 +81,10 @@ class Recorder(Arrays):
         y, path = super().child(name, layer, x), path_to(self.path, name)
         if not isinstance(layer, Composite):
             self.seen[path] += 1
-            self.found[turn_name(path, self.seen[path])] = y
+            turn = turn_name(path, self.seen[path])
+            if turn in self.added:
+                y = y + self.added[turn]
+            self.found[turn] = y
         return y
 
     def repeat(self, name, layer, x, times, *, shared=False, unroll=False):

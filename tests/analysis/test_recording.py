@@ -18,6 +18,7 @@ from jconv import (
     features,
     walk,
 )
+from jconv.analysis import backward
 
 NET = Sequential(
     stem=Conv(4, 3),
@@ -76,3 +77,32 @@ def test_a_cut_that_cannot_be():
         features(NET, "stage/z")
     with pytest.raises(LayerError, match="block: Residual has branches and cannot end inside one"):
         features(NET, "block/body")
+
+
+def test_backward_gives_the_gradient_by_every_layer_parameter_and_pixel(run, close):
+    params, state, x = run
+    weights = jnp.arange(5, dtype=jnp.float32)
+    f = lambda y: (y * weights[None]).sum()
+    seen = backward(NET, params, state, x, f)
+    assert seen.gradients.keys() == seen.activations.keys()
+    close(seen.value, f(NET.apply(params, state, x)[0]))
+    of_output = jnp.broadcast_to(weights, (2, 5))
+    close(seen.gradients["fc"], of_output)
+    close(seen.gradients["flat"], of_output @ params["fc"]["kernel"].T)
+    by_params, by_x = jax.grad(lambda p, x: f(NET.apply(p, state, x)[0]), (0, 1))(params, x)
+    jax.tree.map(close, seen.params, by_params)
+    close(seen.x, by_x)
+    # what the residual adds reaches the body's norm as it reaches its sum
+    assert set(seen.gradients) == {
+        *("stem", "block/body/conv", "block/body/norm", "block/shortcut", "block/then"),
+        *("stage/a", "stage/fork/one", "stage/fork/two", "stage/b", "flat", "fc"),
+    }
+
+
+def test_backward_of_a_single_layer(close):
+    layer = Dense(3)
+    params, state = layer.init(jax.random.key(0), (4,))
+    x = jnp.arange(8.0).reshape(2, 4)
+    seen = backward(layer, params, state, x, jnp.sum)
+    close(seen.gradients[""], jnp.ones((2, 3)))
+    close(seen.x, jnp.ones((2, 3)) @ params["kernel"].T)
