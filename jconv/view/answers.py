@@ -1,20 +1,19 @@
-"""The sections of the report about the answers on the test images: what is mistaken for what, per
-class, and the worst of them.
+"""What the report says of the answers on the test images: what is mistaken for what, per class,
+and the worst of them. Plain values, which the templates of the same names set into the page.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
+from markupsafe import Markup
 
-from .markup import Html, element
-from .page import section
 from .pictures import confusion
 from .scores import Verdict, confused_pairs, least_sure, strengths, worst_mistakes
 from .svg import inline
-from .tiles import image_tile
+from .tiles import Picture, image_tile
 
 Names = Sequence[str]
 MOST_IN_TABLE = 24  # classes: beyond, the numbers would be too many to read and pixels show more
@@ -37,28 +36,85 @@ class Images(Protocol):
     def __getitem__(self, index: int, /) -> np.ndarray: ...
 
 
-def confusion_matrix(counts: np.ndarray, names: Names) -> Html:
-    """The confusion matrix: a table of counts for few classes, a picture and the pairs most mixed
-    up for many.
+class Cell(NamedTuple):
+    """One count of the confusion matrix: its text, what kind of answer it is (words of the style),
+    how strongly it is coloured, and what it counts.
     """
-    hint = (
-        "Each row is a true class, each column what the network said. Blue is right, red is wrong; "
-        "the stronger, the more of the row."
-    )
-    if len(counts) <= MOST_IN_TABLE:
-        content = element("div", _count_table(counts, names), class_="scroll")
-    else:
-        content = element(
-            "div",
-            inline(confusion(counts), "confusion matrix, rows are true classes"),
-            class_="matrix",
-        )
-    return section(
-        "Confusion matrix", hint, content, _pairs(counts, names), wide=len(counts) > MOST_BESIDE
-    )
+
+    text: str
+    kind: str
+    share: str
+    title: str
 
 
-def class_accuracy(counts: np.ndarray, names: Names) -> Html:
+class Confusion(NamedTuple):
+    """The confusion matrix as rows of cells, or for many classes as a picture; and the pairs (true,
+    predicted, images) most often mixed up.
+    """
+
+    names: Names
+    rows: list[list[Cell]]
+    picture: Markup | None
+    pairs: list[tuple[str, str, str]]
+    wide: bool
+
+    @property
+    def tall(self) -> bool:
+        """Whether the names of columns stand upright."""
+        return any(len(name) > 3 for name in self.names)
+
+
+class Bar(NamedTuple):
+    """The accuracy of one class; no percent where it has no test image."""
+
+    name: str
+    percent: str
+    images: str
+
+
+class Accuracy(NamedTuple):
+    """A bar for each class, and the widths of the columns beside them in letters."""
+
+    hint: str
+    bars: list[Bar]
+    name_width: int
+    count_width: int
+    wide: bool
+
+
+class Tile(NamedTuple):
+    """One test image and what was said of it."""
+
+    picture: Picture
+    truth: str
+    guess: str
+    right: bool
+    sure: str
+
+
+class Mistakes(NamedTuple):
+    """The test images worth looking at."""
+
+    title: str
+    hint: str
+    tiles: list[Tile]
+
+
+def confusion_matrix(counts: np.ndarray, names: Names) -> Confusion:
+    """The confusion matrix (K, K), rows being the true classes: counts for few classes, a picture
+    for many.
+    """
+    few = len(counts) <= MOST_IN_TABLE
+    picture = None if few else inline(confusion(counts), "confusion matrix, rows are true classes")
+    pairs = [
+        (names[p.truth], names[p.guess], f"{p.images:,}")
+        for p in confused_pairs(counts, MOST_PAIRS)
+    ]
+    wide = len(counts) > MOST_BESIDE
+    return Confusion(names, _cells(counts, names) if few else [], picture, pairs, wide)
+
+
+def class_accuracy(counts: np.ndarray, names: Names) -> Accuracy:
     """One bar a class, the worst first, classes without a test image last."""
     totals, right = counts.sum(1), np.diag(counts)
     share = np.where(totals > 0, right / np.maximum(totals, 1), np.inf)
@@ -67,115 +123,68 @@ def class_accuracy(counts: np.ndarray, names: Names) -> Html:
     hint = "How many test images of each class were recognised, the worst class first."
     if len(bars) < len(order):
         hint += f" The {MOST_BARS} worst of {len(order):,} classes are shown."
-    widths = (
-        f"--name: {min(14, max(map(len, names)))}ch; --count: {2 * len(f'{totals.max():,}') + 1}ch"
-    )
-    return section(
-        "Accuracy by class",
+    return Accuracy(
         hint,
-        element("div", *bars, class_="bars", style=widths),
+        bars,
+        name_width=min(14, max(map(len, names))),
+        count_width=2 * len(f"{totals.max():,}") + 1,
         wide=len(counts) > MOST_BESIDE,
     )
 
 
-def mistakes(images: Images, labels: np.ndarray, probabilities: np.ndarray, names: Names) -> Html:
-    """The worst mistakes as images, the surest first; without any, the right answers that were
-    least sure.
-    """
+def mistakes(
+    images: Images, labels: np.ndarray, probabilities: np.ndarray, names: Names
+) -> Mistakes:
+    """The worst mistakes, the surest first; without any, the right answers that were least sure."""
     wrong = worst_mistakes(labels, probabilities, MOST_IMAGES)
-    shown = wrong or least_sure(labels, probabilities, MOST_IMAGES)
-    total = int((probabilities.argmax(1) != labels).sum())
+    tiles = [
+        _tile(images, verdict, names)
+        for verdict in wrong or least_sure(labels, probabilities, MOST_IMAGES)
+    ]
     if wrong:
-        title = "The worst mistakes"
-        hint = (
-            f"{_shown(len(wrong), total)}, with the probability the network gave to what it said."
-        )
-    else:
-        title = "The least sure right answers"
-        hint = (
-            "There is no mistake among the test images. These are the right answers it was least "
-            "sure of, with their probability."
-        )
-    return section(
-        title,
-        hint,
-        element("div", *[_tile(images, verdict, names) for verdict in shown], class_="tiles"),
+        total = int((probabilities.argmax(1) != labels).sum())
+        shown = _shown(len(wrong), total)
+        hint = f"{shown}, with the probability the network gave to what it said."
+        return Mistakes("The worst mistakes", hint, tiles)
+    hint = (
+        "There is no mistake among the test images. These are the right answers it was least sure "
+        "of, with their probability."
     )
+    return Mistakes("The least sure right answers", hint, tiles)
 
 
-def _count_table(counts: np.ndarray, names: Names) -> Html:
-    tall = any(len(name) > 3 for name in names)
-    said = element("tr", element("th"), element("th", "predicted", colspan=len(names)))
-    heads = element(
-        "tr",
-        element("th", "true"),
-        *[element("th", name, title=name) for name in names],
-        class_="tall" if tall else "",
-    )
-    strength = strengths(counts)
-    rows = []
-    for i, name in enumerate(names):
-        cells = [
-            _cell(counts[i, j], counts[i].sum(), strength[i, j], i == j, name, names[j])
-            for j in range(len(names))
+def _cells(counts: np.ndarray, names: Names) -> list[list[Cell]]:
+    strength, totals = strengths(counts), counts.sum(1)
+    return [
+        [
+            _cell(counts[i, j], totals[i], strength[i, j], i == j, truth, guess)
+            for j, guess in enumerate(names)
         ]
-        rows.append(element("tr", element("th", name, title=name), *cells))
-    return element("table", element("thead", said, heads), element("tbody", *rows), class_="counts")
+        for i, truth in enumerate(names)
+    ]
 
 
-def _cell(count: int, total: int, strength: float, right: bool, truth: str, guess: str) -> Html:
+def _cell(count: int, total: int, strength: float, right: bool, truth: str, guess: str) -> Cell:
     title = f"{count:,} of {total:,} images of {truth} were taken for {guess}"
     if not count:
-        return element("td", title=title)
+        return Cell("", "", "", title)
     kind = ("right" if right else "wrong") + (" strong" if strength > 0.6 else "")
-    return element("td", f"{count:,}", class_=kind, style=f"--share: {strength:.0%}", title=title)
+    return Cell(f"{count:,}", kind, f"{strength:.0%}", title)
 
 
-def _pairs(counts: np.ndarray, names: Names) -> Html:
-    pairs = confused_pairs(counts, MOST_PAIRS)
-    if not pairs:
-        return Html("")
-    row = lambda p: element(
-        "tr",
-        element("td", names[p.truth]),
-        element("td", names[p.guess]),
-        element("td", f"{p.images:,}"),
-    )
-    head = element("tr", *[element("th", word) for word in ("true", "predicted", "images")])
-    table = element("table", head, *[row(p) for p in pairs], class_="rows")
-    open_ = {"open": ""} if len(counts) > MOST_IN_TABLE else {}
-    return element("details", element("summary", "Most often mixed up"), table, **open_)
+def _bar(name: str, right: int, total: int) -> Bar:
+    return Bar(name, f"{right / total:.1%}" if total else "", f"{right:,}/{total:,}")
 
 
-def _bar(name: str, right: int, total: int) -> Html:
-    fill = element("i", style=f"width: {right / total:.1%}") if total else ""
-    track = element("span", fill, class_="track" if total else "track none")
-    percent = f"{right / total:.1%}" if total else "untested"
-    count = element("small", f"{right:,}/{total:,}")
-    return element(
-        "div",
-        element("span", name, class_="name", title=name),
-        track,
-        element("span", percent),
-        count,
-        class_="bar",
-    )
-
-
-def _tile(images: Images, verdict: Verdict, names: Names) -> Html:
+def _tile(images: Images, verdict: Verdict, names: Names) -> Tile:
     truth, guess = names[verdict.truth], names[verdict.guess]
-    kind = "right" if verdict.truth == verdict.guess else "wrong"
     title = (
         f"test image {verdict.image}: true {truth} ({verdict.p_truth:.1%}), predicted {guess} "
         f"({verdict.p_guess:.1%})"
     )
-    lines = (
-        ["true ", element("b", truth)],
-        ["said ", element("b", guess, class_=kind)],
-        [f"{verdict.p_guess:.1%} sure"],
-    )
-    caption = element("figcaption", *[element("div", *line) for line in lines], title=title)
-    return element("figure", image_tile(images[verdict.image], alt=title, title=title), caption)
+    picture = image_tile(images[verdict.image], title)
+    right = verdict.truth == verdict.guess
+    return Tile(picture, truth, guess, right, f"{verdict.p_guess:.1%}")
 
 
 def _shown(shown: int, total: int) -> str:

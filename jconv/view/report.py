@@ -5,18 +5,25 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from ..files import write_text
 from .answers import Images, class_accuracy, confusion_matrix, mistakes
-from .markup import Html, element
-from .page import page, section
 from .scores import confusion_counts
-from .tiles import filter_tiles
-from .training import configuration, curves, headline, history_keys
+from .templates import render
+from .tiles import Picture, filter_tiles
+from .training import curves, headline, history_keys, settings
 
 MOST_FILTERS = 96  # pictures
+
+
+class Filters(NamedTuple):
+    """The filters of a layer, and how to read them."""
+
+    hint: str
+    pictures: list[Picture]
 
 
 def write_report(
@@ -45,34 +52,34 @@ def write_report(
     labels, probabilities = np.asarray(labels), np.asarray(probabilities)
     _check(history, filters, images, labels, probabilities, class_names)
     counts = confusion_counts(labels, probabilities)
-    sections = [
-        headline(counts, history),
-        curves(history),
-        confusion_matrix(counts, class_names),
-        class_accuracy(counts, class_names),
-        mistakes(images, labels, probabilities, class_names),
-        *([] if filters is None else [_filters(np.asarray(filters, np.float32))]),
-        section("Network", "Every layer in the order it runs.", element("pre", table)),
-        configuration(config),
-    ]
+    text = render(
+        "report.html",
+        title=title,
+        headline=headline(counts, history),
+        training=curves(history),
+        confusion=confusion_matrix(counts, class_names),
+        accuracy=class_accuracy(counts, class_names),
+        mistakes=mistakes(images, labels, probabilities, class_names),
+        filters=None if filters is None else _filters(np.asarray(filters, np.float32)),
+        table=table,
+        settings=list(settings(config)),
+    )
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, page(title, *sections))
+    write_text(path, text + "\n")
 
 
-def _filters(kernel: np.ndarray) -> Html:
+def _filters(kernel: np.ndarray) -> Filters:
     height, width, channels, count = kernel.shape
-    tiles = filter_tiles(kernel, MOST_FILTERS)
+    pictures = filter_tiles(kernel, MOST_FILTERS)
     total = count * (1 if channels == 3 else channels)
-    shown = "" if total == len(tiles) else f" The first {len(tiles)} of {total:,} are shown."
+    shown = "" if total == len(pictures) else f" The first {len(pictures)} of {total:,} are shown."
     zero = "Mid-gray is zero." if channels == 3 else "Blue is above zero, red below."
     hint = (
         f"What the first layer looks for: {count} filters of {height}×{width}×{channels}, each "
         "scaled by its largest weight. "
     )
-    return section(
-        "First-layer filters", hint + zero + shown, element("div", *tiles, class_="filters")
-    )
+    return Filters(hint + zero + shown, pictures)
 
 
 def _check(history, filters, images, labels, probabilities, class_names) -> None:

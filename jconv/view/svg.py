@@ -6,12 +6,11 @@ from __future__ import annotations
 
 import io
 import re
-from html import escape
 
 import matplotlib
+from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
-from .markup import Html
 from .palette import LIGHT
 
 # What makes an SVG a file of its own: its size, its addresses, its style, and group ids that two
@@ -23,7 +22,7 @@ _STANDALONE = re.compile(
 )
 
 
-def inline(figure: Figure, description: str) -> Html:
+def inline(figure: Figure, description: str) -> Markup:
     """The figure as an <svg> element, as wide as what it stands in; `description` is what a screen
     reader says.
     """
@@ -36,4 +35,4 @@ def inline(figure: Figure, description: str) -> Html:
     body = _STANDALONE.sub("", body)
     for name, colour in LIGHT.items():
         body = body.replace(colour, f"var(--{name})")
-    return Html(f'<svg class="chart" role="img" aria-label="{escape(description)}"{body}')
+    return Markup(f'<svg class="chart" role="img" aria-label="{escape(description)}"{body}')

@@ -7,27 +7,38 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from .markup import Html, element
 from .palette import PIXEL_BLUE, PIXEL_RED
 
 _SHARP = 64  # pixels: up to this side an image is kept exactly and shown with square pixels
 _LARGEST = 128  # pixels: the longer side of what is kept of a larger image
 
 
-def image_tile(image: np.ndarray, **attributes: object) -> Html:
-    """An (H, W, C) image with values in [0, 1] as an <img>: colour for C = 3, else the mean over
-    channels in gray.
+class Picture(NamedTuple):
+    """What an <img> is made of: the picture itself as a data URL, "pixels" where each is to be seen
+    or else "photo", what a screen reader says, and what is shown on pointing.
+    """
+
+    src: str
+    kind: str
+    alt: str
+    title: str
+
+
+def image_tile(image: np.ndarray, title: str) -> Picture:
+    """An (H, W, C) image with values in [0, 1]: colour for C = 3, else the mean over channels in
+    gray.
     """
     gray = image.shape[-1] != 3
     pixels = _eight_bits(image.mean(-1) if gray else image)
-    return _img(Image.fromarray(pixels), **attributes)
+    return _picture(Image.fromarray(pixels), title, title)
 
 
-def filter_tiles(kernel: np.ndarray, limit: int) -> list[Html]:
+def filter_tiles(kernel: np.ndarray, limit: int) -> list[Picture]:
     """The filters of an (H, W, in, out) kernel, at most `limit` tiles, each scaled by its own
     largest |weight|.
 
@@ -42,12 +53,11 @@ def filter_tiles(kernel: np.ndarray, limit: int) -> list[Html]:
     return [_filter(name.format(o, i), kernel[:, :, i, o], _signed) for o, i in slices]
 
 
-def _filter(name: str, weights: np.ndarray, draw: Callable[[np.ndarray], np.ndarray]) -> Html:
+def _filter(name: str, weights: np.ndarray, draw: Callable[[np.ndarray], np.ndarray]) -> Picture:
     largest = float(np.abs(weights).max())
     scaled = weights / largest if largest else weights  # a dead filter stays all zero
-    return _img(
-        Image.fromarray(draw(scaled)), alt=name, title=f"{name}: weights up to ±{largest:.3g}"
-    )
+    title = f"{name}: weights up to ±{largest:.3g}"
+    return _picture(Image.fromarray(draw(scaled)), name, title)
 
 
 def _colour(weights: np.ndarray) -> np.ndarray:
@@ -65,8 +75,8 @@ def _eight_bits(values: np.ndarray) -> np.ndarray:
     return np.rint(np.clip(np.nan_to_num(values), 0, 1) * 255).astype(np.uint8)
 
 
-def _img(image: Image.Image, **attributes: object) -> Html:
-    """An <img> that carries its own bytes: PNG when small, JPEG (a tenth of the size) of a reduced
+def _picture(image: Image.Image, alt: str, title: str) -> Picture:
+    """A picture that carries its own bytes: PNG when small, JPEG (a tenth of the size) of a reduced
     copy when large.
     """
     sharp = max(image.size) <= _SHARP or image.mode == "RGBA"  # JPEG has no transparency
@@ -74,10 +84,5 @@ def _img(image: Image.Image, **attributes: object) -> Html:
     file = io.BytesIO()
     image.save(file, "PNG" if sharp else "JPEG", optimize=True)
     data = base64.b64encode(file.getvalue()).decode()
-    kind = "png" if sharp else "jpeg"
-    return element(
-        "img",
-        src=f"data:image/{kind};base64,{data}",
-        class_="pixels" if sharp else "photo",
-        **attributes,
-    )
+    src = f"data:image/{'png' if sharp else 'jpeg'};base64,{data}"
+    return Picture(src, "pixels" if sharp else "photo", alt, title)

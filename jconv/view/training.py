@@ -1,19 +1,36 @@
-"""The sections of the report about the training: what came out, how it got there, and with which
-settings.
+"""What the report says of the training: what came out, how it got there, and with which settings.
+Plain values, which the templates headline.html, training.html and report.html set into the page.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
+from typing import NamedTuple
 
 import numpy as np
+from markupsafe import Markup
 
-from .markup import Html, element
-from .page import section
 from .pictures import accuracy_curve, chosen_by, loss_curve
 from .scores import wilson_interval
 from .svg import inline
+
+
+class Fact(NamedTuple):
+    """A number of the headline, and what it is."""
+
+    value: str
+    what: str
+
+
+class Curves(NamedTuple):
+    """Two charts, what beside the training images was measured, and the table of every epoch."""
+
+    split: str
+    loss: Markup
+    accuracy: Markup
+    names: list[str]
+    rows: list[list[str]]
 
 
 def history_keys(history: Sequence[Mapping[str, float]]) -> list[str]:
@@ -23,66 +40,45 @@ def history_keys(history: Sequence[Mapping[str, float]]) -> list[str]:
     return ["epoch", "step", *pairs, "learning_rate", "images_per_second", "seconds"]
 
 
-def headline(counts: np.ndarray, history: Sequence[Mapping[str, float]]) -> Html:
+def headline(counts: np.ndarray, history: Sequence[Mapping[str, float]]) -> list[Fact]:
     """The result in a line of large numbers, from the confusion counts and the training history."""
     right, total = int(np.trace(counts)), int(counts.sum())
     low, high = wilson_interval(right, total)
     facts = [
-        _fact(f"{right / total:.2%}", "test accuracy", "hero"),
-        _fact(f"{total - right:,}", f"wrong of {total:,} test images"),
-        _fact(f"{100 * low:.1f}–{high:.1%}", "likely range (95% interval)"),
+        Fact(f"{right / total:.2%}", "test accuracy"),
+        Fact(f"{total - right:,}", f"wrong of {total:,} test images"),
+        Fact(f"{100 * low:.1f}–{high:.1%}", "likely range (95% interval)"),
     ]
     if history:
+        epochs = f"for {len(history):,} epoch{'s' * (len(history) > 1)}"
+        speed = median(row["images_per_second"] for row in history)
         facts += [
-            _fact(
-                duration(history[-1]["seconds"]),
-                f"for {len(history):,} epoch{'s' * (len(history) > 1)}",
-            ),
-            _fact(
-                f"{median(row['images_per_second'] for row in history):,.0f}", "training images/s"
-            ),
+            Fact(duration(history[-1]["seconds"]), epochs),
+            Fact(f"{speed:,.0f}", "training images/s"),
         ]
-    return element("section", element("div", *facts, class_="facts"), class_="wide")
+    return facts
 
 
-def curves(history: Sequence[Mapping[str, float]]) -> Html:
-    """Loss and accuracy over epochs, and every number behind them."""
+def curves(history: Sequence[Mapping[str, float]]) -> Curves | None:
+    """Loss and accuracy over epochs, and every number behind them; None without an epoch."""
     if not history:
-        return section("Training", "No history was recorded: not one epoch was trained.")
-    charts = [inline(loss_curve(history), f"training and {chosen_by(history)} loss over epochs")]
-    charts.append(
-        inline(
-            accuracy_curve(history),
-            f"training and {chosen_by(history)} accuracy over epochs, in percent",
-        )
-    )
+        return None
     split, keys = chosen_by(history), history_keys(history)
-    head = element("tr", *[element("th", key.replace("_", " ")) for key in keys])
-    rows = [
-        element("tr", *[element("td", _number(key, row.get(key))) for key in keys])
-        for row in history
-    ]
-    table = element("div", element("table", head, *rows, class_="rows numbers"), class_="scroll")
-    hint = (
-        f"Training numbers are means over each epoch, while the network still changes; {split} "
-        "numbers are of images it never trains on."
+    loss = inline(loss_curve(history), f"training and {split} loss over epochs")
+    accuracy = inline(
+        accuracy_curve(history), f"training and {split} accuracy over epochs, in percent"
     )
-    return section(
-        "Training",
-        hint,
-        element("div", *charts, class_="charts"),
-        element("details", element("summary", "Every epoch"), table),
-    )
+    rows = [[_number(key, row.get(key)) for key in keys] for row in history]
+    return Curves(split, loss, accuracy, [key.replace("_", " ") for key in keys], rows)
 
 
-def configuration(config: Mapping[str, object]) -> Html:
-    """The settings of the run, nested ones by dotted names."""
-    rows = [
-        element("div", element("dt", name), element("dd", value)) for name, value in _flat(config)
-    ]
-    return section(
-        "Configuration", "What this run was started with.", element("dl", *rows, class_="settings")
-    )
+def settings(config: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """The settings of the run by name, nested ones by dotted names."""
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            yield from settings(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", str(value)
 
 
 def duration(seconds: float) -> str:
@@ -97,10 +93,6 @@ def duration(seconds: float) -> str:
     )
 
 
-def _fact(value: str, what: str, kind: str = "") -> Html:
-    return element("div", element("b", value), element("span", what), class_=kind)
-
-
 def _number(key: str, value: float | None) -> str:
     if value is None or not np.isfinite(value):
         return "–"
@@ -112,11 +104,3 @@ def _number(key: str, value: float | None) -> str:
         "seconds": "{:,.1f}",
     }
     return form.get(key, "{:.2%}" if key.endswith("accuracy") else "{:.4f}").format(value)
-
-
-def _flat(config: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
-    for key, value in config.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", str(value)

@@ -1,3 +1,5 @@
+from html.parser import HTMLParser
+
 import numpy as np
 import pytest
 
@@ -27,6 +29,35 @@ def test_the_report_is_one_file_that_needs_nothing_else(run, tmp_path):
     assert positions == sorted(positions)
     assert "<b>82.35%</b>" in text and "fc1    Dense 120</pre>" in text  # 14 of 17
     assert len(text) < 100_000
+
+
+class Balance(HTMLParser):
+    """Fails on an end tag that closes nothing, or another element than the last opened."""
+
+    def __init__(self):
+        super().__init__()
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in ("meta", "img"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, self.getpos()
+
+
+@pytest.mark.parametrize("changed", [{}, {"history": [], "filters": None, "class_names": "<&>\"'"}])
+def test_the_report_is_one_balanced_document(run, tmp_path, changed):
+    write_report(tmp_path / "report.html", **run | changed)
+    parser = Balance()
+    parser.feed((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert parser.open == []
+
+
+def test_the_report_follows_the_readers_system(run, tmp_path):
+    write_report(tmp_path / "report.html", **run)
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "@media (prefers-color-scheme: dark)" in text and "width=device-width" in text
 
 
 def test_the_same_run_gives_the_same_bytes(run, tmp_path):

@@ -1,41 +1,48 @@
 import numpy as np
 import pytest
 
-from jconv.view.training import configuration, curves, duration, headline, history_keys
+from jconv.view.templates import render
+from jconv.view.training import curves, duration, headline, history_keys, settings
 
 COUNTS = np.array([[30, 2], [1, 964]])
 
 
 def test_the_headline_counts_the_answers(row):
-    text = headline(
+    facts = headline(
         COUNTS, [row(1), row(2, images_per_second=1000.0), row(3, images_per_second=9000.0)]
     )
-    assert "<b>99.70%</b>" in text  # 994 of 997
-    assert "<b>3</b>" in text and "wrong of 997 test images" in text
-    assert "<b>99.1–99.9%</b>" in text
-    assert "<b>3.8 s</b>" in text and "for 3 epochs" in text  # 3 × 1.25
-    assert "<b>1,709</b>" in text  # the median
+    assert facts == [
+        ("99.70%", "test accuracy"),  # 994 of 997
+        ("3", "wrong of 997 test images"),
+        ("99.1–99.9%", "likely range (95% interval)"),
+        ("3.8 s", "for 3 epochs"),  # 3 × 1.25
+        ("1,709", "training images/s"),  # the median
+    ]
+    text = render("headline.html", headline=facts)
+    assert '<div class="hero"><b>99.70%</b><span>test accuracy</span></div>' in text
+    assert text.count("hero") == 1
 
 
 def test_without_history_the_headline_tells_no_time():
-    text = headline(COUNTS, [])
-    assert "99.70%" in text and "images/s" not in text and "epoch" not in text
+    words = " ".join(fact.what for fact in headline(COUNTS, []))
+    assert "images/s" not in words and "epoch" not in words
 
 
 def test_curves_hold_every_number(row):
-    text = curves([row(1), row(2, test_loss=None, test_accuracy=float("nan"))])
-    assert text.count("<svg") == 2
+    found = curves([row(1), row(2, test_loss=None, test_accuracy=float("nan"))])
+    text = render("training.html", training=found)
+    assert text.count("<svg") == 2 and "; test numbers are of images" in text
     assert text.count("<th>") == len(history_keys([row(1)])) == 9
     assert "<td>2.1000</td>" in text and "<td>50.00%</td>" in text and text.count("<td>–</td>") == 2
 
 
 def test_one_epoch_is_a_point(row):
-    assert "for 1 epoch<" in headline(COUNTS, [row(1)])
-    assert "<svg" in curves([row(1)])
+    assert headline(COUNTS, [row(1)])[3].what == "for 1 epoch"
+    assert "<svg" in curves([row(1)]).loss
 
 
 def test_no_history_is_said():
-    text = curves([])
+    text = render("training.html", training=curves([]))
     assert "not one epoch was trained" in text and "<svg" not in text
 
 
@@ -56,9 +63,10 @@ def test_duration(seconds, words):
 
 
 def test_nested_settings_have_dotted_names():
-    text = configuration(
-        {"model": "lenet5", "schedule": {"kind": "cosine", "warm up": {"steps": 97}}, "out": None}
-    )
-    assert (
-        "<dt>schedule.warm up.steps</dt><dd>97</dd>" in text and "<dt>out</dt><dd>None</dd>" in text
-    )
+    config = {"model": "lenet5", "schedule": {"kind": "cosine", "warm up": {"steps": 97}}}
+    assert list(settings(config | {"out": None})) == [
+        ("model", "lenet5"),
+        ("schedule.kind", "cosine"),
+        ("schedule.warm up.steps", "97"),
+        ("out", "None"),
+    ]
