@@ -85,13 +85,13 @@ def test_backward_gives_the_gradient_by_every_layer_parameter_and_pixel(run, clo
     f = lambda y: (y * weights[None]).sum()
     seen = backward(NET, params, state, x, f)
     assert seen.gradients.keys() == seen.activations.keys()
-    close(seen.value, f(NET.apply(params, state, x)[0]))
+    close(seen.value, f(NET.apply(params, state, x)[0]), 1e-5)
     of_output = jnp.broadcast_to(weights, (2, 5))
-    close(seen.gradients["fc"], of_output)
-    close(seen.gradients["flat"], of_output @ params["fc"]["kernel"].T)
+    close(seen.gradients["fc"], of_output, 1e-5)
+    close(seen.gradients["flat"], of_output @ params["fc"]["kernel"].T, 1e-5)
     by_params, by_x = jax.grad(lambda p, x: f(NET.apply(p, state, x)[0]), (0, 1))(params, x)
-    jax.tree.map(close, seen.params, by_params)
-    close(seen.x, by_x)
+    jax.tree.map(lambda a, b: close(a, b, 1e-5), seen.params, by_params)
+    close(seen.x, by_x, 1e-5)
     # what the residual adds reaches the body's norm as it reaches its sum
     assert set(seen.gradients) == {
         *("stem", "block/body/conv", "block/body/norm", "block/shortcut", "block/then"),
@@ -104,5 +104,5 @@ def test_backward_of_a_single_layer(close):
     params, state = layer.init(jax.random.key(0), (4,))
     x = jnp.arange(8.0).reshape(2, 4)
     seen = backward(layer, params, state, x, jnp.sum)
-    close(seen.gradients[""], jnp.ones((2, 3)))
-    close(seen.x, jnp.ones((2, 3)) @ params["kernel"].T)
+    close(seen.gradients[""], jnp.ones((2, 3)), 1e-5)
+    close(seen.x, jnp.ones((2, 3)) @ params["kernel"].T, 1e-5)
