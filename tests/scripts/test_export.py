@@ -46,7 +46,7 @@ def saved(filled, tmp_path):
     return save
 
 
-@pytest.mark.parametrize("form", ["pytorch", "stablehlo", "onnx", "convnetjs"])
+@pytest.mark.parametrize("form", ["pytorch", "stablehlo", "onnx", "convnetjs", "html"])
 def test_each_format_gives_the_same_scores(form, saved, tmp_path, capsys):
     path, _ = saved(PLAIN)
     out = tmp_path / "out.onnx" if form == "onnx" else tmp_path / "out"
@@ -73,6 +73,14 @@ def test_a_function_for_jax_alone(net, sizes, saved, tmp_path, close):
         x = jnp.asarray((images / 255 - 0.5) / 0.25, jnp.float32)
         here, _ = jax.jit(net.apply)(weights.params, weights.state, x)
         close(function.call(images), here, 1e-5)
+
+
+def test_a_page_has_test_images_of_the_training(run, tmp_path, capsys):
+    out = tmp_path / "net.html"
+    assert export.main([str(run), "--to", "html", "--out", str(out)]) == 0
+    assert "2 test images" in capsys.readouterr().out
+    about = json.loads(out.read_text("utf-8").split('id="program">')[1].split("</script>")[0])
+    assert [example["name"] for example in about["examples"]] == ["dark", "light"]
 
 
 def test_what_a_format_cannot_hold_is_named(saved, tmp_path, capsys):
