@@ -43,8 +43,9 @@ export function columnOf(operation, index, look) {
   const box = made("div", { className: "maps", tabIndex: 0 });
   const said = { role: "slider", "aria-orientation": "vertical", "aria-label": `Map of ${title}`, "aria-valuemin": 1, "aria-valuenow": 1 };
   Object.entries(said).forEach(([name, value]) => box.setAttribute(name, value));
-  const heading = made("figcaption", { title: `${title}: ${operation.layer}, ${shape}` },
-    made("b", { textContent: title.split("/").pop() }), made("span", { textContent: operation.layer }), made("span", { textContent: shape }));
+  const name = title.split("/").pop(), inside = title.slice(0, -name.length - 1);
+  const heading = made("figcaption", { title: `${title}: ${operation.layer}, ${shape}` }, made("span", { textContent: inside }),
+    made("b", { textContent: name }), made("span", { textContent: operation.layer }), made("span", { textContent: shape }));
   const column = {
     index, title, shape, box, kind: operation.layer, maps: mapsOf(operation.shape), canvases: [], values: null, chosen: 0,
     element: made("figure", { className: "column" }, heading, box),

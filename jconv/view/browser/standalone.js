@@ -54,6 +54,7 @@ function display(page, compute) {
   };
   const columns = page.operations.map((operation, index) => operation.layer && columnOf(operation, index, look)).filter(Boolean);
   byId("best").append(...rows);
+  byId("columns").classList.toggle("nested", columns.some((column) => column.title.includes("/")));
   byId("columns").append(...columns.map((column) => column.element));
   return (pixels, announced) => {
     const start = performance.now(), values = compute(pixels), took = performance.now() - start;
@@ -69,101 +70,130 @@ function display(page, compute) {
   };
 }
 
-/** The buttons, each of which ends what was open before. */
-function connect(page, show, fit) {
-  const [height, width, channels] = page.shape, stage = byId("stage"), context = stage.getContext("2d", { willReadFrequently: true });
-  stage.height = Math.round((stage.width * height) / width);
-  let stop = () => {}, turn = 0, took = 0;
-  const say = (text) => { byId("message").textContent = text; };
-  const begin = (pressed) => {
-    stop();
-    stop = () => {};
-    say("");
+/**
+ * The large image that is classified. One way of giving it is open at a time: begin(button) ends what was open
+ * and tells whether it is still the last; say(text) tells the reader; put(source) takes the middle of an image or
+ * video, plain(pixels) what the net takes already, drawn() what lies on the stage.
+ */
+function stageOf(page, show, fit) {
+  const [height, width, channels] = page.shape, canvas = byId("stage");
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  canvas.height = Math.round((canvas.width * height) / width);
+  const stage = { canvas, took: 0, stop: () => {}, turn: 0 };
+  stage.say = (text) => { byId("message").textContent = text; };
+  stage.begin = (pressed) => {
+    stage.stop();
+    stage.stop = () => {};
+    stage.say("");
     document.querySelectorAll(".picture [aria-pressed]").forEach((button) => button.setAttribute("aria-pressed", button === pressed));
-    return ++turn;
+    const turn = ++stage.turn;
+    return () => turn === stage.turn;
   };
-  const put = (source, part, announced) => {
-    context.imageSmoothingEnabled = true;
-    context.drawImage(source, part.left, part.top, part.width, part.height, 0, 0, stage.width, stage.height);
+  stage.put = (source, announced) => {
     const [w, h] = [source.videoWidth || source.width, source.videoHeight || source.height];
-    took = show(fit(source, w, h, part), announced);
+    const part = centred(w, h, { width, height });
+    context.imageSmoothingEnabled = true;
+    context.fillStyle = "#fff";
+    context.fillRect(0, 0, canvas.width, canvas.height);
+    context.drawImage(source, part.left, part.top, part.width, part.height, 0, 0, canvas.width, canvas.height);
+    stage.took = show(fit(source, w, h, part), announced);
   };
-  const middle = (source) => centred(source.videoWidth || source.width, source.videoHeight || source.height, { width, height });
-
-  const example = ({ pixels, name }, button) => {
-    begin(button);
-    const bytes = bytesOf(pixels), small = made("canvas");
-    paintColours(small, coloured(bytes, channels), { count: 1, height, width, scale: 1, columns: 1 });
+  stage.plain = (pixels, announced) => {
+    const small = made("canvas");
+    paintColours(small, coloured(pixels, channels), { count: 1, height, width, scale: 1, columns: 1 });
     context.imageSmoothingEnabled = false;
-    context.drawImage(small, 0, 0, stage.width, stage.height);
-    took = show(bytes, Boolean(button));
-    if (button) say(`A test image of class ${name}.`);
+    context.drawImage(small, 0, 0, canvas.width, canvas.height);
+    stage.took = show(pixels, announced);
   };
-  const buttons = page.examples.filter(({ name }) => name).map((one) => {
-    const small = made("canvas", { ariaHidden: "true" }), button = made("button", { type: "button", className: "example" }, small);
-    button.setAttribute("aria-label", `Test image of ${one.name}`);
-    button.setAttribute("aria-pressed", false);
-    paintColours(small, coloured(bytesOf(one.pixels), channels), { count: 1, height, width, scale: 32 / Math.max(width, height), columns: 1 });
-    button.addEventListener("click", () => example(one, button));
-    return button;
-  });
-  byId("examples").append(...buttons);
+  stage.drawn = (announced) => {
+    const whole = { left: 0, top: 0, width: canvas.width, height: canvas.height };
+    const rgba = context.getImageData(0, 0, canvas.width, canvas.height).data;
+    const gray = { bytes: inChannels(rgba, 1), width: canvas.width, height: canvas.height };
+    const ink = page.drawing.share && aroundInk(gray, page.drawing, { width, height });
+    stage.took = show(fit(canvas, canvas.width, canvas.height, ink || whole), announced);
+  };
+  return stage;
+}
 
-  const file = async (given) => {
-    const mine = begin(null);
+/** A button for each test image; the first is shown. */
+function offerExamples(page, stage) {
+  const [height, width, channels] = page.shape, scale = 32 / Math.max(width, height);
+  for (const { name, pixels } of page.examples.filter((one) => one.name)) {
+    const small = made("canvas"), button = made("button", { type: "button", className: "example" }, small);
+    const bytes = bytesOf(pixels);
+    paintColours(small, coloured(bytes, channels), { count: 1, height, width, scale, columns: 1 });
+    button.setAttribute("aria-label", `Test image of ${name}`);
+    button.setAttribute("aria-pressed", false);
+    button.addEventListener("click", () => {
+      stage.begin(button);
+      stage.plain(bytes, true);
+      stage.say(`A test image of ${name}.`);
+    });
+    byId("examples").append(button);
+  }
+  byId("examples").firstChild?.setAttribute("aria-pressed", true);
+  stage.plain(bytesOf(page.examples[0].pixels), false);
+}
+
+/** Files, chosen or dropped on the page. */
+function offerFiles(stage) {
+  const take = async (file) => {
+    const last = stage.begin(null);
     try {
-      const image = await readFile(given);
-      if (mine !== turn) return;
-      put(image, middle(image), true);
-      say(`${given.name}, ${image.width}×${image.height}, cropped about its centre.`);
+      const image = await readFile(file);
+      if (!last()) return;
+      stage.put(image, true);
+      stage.say(`${file.name}, ${image.width}×${image.height}, its middle.`);
     } catch (error) {
-      say(error.message);
+      if (last()) stage.say(error.message);
     }
   };
   byId("file").addEventListener("change", ({ target }) => {
-    if (target.files[0]) file(target.files[0]);
+    if (target.files[0]) take(target.files[0]);
     target.value = ""; // so that the same file can be chosen again
   });
   document.addEventListener("dragover", (event) => event.preventDefault());
   document.addEventListener("drop", (event) => {
     event.preventDefault();
-    if (event.dataTransfer.files[0]) file(event.dataTransfer.files[0]);
+    if (event.dataTransfer.files[0]) take(event.dataTransfer.files[0]);
   });
+}
 
+function offerCamera(stage) {
   byId("camera").addEventListener("click", async ({ currentTarget: button }) => {
-    const open = button.getAttribute("aria-pressed") === "true", mine = begin(open ? null : button);
+    const open = button.getAttribute("aria-pressed") === "true", last = stage.begin(open ? null : button);
     if (open) return;
     try {
-      const close = await openCamera((video) => put(video, middle(video), false));
-      if (mine === turn) stop = close;
-      else close();
+      const close = await openCamera((video) => last() && stage.put(video, false));
+      if (!last()) return close();
+      stage.stop = close;
+      stage.say("Live. Camera again to stop.");
     } catch (error) {
-      begin(null);
-      say(error.message);
+      if (!last()) return;
+      stage.begin(null);
+      stage.say(error.message);
     }
   });
+}
 
+function offerPad(page, stage) {
   byId("draw").addEventListener("click", ({ currentTarget: button }) => {
-    begin(button);
+    stage.begin(button);
     let waiting = false;
     const classified = (finished) => {
       waiting = false;
-      const whole = { left: 0, top: 0, width: stage.width, height: stage.height };
-      const gray = { bytes: inChannels(context.getImageData(0, 0, stage.width, stage.height).data, 1), ...whole };
-      const part = page.drawing.share ? aroundInk(gray, page.drawing, { width, height }) : whole;
-      took = show(fit(stage, stage.width, stage.height, part ?? whole), finished);
+      stage.drawn(finished);
     };
-    stop = openPad(stage, page.drawing, (finished) => {
+    stage.stop = openPad(stage.canvas, page.drawing, (finished) => {
       if (finished) classified(true);
-      else if (!waiting && took < LIVE) {
+      else if (!waiting && stage.took < LIVE) {
         waiting = true;
         requestAnimationFrame(() => waiting && classified(false));
       }
     });
     classified(false);
-    say("Draw with the mouse or a finger. Draw again to clear.");
+    stage.say("Draw with the mouse or a finger. Draw again to clear.");
   });
-  example(page.examples[0], buttons[0]);
 }
 
 function main() {
@@ -173,10 +203,14 @@ function main() {
   const classify = (pixels) => compute(pixels).at(-1);
   const fit = (source, w, h, part) =>
     resized({ bytes: inChannels(rgbaOf(source, w, h), channels), width: w, height: h, channels }, part, { width, height });
-  connect(page, display(page, compute), fit);
-  const found = apart(page.examples, classify), agree = found < AGREE;
-  byId("agreement").textContent = agree ? `Scores agree with JAX to ${found.toExponential(0)} of the largest.` : `Scores differ from JAX's by ${found.toExponential(0)} of the largest.`;
-  byId("agreement").classList.toggle("error", !agree);
+  const stage = stageOf(page, display(page, compute), fit);
+  offerExamples(page, stage);
+  offerFiles(stage);
+  offerCamera(stage);
+  offerPad(page, stage);
+  const found = apart(page.examples, classify), far = `${found.toExponential(0)} of the largest`;
+  byId("agreement").textContent = found < AGREE ? `Scores agree with JAX to ${far}.` : `Scores differ from JAX's by ${far}.`;
+  byId("agreement").classList.toggle("error", !(found < AGREE));
   // what tests and people may use: classify(bytes), pixelsOf(image, width, height)
   window.jconv = { page, apart: found, classify, run: compute, pixelsOf: (source, w, h) => fit(source, w, h, centred(w, h, { width, height })) };
 }

@@ -1,9 +1,7 @@
 """What each kind of layer comes to, as steps that a few lines of JavaScript can do.
 
 Each kind is a function in STEPS of (layer, in_shape, arrays), the layer's parameters and state by
-name, that gives its steps, one after another. Where windows lie is worked out here: an axis is a
-table of the input positions that each output reads, -1 for none, so that padding of every mode,
-dilation, rounding, unequal bins and transposed strides are one thing to what runs it.
+name, that gives its steps, one after another.
 """
 
 from __future__ import annotations
@@ -14,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...errors import LayerError
-from ...geometry import Shape, Window, volume
+from ...geometry import Shape, volume
 from ...layer import Layer
 from ...layers import (
     AdaptiveAvgPool,
@@ -58,11 +56,11 @@ from ...layers import (
     Upsample,
 )
 from ...ops.normalization import around
-from ...ops.pooling import bins, counts
-from ...ops.views import padded_index, without_padding
+from ...ops.pooling import counts
+from ...ops.views import without_padding
+from .windows import ONE, Table, bins, read, table, transposed, windows
 
 Arrays = Mapping[str, np.ndarray]
-Table = dict[str, Any]  # {"taps": F, "at": out * F positions of the input, -1 for none}
 
 
 class Step(NamedTuple):
@@ -74,62 +72,6 @@ class Step(NamedTuple):
     shape: Shape
     settings: dict[str, Any] = {}  # noqa: RUF012 (never changed)
     arrays: dict[str, np.ndarray] = {}  # noqa: RUF012
-
-
-# Where windows lie
-# --------------------------------------------------------------------------------------------------
-
-
-def _table(rows: np.ndarray) -> Table:
-    return {"taps": rows.shape[1], "at": rows.ravel().tolist()}
-
-
-def _windows(w: Window, mode: str = "zeros") -> dict[str, Table]:
-    """The tables of the two axes that a window slides over."""
-    if w.rank != 2:
-        raise LayerError(f"slides over {w.rank} axes; images have 2 here")
-    found = []
-    for n, pads, more, f, s, d, out in zip(
-        w.in_sizes, w.padding, w.overhang, w.size, w.stride, w.dilation, w.out_sizes, strict=True
-    ):
-        index = np.pad(padded_index(n, pads, mode), (0, more), constant_values=-1)
-        found.append(_table(index[np.arange(out)[:, None] * s + np.arange(f) * d]))
-    return {"rows": found[0], "columns": found[1]}
-
-
-def _transposed(w: Window) -> dict[str, Table]:
-    """For each pixel of the input of a convolution, the outputs that read it, tap by tap."""
-    found = []
-    for n, (lo, _), f, s, d, out in zip(
-        w.in_sizes, w.padding, w.size, w.stride, w.dilation, w.out_sizes, strict=True
-    ):
-        steps = np.arange(n)[:, None] + lo - np.arange(f) * d
-        reads = (steps % s == 0) & (steps >= 0) & (steps // s < out)
-        found.append(_table(np.where(reads, steps // s, -1)))
-    return {"rows": found[0], "columns": found[1]}
-
-
-def _bins(in_shape: Shape, sizes: Shape) -> dict[str, Table]:
-    """The tables of bins that may differ in size."""
-    found = []
-    for n, out in zip(in_shape[:-1], sizes, strict=True):
-        each = bins(n, out)
-        index = np.array([begin for begin, _ in each])[:, None]
-        index = index + np.arange(max(end - begin for begin, end in each))
-        found.append(_table(np.where(index < np.array([[end] for _, end in each]), index, -1)))
-    return {"rows": found[0], "columns": found[1]}
-
-
-def _read(tables: dict[str, Table]) -> np.ndarray:
-    """How many pixels each window reads. (out, out) float32"""
-    rows, columns = (
-        (np.reshape(table["at"], (-1, table["taps"])) >= 0).sum(axis=1)
-        for table in (tables["rows"], tables["columns"])
-    )
-    return np.outer(rows, columns).astype(np.float32)
-
-
-ONE = {"rows": {"taps": 1, "at": [0]}, "columns": {"taps": 1, "at": [0]}}  # a row of features
 
 
 # Layers with a kernel
@@ -148,7 +90,7 @@ def _conv(layer: Conv, in_shape: Shape, arrays: Arrays) -> list[Step]:
         import jax.numpy as jnp
 
         kernel = np.asarray(layer.full_kernel(jnp.asarray(kernel), in_shape[-1]))
-    tables = _windows(layer.over(in_shape), layer.padding_mode)
+    tables = windows(layer.over(in_shape), layer.padding_mode)
     shape = layer.out_shape(in_shape)
     return [_kernel(shape, tables, layer.groups, {**arrays, "kernel": kernel})]
 
@@ -157,13 +99,13 @@ def _conv_transpose(layer: ConvTranspose, in_shape: Shape, arrays: Arrays) -> li
     fh, fw, outs, ins = arrays["kernel"].shape  # (fh, fw, features/groups, K)
     split = arrays["kernel"].reshape(fh, fw, outs, layer.groups, ins // layer.groups)
     kernel = split.transpose(0, 1, 4, 3, 2).reshape(fh, fw, -1, layer.groups * outs)
-    tables = _transposed(layer.transposes(in_shape))
+    tables = transposed(layer.transposes(in_shape))
     shape = layer.out_shape(in_shape)
     return [_kernel(shape, tables, layer.groups, {**arrays, "kernel": kernel})]
 
 
 def _local(layer: Local, in_shape: Shape, arrays: Arrays) -> list[Step]:
-    step = _kernel(layer.out_shape(in_shape), _windows(layer.over(in_shape)), 1, arrays)
+    step = _kernel(layer.out_shape(in_shape), windows(layer.over(in_shape)), 1, arrays)
     return [step._replace(kind="local")]
 
 
@@ -181,7 +123,7 @@ def _rbf(layer: Rbf, in_shape: Shape, arrays: Arrays) -> list[Step]:
 
 
 def _max_pool(layer: MaxPool, in_shape: Shape, arrays: Arrays) -> list[Step]:
-    tables = _windows(layer.over(in_shape), layer.padding_mode)
+    tables = windows(layer.over(in_shape), layer.padding_mode)
     return [Step("max", layer.out_shape(in_shape), {**tables})]
 
 
@@ -189,7 +131,7 @@ def _avg_pool(layer: AvgPool, in_shape: Shape, arrays: Arrays) -> list[Step]:
     w = layer.over(in_shape)
     filled = w if layer.padding_mode == "zeros" else without_padding(w)
     count = np.broadcast_to(counts(filled, layer.count_padding), (1, *w.out_sizes, 1))
-    tables = _windows(w, layer.padding_mode)
+    tables = windows(w, layer.padding_mode)
     return [_average(layer.out_shape(in_shape), tables, count.reshape(w.out_sizes))]
 
 
@@ -198,32 +140,32 @@ def _average(shape: Shape, tables: dict[str, Table], count: np.ndarray) -> Step:
 
 
 def _lp_pool(layer: LpPool, in_shape: Shape, arrays: Arrays) -> list[Step]:
-    tables = _windows(layer.over(in_shape), layer.padding_mode)
+    tables = windows(layer.over(in_shape), layer.padding_mode)
     return [Step("lp", layer.out_shape(in_shape), {**tables, "p": layer.p})]
 
 
 def _adaptive_avg(layer: AdaptiveAvgPool, in_shape: Shape, arrays: Arrays) -> list[Step]:
     shape = layer.out_shape(in_shape)
-    tables = _bins(in_shape, shape[:-1])
-    return [_average(shape, tables, _read(tables))]
+    tables = bins(in_shape, shape[:-1])
+    return [_average(shape, tables, read(tables))]
 
 
 def _adaptive_max(layer: AdaptiveMaxPool, in_shape: Shape, arrays: Arrays) -> list[Step]:
     shape = layer.out_shape(in_shape)
-    return [Step("max", shape, {**_bins(in_shape, shape[:-1])})]
+    return [Step("max", shape, {**bins(in_shape, shape[:-1])})]
 
 
 def _global_avg(layer: GlobalAvgPool, in_shape: Shape, arrays: Arrays) -> list[Step]:
-    tables = _bins(in_shape, (1, 1))
-    return [_average(layer.out_shape(in_shape), tables, _read(tables))]
+    tables = bins(in_shape, (1, 1))
+    return [_average(layer.out_shape(in_shape), tables, read(tables))]
 
 
 def _global_max(layer: GlobalMaxPool, in_shape: Shape, arrays: Arrays) -> list[Step]:
-    return [Step("max", layer.out_shape(in_shape), {**_bins(in_shape, (1, 1))})]
+    return [Step("max", layer.out_shape(in_shape), {**bins(in_shape, (1, 1))})]
 
 
 def _subsampling(layer: Subsampling, in_shape: Shape, arrays: Arrays) -> list[Step]:
-    shape, tables = layer.out_shape(in_shape), _windows(layer.over(in_shape))
+    shape, tables = layer.out_shape(in_shape), windows(layer.over(in_shape))
     total = _average(shape, tables, np.ones(shape[:-1], np.float32))
     return [total, _affine(shape, arrays["scale"], arrays["bias"])]
 
@@ -233,7 +175,7 @@ def _upsample(layer: Upsample, in_shape: Shape, arrays: Arrays) -> list[Step]:
         raise LayerError(f"mode={layer.mode!r} has no counterpart in the page; nearest has")
     shape = layer.out_shape(in_shape)
     nearest = [
-        _table((np.arange(out) * n // out)[:, None])
+        table((np.arange(out) * n // out)[:, None])
         for n, out in zip(in_shape[:-1], shape[:-1], strict=True)
     ]
     return [Step("max", shape, {"rows": nearest[0], "columns": nearest[1]})]
@@ -286,7 +228,7 @@ def _response(layer: LocalResponseNorm, in_shape: Shape, arrays: Arrays) -> list
     settings: dict[str, Any] = {"k": k, "beta": layer.beta}
     if layer.within:
         w = around(in_shape[:-1], size)
-        settings |= {**_windows(w), "scale": layer.alpha / size**w.rank}
+        settings |= {**windows(w), "scale": layer.alpha / size**w.rank}
         return [Step("response_within", in_shape, settings)]
     after = (size - 1) // 2 if layer.convention == "torch" else size // 2
     settings |= {"before": size // 2, "after": after}
