@@ -7,11 +7,13 @@ gives for a class, before any softmax of the loss.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from ..errors import InputError, LayerError, near
 from ..geometry import Shape
@@ -103,7 +105,9 @@ def last_maps(net: Layer, params: Params, state: State, x: jax.Array) -> str:
     """The path of the last layer that still gives more than one position: what Grad-CAM looks at.
     Raises LayerError where there is none.
     """
-    shapes = jax.eval_shape(partial(activations, net), params, state, x)
+    # a plain dict would come back sorted
+    ordered = lambda *arrays: OrderedDict(activations(net, *arrays))
+    shapes = jax.eval_shape(ordered, params, state, x)
     found = [path for path, a in shapes.items() if a.ndim > 2 and np.prod(a.shape[1:-1]) > 1]
     if not found:
         raise LayerError("no layer of this net gives maps: there is nothing to look at")
@@ -118,10 +122,12 @@ def _score(net: Layer, params: Params, state: State, x: jax.Array, label: int | 
             f"the net gives {out[1:]} for an example, one score a class was expected; take it at "
             "the size of image that it was made for"
         )
-    labels = np.broadcast_to(np.asarray(label), out[:1])
-    if labels.min() < 0 or labels.max() >= out[1]:
-        raise InputError(f"label={label}: 0 to {out[1] - 1} was expected")
-    return lambda scores: scores[np.arange(len(labels)), labels].sum()
+    if not isinstance(label, Tracer):  # under jit, a class that there is not cannot be refused
+        labels = np.asarray(label)
+        if labels.min() < 0 or labels.max() >= out[1]:
+            raise InputError(f"label={label}: 0 to {out[1] - 1} was expected")
+    labels = jnp.broadcast_to(jnp.asarray(label, jnp.int32), out[:1])
+    return lambda scores: jnp.take_along_axis(scores, labels[:, None], axis=1).sum()
 
 
 def _square(sizes: Shape, start: jax.Array, size: int) -> jax.Array:

@@ -132,7 +132,8 @@ def parse(
     """
     import tyro
 
-    ours = {f"--{field.name.replace('_', '-')}" for field in fields(cast(Any, kind))}
+    # a field may be called "class_"
+    ours = {f"--{field.name.strip('_').replace('_', '-')}" for field in fields(cast(Any, kind))}
     for word in sys.argv[1:] if argv is None else argv:
         name = word.partition("=")[0].replace("_", "-")
         known = ours | {f"--no-{flag[2:]}" for flag in ours} | {"--help"}

@@ -2,8 +2,8 @@
 state.
 
 A figure is drawn in the light palette; `figure.savefig(path)` writes it as it is, and svg.inline
-sets it into a page that may be dark. Their words are fixed and plain, so no label of a user's can
-reach matplotlib's own markup (a "$" starts a formula).
+sets it into a page that may be dark. Words of a user's are
+drawn as they are: they must not reach matplotlib's own markup (a "$" starts a formula).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from .palette import LIGHT, PIXEL_BLUE, PIXEL_RED
 from .scores import strengths
 
 _MARKED = 40  # epochs: up to here each point is marked
+_NAMED = 24  # classes: up to here their names and counts are written into the matrix
 
 
 def chosen_by(history: Sequence[Mapping[str, float]]) -> str:
@@ -53,23 +54,39 @@ def accuracy_curve(history: Sequence[Mapping[str, float]]) -> Figure:
     return _finish(figure, axes)
 
 
-def confusion(counts: np.ndarray) -> Figure:
+def confusion(counts: np.ndarray, names: Sequence[str] = ()) -> Figure:
     """A (K, K) confusion matrix as pixels, rows being the true classes: right answers blue, wrong
-    ones red.
+    ones red. With the `names` of few enough classes, they and the counts are written in.
     """
     classes = len(counts)
     figure = Figure((6, 6), layout="constrained")
     axes = figure.subplots()
-    pixels = np.zeros((classes, classes, 4))
-    pixels[..., :3] = np.where(
+    cells = np.zeros((classes, classes, 4))
+    cells[..., :3] = np.where(
         np.eye(classes, dtype=bool)[..., None], PIXEL_BLUE, PIXEL_RED
     ) / np.float64(255)
-    pixels[..., 3] = strengths(counts)
-    axes.imshow(pixels, interpolation="none", extent=(-0.5, classes - 0.5, classes - 0.5, -0.5))
+    cells[..., 3] = strengths(counts)
+    axes.imshow(cells, interpolation="none", extent=(-0.5, classes - 0.5, classes - 0.5, -0.5))
     axes.set(xlabel="predicted class", ylabel="true class")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(10, integer=True))
+    if 0 < len(names) <= _NAMED:
+        _write_counts(axes, counts, cells[..., 3], names)
     return _finish(figure, axes, grid=False)
+
+
+def _write_counts(
+    axes: Axes, counts: np.ndarray, strength: np.ndarray, names: Sequence[str]
+) -> None:
+    short = [name if len(name) <= 14 else f"{name[:13]}…" for name in names]
+    upright = max(map(len, short)) > 2
+    for axis, rotation in ((axes.xaxis, 90 if upright else 0), (axes.yaxis, 0)):
+        axis.set_ticks(range(len(names)), short, rotation=rotation, parse_math=False)
+    for (row, column), count in np.ndenumerate(counts):
+        if count:
+            colour = LIGHT["card"] if strength[row, column] > 0.6 else LIGHT["ink"]
+            style = {"ha": "center", "va": "center", "fontsize": 8, "color": colour}
+            axes.text(column, row, f"{count:,}", **style)
 
 
 def _chart(what: str) -> tuple[Figure, Axes]:

@@ -6,8 +6,15 @@ from __future__ import annotations
 
 from functools import lru_cache
 from importlib.resources import files
+from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import (
+    ChoiceLoader,
+    Environment,
+    FileSystemLoader,
+    PackageLoader,
+    StrictUndefined,
+)
 from markupsafe import Markup
 
 from .palette import DARK, LIGHT, css_variables
@@ -34,8 +41,14 @@ def style() -> Markup:
 
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
+    return environment()
+
+
+def environment(*folders: Path) -> Environment:
+    """What finds templates in these folders, and those of all pages."""
+    own = PackageLoader("jconv.view")
     made = Environment(
-        loader=PackageLoader("jconv.view"),
+        loader=ChoiceLoader([FileSystemLoader(folders), own]) if folders else own,
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -47,10 +47,10 @@ def filter_tiles(kernel: np.ndarray, limit: int) -> list[Picture]:
     """
     channels, filters = kernel.shape[2:]
     if channels == 3:
-        return [_filter(f"filter {o}", kernel[..., o], _colour) for o in range(filters)[:limit]]
+        return [_filter(f"filter {o}", kernel[..., o], coloured) for o in range(filters)[:limit]]
     slices = [(o, i) for o in range(filters) for i in range(channels)][:limit]
     name = "filter {}" if channels == 1 else "filter {}, input channel {}"
-    return [_filter(name.format(o, i), kernel[:, :, i, o], _signed) for o, i in slices]
+    return [_filter(name.format(o, i), kernel[:, :, i, o], signed) for o, i in slices]
 
 
 def _filter(name: str, weights: np.ndarray, draw: Callable[[np.ndarray], np.ndarray]) -> Picture:
@@ -60,12 +60,12 @@ def _filter(name: str, weights: np.ndarray, draw: Callable[[np.ndarray], np.ndar
     return _picture(Image.fromarray(draw(scaled)), name, title)
 
 
-def _colour(weights: np.ndarray) -> np.ndarray:
+def coloured(weights: np.ndarray) -> np.ndarray:
     """Weights in [-1, 1], (H, W, 3) -> RGB."""
     return _eight_bits(0.5 + 0.5 * weights)
 
 
-def _signed(weights: np.ndarray) -> np.ndarray:
+def signed(weights: np.ndarray) -> np.ndarray:
     """Weights in [-1, 1], (H, W) -> RGBA."""
     hue = np.where((weights > 0)[..., None], PIXEL_BLUE, PIXEL_RED).astype(np.uint8)  # (H, W, 3)
     return np.concatenate([hue, _eight_bits(np.abs(weights))[..., None]], -1)  # (H, W, 4)

@@ -1,0 +1,445 @@
+"""Draw a picture of a net: what it has learned, what it sees in an image, or what it is.
+
+    jconv visualize filters RUN                 the filters of a convolution
+    jconv visualize activations RUN digit.png   what every layer makes of an image
+    jconv visualize switches RUN digit.png      which input won each window of a max pool
+    jconv visualize saliency RUN digit.png      which pixels a class score depends on
+    jconv visualize gradcam RUN digit.png       where a layer sees evidence for a class
+    jconv visualize occlusion RUN digit.png     how the probability of a class falls as a gray
+                                                square covers parts of the image
+    jconv visualize field RUN digit.png         what one position of a layer sees of the image
+    jconv visualize dense RUN page.png          the class at every position of a larger image
+    jconv visualize confusion RUN               what is mistaken for what among the test images
+    jconv visualize curves RUN RUN              loss and accuracy of several trainings
+    jconv visualize diagram resnet50            the net as blocks to scale, branches side by side
+    jconv visualize bars resnet50               parameters and memory by layer
+
+The net is the folder of a training, a file of weights, or a MODEL as `jconv summary` takes it,
+whose weights are then freshly drawn. Without an image, test images of a training serve (--index).
+Writes WHAT.png in this folder, or as --out says, as PNG or SVG. Some seconds for LeNet-5. Exit code
+2 for what is missing, unreadable or does not fit.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+
+from jconv.cli.backend import Backend, use_backend
+from jconv.cli.command import command, console, parse
+from jconv.cli.trained import SourceOptions
+from jconv.data.image import read_image
+from jconv.data.pixels import UNIT
+from jconv.data.stored import StoredImages
+from jconv.errors import InputError, near
+from jconv.files import check_writable
+from jconv.geometry import Shape
+from jconv.layer import Layer
+from jconv.models import MODELS, pixel_scale, sized
+from jconv.models.own import is_file, is_pattern
+from jconv.models.trained import load_trained
+from jconv.train.chosen import by_policy, chosen_images
+from jconv.train.options import TrainOptions
+from jconv.train.run import open_run, read_config, read_rows
+from jconv.train.step import as_input, draw
+from jconv.weights import Weights
+from jconv.weights.reading import numbered
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+GRAY = 128  # the value of what covers the image
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(SourceOptions):
+    what: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="WHAT")]
+    """One of filters, activations, switches, saliency, gradcam, occlusion, field, dense, confusion,
+    curves, diagram, bars.
+    """
+    given: Annotated[
+        tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN|WEIGHTS|MODEL [IMAGE]")
+    ] = ()
+    """The net, and for a picture of an image that image; for curves, runs."""
+    out: Path | None = None
+    """Where to write the picture, a name that ends in .png or .svg; WHAT.png by default."""
+    layer: str | None = None
+    """Path of the layer: whose filters (the first convolution's by default), switches (the first
+    max pool's), Grad-CAM or field (the last with more than one position).
+    """
+    class_: Annotated[str | None, tyro.conf.arg(name="class", metavar="NAME|INDEX")] = None
+    """Whose score saliency, gradcam and occlusion are about; the most probable by default."""
+    index: int = 0
+    """Which test image of a run, where no image is given."""
+    maps: int = 10
+    """At most so many maps of each layer, for activations."""
+    position: tuple[int, int] | None = None
+    """Row and column in the layer, for field; its middle by default."""
+    size: int | None = None
+    """Side of the square for occlusion, in pixels; a sixth of the image's by default."""
+    stride: int | None = None
+    """Pixels between its positions, a third of the square by default; or for dense between those of
+    the map, the net's total stride by default.
+    """
+    labels: Path | None = None
+    """A text file with the name of a class on each line."""
+    data: str | None = None
+    """Which images confusion is about, as `jconv train` names them; a run's own by default."""
+    data_dir: Path | None = None
+    """Where they are."""
+    backend: Backend = "auto"
+    """What computes; by itself jax takes an accelerator that it finds."""
+
+
+class Looked(NamedTuple):
+    """A net with its weights, and an image: as it is (H, W, C), as it is taken (1, H, W, C)."""
+
+    weights: Weights
+    image: np.ndarray
+    x: jax.Array
+
+    @property
+    def arrays(self) -> tuple:
+        return self.weights.params, self.weights.state, self.x
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> int:
+    options = parse(Options, argv, prog="jconv visualize", doc=__doc__)
+    if options.what not in KINDS:
+        raise InputError(
+            f"WHAT {options.what!r}: one of {', '.join(KINDS)} was expected; "
+            f"{near(options.what, KINDS)}"
+        )
+    if not options.given:
+        takes = "RUN..." if options.what == "curves" else "RUN, WEIGHTS or MODEL"
+        raise InputError(f"no net given; name one: jconv visualize {options.what} {takes}")
+    use_backend(options.backend)
+    from jconv.view.frame import check_format, write_figure  # matplotlib, most of a second
+
+    out = options.out or Path(f"{options.what}.png")
+    check_format(out)
+    check_writable(out, "--out")
+    most = {"curves": len(options.given)}.get(options.what, 2 if options.what in OF_IMAGES else 1)
+    if len(options.given) > most:
+        raise InputError(f"{options.given[most]}: {options.what} takes no image, no further net")
+    write_figure(KINDS[options.what](options), out)
+    console().print(f"{options.what}: {out}", soft_wrap=True)
+    return 0
+
+
+def filters(options: Options) -> Figure:
+    from jconv.view.filters import filter_picture
+
+    weights = trained(options)
+    found = kernels(weights.params)
+    if not found:
+        raise InputError(f"{options.given[0]}: this net has no 2-D convolution, no filters to see")
+    path = chosen(options, list(found), "filters", next(iter(found)))
+    return filter_picture(np.asarray(found[path], np.float32), path or "filters")
+
+
+def kernels(params, path: str = "") -> dict[str, jax.Array]:
+    """The kernels (H, W, in, out) of a net by the path of their layer, in its order."""
+    found = {}
+    for name, inside in params.items():
+        if isinstance(inside, dict):
+            found |= kernels(inside, f"{path}/{name}" if path else name)
+        elif name == "kernel" and inside.ndim == 4:
+            found[path] = inside
+    return found
+
+
+def activations(options: Options) -> Figure:
+    from jconv.view.activations import columns, overview
+
+    looked = look(options)
+    layers = columns(looked.weights.net, *looked.arrays, most=options.maps)
+    found = probabilities(looked)
+    return overview(looked.image, layers, found, looked.weights.class_names)
+
+
+def switches(options: Options) -> Figure:
+    from jconv.view.switches import max_pools, switch_picture, switches_of
+
+    looked = look(options)
+    found = max_pools(looked.weights.net, *looked.arrays)
+    if not found:
+        raise InputError(f"{options.given[0]}: this net has no max pool, no switches to see")
+    path = chosen(options, list(found), "switches", next(iter(found)))
+    return switch_picture(switches_of(*found[path]), path)
+
+
+def saliency(options: Options) -> Figure:
+    from jconv.analysis.attribution import saliency
+    from jconv.view.attribution import heat_picture
+
+    looked = look(options)
+    label, said = about(options, looked)
+    heat = jax.jit(partial(saliency, looked.weights.net))(*looked.arrays, label)
+    scale = "|change of the score by the pixel|"
+    return heat_picture(looked.image, np.asarray(heat[0]), f"saliency for {said}", scale=scale)
+
+
+def gradcam(options: Options) -> Figure:
+    from jconv.analysis.attribution import grad_cam, last_maps
+    from jconv.view.attribution import heat_picture
+
+    looked, net = (found := look(options)), found.weights.net
+    label, said = about(options, looked)
+    layer = options.layer or last_maps(net, *looked.arrays)
+    of_layer = jax.jit(lambda *arrays: grad_cam(net, *arrays, label=label, layer=layer))
+    heat = np.asarray(of_layer(*looked.arrays)[0])
+    title = f"Grad-CAM of {layer} for {said}"
+    return heat_picture(looked.image, heat, title, over=True, scale="evidence for the class")
+
+
+def occlusion(options: Options) -> Figure:
+    from jconv.analysis.attribution import occlusion
+    from jconv.view.attribution import heat_picture
+
+    looked = look(options)
+    label, said = about(options, looked)
+    height, width, channels = looked.image.shape
+    size = options.size or max(min(height, width) // 6, 1)
+    stride = options.stride or max(size // 3, 1)
+    gray = jnp.full((1, 1, 1, channels), GRAY, jnp.uint8)
+    fill = np.asarray(as_input(gray, pixels=looked.weights.pixels))[0, 0, 0]
+    params, state, x = looked.arrays
+    net = looked.weights.net
+    heat = np.asarray(
+        occlusion(net, params, state, x[0], label, size=size, stride=stride, fill=fill)
+    )
+    first, across, down = (size - stride) / 2, stride * heat.shape[1], stride * heat.shape[0]
+    return heat_picture(
+        looked.image,
+        heat,
+        f"probability of {said}\nwith a gray square of {size} pixels there",
+        box=(first, first, across, down),
+        limits=(0, 1),
+        scale="probability",
+    )
+
+
+def field(options: Options) -> Figure:
+    from jconv.analysis.field import fields
+    from jconv.view.field import field_picture
+
+    looked = look(options, needs_weights=False)
+    net, in_shape = looked.weights.net, looked.weights.in_shape
+    found = {f.path: f for f in fields(net, in_shape)}
+    shapes = layer_shapes(net, in_shape)
+    larger = [path for path, shape in shapes.items() if max(shape[:-1], default=1) > 1]
+    if not larger:
+        raise InputError(f"{options.given[0]}: no layer of this net gives maps")
+    path = chosen(options, list(shapes), "a field", larger[-1])
+    if found[path].why or len(found[path].axes) != 2:
+        raise InputError(f"layer {path}: its field is not known ({found[path].why})")
+    sizes = shapes[path][:-1] or (1, 1)
+    position = options.position or (sizes[0] // 2, sizes[1] // 2)
+    if not all(0 <= p < n for p, n in zip(position, sizes, strict=True)):
+        raise InputError(
+            f"--position {position[0]} {position[1]}: {path} has {sizes[0]}×{sizes[1]} positions, "
+            "counted from 0"
+        )
+    return field_picture(looked.image, found[path].axes, position, path)
+
+
+def layer_shapes(net: Layer, in_shape: Shape) -> dict[str, Shape]:
+    from jconv import walk
+
+    return {visit.path: visit.out_shape for visit in walk(net, in_shape)}
+
+
+def dense(options: Options) -> Figure:
+    from jconv import convolutionalize, dense_scores, net_field, shift_and_stitch
+    from jconv.scripts.dense import fitting
+    from jconv.view.maps import score_map
+
+    weights = trained(options)
+    if len(options.given) == 2:
+        path = Path(options.given[1])
+        image = fitting(read_image(path), weights.in_shape, path)
+    else:
+        image = test_image(options, weights.in_shape)
+    net, params = convolutionalize(weights.net, weights.params, weights.in_shape)
+    x = as_input(jnp.asarray(image), pixels=weights.pixels)
+    stride = options.stride or net_field(net, image.shape)[0].jump
+    passes = jax.jit(dense_scores, static_argnums=0)
+    scores = shift_and_stitch(net, params, weights.state, x, stride, scores=passes)
+    return score_map(image, np.asarray(jax.nn.softmax(scores)), weights.class_names)
+
+
+def confusion(options: Options) -> Figure:
+    from jconv.train import evaluate, make_loss, make_predict
+    from jconv.view.palette import LIGHT
+    from jconv.view.pictures import confusion
+    from jconv.view.scores import confusion_counts
+
+    weights, images = trained(options), images_of(options)
+    alone = not Path(options.given[0]).is_dir()
+    test = chosen_images(images, weights.in_shape, test_only=alone).test
+    predict = make_predict(
+        by_policy(images, weights.net), pixels=weights.pixels, in_shape=weights.in_shape
+    )
+    loss = make_loss(images.loss, smoothing=images.label_smoothing)
+    found = evaluate(predict, weights.params, weights.state, test, loss, images.batch_size)
+    if (largest := int(test.labels.max())) >= found.logits.shape[1]:
+        raise InputError(
+            f"--data: its images have {largest + 1} classes, the net has {found.logits.shape[1]}"
+        )
+    counts = confusion_counts(test.labels, found.logits)
+    figure = confusion(counts, weights.class_names)
+    figure.set_facecolor(LIGHT["card"])
+    return figure
+
+
+def curves(options: Options) -> Figure:
+    from jconv.view.compare import compared_curves
+
+    return compared_curves({run: read_rows(open_run(Path(run))) for run in options.given})
+
+
+def diagram(options: Options) -> Figure:
+    from jconv.view.diagram import diagram
+
+    weights = trained(options, needs_weights=False)
+    return diagram(weights.net, weights.in_shape)
+
+
+def bars(options: Options) -> Figure:
+    from jconv.view.costs import cost_picture
+
+    weights = trained(options, needs_weights=False)
+    return cost_picture(weights.net, weights.in_shape)
+
+
+KINDS = {
+    kind.__name__: kind
+    for kind in (
+        filters,
+        activations,
+        switches,
+        saliency,
+        gradcam,
+        occlusion,
+        field,
+        dense,
+        confusion,
+        curves,
+        diagram,
+        bars,
+    )
+}
+OF_IMAGES = {"activations", "switches", "saliency", "gradcam", "occlusion", "field", "dense"}
+
+
+def trained(options: Options, needs_weights: bool = True) -> Weights:
+    """The net that is named, with weights; those of a MODEL are drawn, and that is said, or left
+    out where none are needed. Raises InputError.
+    """
+    source = options.given[0]
+    if source in MODELS or is_pattern(source) or is_file(source):
+        how = {name: getattr(options, name) for name in ("classes", "variant", "in_shape")}
+        net, in_shape = sized(source, **how)
+        if not needs_weights:
+            return Weights(net, in_shape, (), {}, {})
+        console().print(f"{source} has no weights yet: freshly drawn ones are shown")
+        names, pixels = numbered(net, in_shape), pixel_scale(source) or UNIT
+        return Weights(net, in_shape, names, *draw(net, in_shape, 0), pixels)
+    path = Path(source)
+    if not path.exists() and not path.suffix and len(path.parts) == 1:
+        raise InputError(f"{source}: is no run, no file and no model; {near(source, MODELS)}")
+    return load_trained(path, **options.source(), labels=options.labels).weights
+
+
+def look(options: Options, needs_weights: bool = True) -> Looked:
+    """The net and the image that are named, or a test image of its training. Raises InputError."""
+    weights = trained(options, needs_weights)
+    if len(weights.in_shape) != 3 or weights.in_shape[-1] not in (1, 3):
+        raise InputError(
+            f"{options.given[0]}: takes {weights.in_shape}, a net of images was expected"
+        )
+    if len(options.given) == 2:
+        image = read_image(Path(options.given[1]), weights.in_shape)
+    else:
+        image = test_image(options, weights.in_shape)
+    return Looked(weights, image, as_input(jnp.asarray(image), pixels=weights.pixels)[None])
+
+
+def test_image(options: Options, in_shape: Shape) -> np.ndarray:
+    """A test image of the training that is named, its middle where it is larger than the net takes.
+    Raises InputError.
+    """
+    if not Path(options.given[0]).is_dir():
+        raise InputError(
+            f"no image given; name one: jconv visualize {options.what} {options.given[0]} IMAGE"
+        )
+    images = chosen_images(images_of(options), in_shape).test.images
+    if not 0 <= options.index < len(images):
+        raise InputError(f"index={options.index}: 0 to {len(images) - 1} was expected")
+    stored = isinstance(images, StoredImages)
+    image = images.read(options.index) if stored else images[options.index]
+    top, left = ((a - b) // 2 for a, b in zip(image.shape, in_shape[:2], strict=False))
+    return np.asarray(image[top : top + in_shape[0], left : left + in_shape[1]])
+
+
+def images_of(options: Options) -> TrainOptions:
+    """The options that the images follow from: a run's, or --data. Raises InputError."""
+    source = Path(options.given[0])
+    if source.is_dir():
+        images, _ = read_config(open_run(source, "weights.safetensors"))
+    elif options.data is None:
+        raise InputError(
+            f"{source}: has no images of its own; name some: --data folder --data-dir DIR"
+        )
+    else:
+        images = TrainOptions(batch_size=128, resize=True)
+    given = {"data": options.data, "data_dir": options.data_dir}
+    return replace(images, **{name: value for name, value in given.items() if value is not None})
+
+
+def chosen(options: Options, paths: Sequence[str], what: str, default: str) -> str:
+    """The path of --layer, or the default. Raises InputError with those there are."""
+    if options.layer is None or options.layer in paths:
+        return default if options.layer is None else options.layer
+    there = ", ".join(paths) if len(paths) <= 12 else f"{', '.join(paths[:12])}, ..."
+    advice = near(options.layer, paths)
+    raise InputError(f"layer={options.layer}: no layer with {what} is there; {advice} ({there})")
+
+
+def probabilities(looked: Looked) -> np.ndarray:
+    """What the net says of the image, (classes,). Raises InputError where it says no classes."""
+    scores = jax.jit(looked.weights.net.apply)(*looked.arrays)[0]
+    if scores.ndim != 2:
+        raise InputError(f"the net gives {scores.shape[1:]}, one score a class was expected")
+    return np.asarray(jax.nn.softmax(scores[0]))
+
+
+def about(options: Options, looked: Looked) -> tuple[int, str]:
+    """The class that is asked about, or the most probable, and what to say of it: "7 (98.1%)"."""
+    names, found = looked.weights.class_names, probabilities(looked)
+    wanted, label = options.class_, int(found.argmax())
+    if wanted in names:
+        label = names.index(wanted)
+    elif wanted is not None:
+        if not wanted.isdigit() or int(wanted) >= len(names):
+            raise InputError(
+                f"--class {wanted}: a class's name, or 0 to {len(names) - 1}, was expected; "
+                f"{near(wanted, names)}"
+            )
+        label = int(wanted)
+    return label, f"{names[label]} ({found[label]:.1%})"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
