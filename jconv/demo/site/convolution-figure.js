@@ -49,9 +49,9 @@ const signature = (scene) => JSON.stringify(scene.volumes.map((v) => [
 
 /**
  * A figure in `host`. onEdit(path, number) is told of a number that was typed, onPick(step) of a cell
- * that was chosen, onFocus() when a cell is entered.
+ * that was chosen, onPeek(step) of one under the pointer, or null, onFocus() when a cell is entered.
  */
-export function figure(host, { onEdit, onPick, onFocus }) {
+export function figure(host, { onEdit, onPick, onPeek, onFocus }) {
   const overlay = document.createElementNS(SVG, "svg");
   overlay.setAttribute("aria-hidden", "true");
   let drawn = "", scene = null, step = null, cells = new Map(); // id -> [[{ td, cell }]]
@@ -68,6 +68,8 @@ export function figure(host, { onEdit, onPick, onFocus }) {
     if (signature(next) !== drawn) {
       drawn = signature(next);
       host.replaceChildren(...next.volumes.map(volumeElement), overlay);
+      const widest = Math.max(...next.volumes.flatMap((v) => v.slices.map((s) => s.rows[0].length)));
+      host.classList.toggle("large", widest > 12);
     }
     const tables = [...host.querySelectorAll("table")], slices = next.volumes.flatMap((v) => v.slices);
     cells = new Map(slices.map((slice, i) => [slice.id, slice.rows.map((row, y) => row.map((cell, x) => {
@@ -162,12 +164,8 @@ export function figure(host, { onEdit, onPick, onFocus }) {
     const one = found(event.target);
     if (one?.cell.edit) fill(one.td, { ...one.cell, value: parsed(event.target.value) ?? one.cell.value });
   });
-  // a cell of the window and the weight that it meets light up together
-  host.addEventListener("pointerover", (event) => {
-    const n = event.target.closest("td")?.dataset.tap;
-    for (const td of host.querySelectorAll(".met")) td.classList.remove("met");
-    if (n !== undefined) for (const td of host.querySelectorAll(`td[data-tap="${n}"]`)) td.classList.add("met");
-  });
+  host.addEventListener("pointerover", (event) => onPeek(event.target.tagName === "BUTTON" ? found(event.target).cell.step : null));
+  host.addEventListener("pointerleave", () => onPeek(null));
   new ResizeObserver(lines).observe(host);
   return { draw, mark };
 }

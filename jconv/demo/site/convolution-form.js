@@ -8,8 +8,11 @@ function made(name, properties, ...children) {
   return element;
 }
 
-/** The settings as a form in `host`; onChange(settings) is told of each that makes sense. */
-export function settingsForm(host, onChange) {
+/**
+ * The settings as a form in `host`; onChange(settings) is told of each that makes sense, onFault(text)
+ * of one that does not, and of "" once it is gone.
+ */
+export function settingsForm(host, onChange, onFault) {
   let settings = null;
   const square = made("input", { type: "checkbox", checked: true, id: "square" });
   const inputs = new Map(FIELDS.map((field) => [field.key, inputsOf(field)]));
@@ -18,7 +21,7 @@ export function settingsForm(host, onChange) {
     const name = made("label", { htmlFor: first.id, textContent: label });
     return made("div", { className: "setting" }, name, made("div", { className: "pair" }, first, ...(second ? [second] : [])));
   });
-  const both = made("label", { className: "square" }, square, " square: height as width");
+  const both = made("label", { className: "square", title: "height as width" }, square, "Square");
   host.replaceChildren(...labels, both);
 
   function inputsOf({ key, label, least, most, pair }) {
@@ -26,17 +29,29 @@ export function settingsForm(host, onChange) {
       const field = made("input", { type: "number", min: least, max: most, step: 1, id: axis ? `${key}-width` : key, required: true });
       if (axis) field.setAttribute("aria-label", `${label}, width`);
       field.addEventListener("input", () => typed(key, axis, field));
+      field.addEventListener("blur", () => { if (!field.checkValidity()) restore(field); });
       return field;
     };
     return pair ? [one(0), one(1)] : [one(0)];
   }
 
   function typed(key, axis, field) {
-    if (!field.checkValidity()) return field.setAttribute("aria-invalid", "true");
+    if (!field.checkValidity()) {
+      field.setAttribute("aria-invalid", "true");
+      const name = host.querySelector(`label[for=${key}]`).textContent;
+      return onFault(`${name}: a whole number from ${field.min} to ${field.max} is expected`);
+    }
     field.removeAttribute("aria-invalid");
+    onFault("");
     const value = Number(field.value), before = settings[key];
     const pair = () => (square.checked ? [value, value] : before.map((n, i) => (i === axis ? value : n)));
     onChange({ ...settings, [key]: Array.isArray(before) ? pair() : value });
+  }
+
+  function restore(field) {
+    field.removeAttribute("aria-invalid");
+    onFault("");
+    show(settings);
   }
 
   function show(next) {

@@ -12,25 +12,34 @@ function made(name, className, ...children) {
 /** The parts joined by plus signs, negative ones in parentheses. */
 const sum = (parts) => parts.map(factor).join(" + ");
 
-function productRow({ label, terms, sum: total }) {
+/** `tap` counts the products over all rows, as the figure counts the cells that meet. */
+function termElement(text, tap, kind = "") {
+  const span = made("span", `term ${kind}`, text);
+  span.dataset.tap = tap;
+  return span;
+}
+
+function productRow({ label, terms, sum: total }, first) {
   const spans = terms.map(([value, weight], i) =>
-    made("span", value && weight ? "term" : "term nothing", `${i ? "+ " : ""}${factor(value)}·${factor(weight)}`));
+    termElement(`${i ? "+ " : ""}${factor(value)}·${factor(weight)}`, first + i, value && weight ? "" : "nothing"));
   return made("div", "products", made("span", "label", label), made("span", "terms", ...spans), made("b", "total", `= ${number(total)}`));
 }
 
-/** A step of products: a row for each slice, then the sum of the rows. */
-export function writeProducts(host, step) {
+/** A step of products: in `result` the sum of the rows, in `products` a row for each slice. */
+export function writeProducts({ result, products }, step) {
   const sums = step.rows.map((row) => row.sum), bias = step.bias ? ` + ${factor(step.bias.value)}` : "";
   const parts = sums.length > 1 || step.bias ? ` = ${sum(sums)}${bias}` : "";
-  const total = made("p", "result", made("code", "", step.name), parts, made("b", "", ` = ${number(step.result)}`));
-  if (step.bias) total.append(made("span", "muted", ` with the bias ${step.bias.name}`));
-  host.replaceChildren(total, ...step.rows.map(productRow));
+  result.replaceChildren(made("code", "", step.name), parts, made("b", "", ` = ${number(step.result)}`));
+  if (step.bias) result.append(made("span", "muted", ` with the bias ${step.bias.name}`));
+  products.replaceChildren(...step.rows.map((row, i) => productRow(row, i * row.terms.length)));
 }
 
-/** A step of max pooling: the window's values, the largest, where its gradient goes. */
-export function writePool(host, { name, result, pool }) {
-  const values = pool.values.map((value, i) => made("span", i === pool.which ? "term largest" : "term", number(value)));
-  const found = made("p", "result", made("code", "", name), " = max of its window", made("b", "", ` = ${number(result)}`), `, switch ${pool.which} (the first of equals, counted from 0)`);
-  const routed = made("p", "result", `The gradient ${number(pool.gradient)} goes to `, made("code", "", pool.to), ", which receives ", made("b", "", number(pool.total)), " in all");
-  host.replaceChildren(found, made("div", "products", made("span", "label", "window"), made("span", "terms", ...values)), routed);
+/** A step of max pooling: the largest and where its gradient goes, and the window's values. */
+export function writePool({ result, products }, { name, result: largest, pool }) {
+  result.replaceChildren(
+    made("code", "", name), " = max of its window", made("b", "", ` = ${number(largest)}`), `, at switch ${pool.which}. `,
+    `The gradient ${number(pool.gradient)} goes to `, made("code", "", pool.to), ", which receives ", made("b", "", number(pool.total)), " in all.");
+  const values = pool.values.map((value, i) => termElement(number(value), i, i === pool.which ? "largest" : ""));
+  const total = made("b", "total", `max ${number(largest)}`);
+  products.replaceChildren(made("div", "products", made("span", "label", "window, counted from 0"), made("span", "terms", ...values), total));
 }

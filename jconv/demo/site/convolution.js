@@ -21,17 +21,29 @@ const SCENES = { forward: forwardScene, im2col: forwardScene, dx: inputGradientS
 const told = fromHash(location.hash);
 let state = told ?? example("notes"); // { settings, arrays }
 let view = told?.view ?? { tab: "forward", side: "dx", step: 0 };
-let result = null, scene = null, asked = 0, waiting = 0;
+let known = null; // the latest state that has values, with them: { state, result }
+let fault = ""; // why the state has no values
+let scene = null, group = 0, asked = 0, waiting = 0;
 const random = seeded(Date.now());
+const formula = { result: $("result"), products: $("products") };
 
 const playing = player(() => go(view.step + 1), (on) => {
   $("play").textContent = on ? "Pause" : "Play";
-  $("formula").setAttribute("aria-live", on ? "off" : "polite");
+  formula.result.setAttribute("aria-live", on ? "off" : "polite");
   if (!on) remember();
 });
-const drawing = figure($("figure"), { onEdit: edit, onPick: (step) => { playing.pause(); go(step); }, onFocus: playing.pause });
+const drawing = figure($("figure"), {
+  onEdit: edit,
+  onPick: (step) => { playing.pause(); go(step); },
+  onPeek: (step) => { if (scene && !playing.playing()) show(step ?? view.step); },
+  onFocus: playing.pause,
+});
 const product = matrices($("drawn"));
-const form = settingsForm($("settings"), (settings) => change({ settings, arrays: fitted(state.arrays, settings, random) }));
+const form = settingsForm(
+  $("settings"),
+  (settings) => change({ settings, arrays: fitted(state.arrays, settings, random) }),
+  (text) => { $("error").textContent = text || fault; },
+);
 const shown = () => (view.tab === "backward" ? view.side : view.tab);
 
 /** The address tells the state, but not at every step of a play. */
@@ -55,17 +67,15 @@ function edit(path, value) {
 
 /** Ask the server for the values of the state; only the latest answer counts. */
 async function ask() {
-  const mine = ++asked;
+  const mine = ++asked, of = state;
   $("figure").setAttribute("aria-busy", "true");
-  const answer = await answered(request(state));
+  const answer = await answered(request(of));
   if (mine !== asked) return;
-  $("error").textContent = answer.error ?? "";
-  $("panel").classList.toggle("stale", "error" in answer);
-  if (!("error" in answer)) {
-    result = answer;
-    show();
-  } else playing.pause();
   $("figure").removeAttribute("aria-busy");
+  fault = answer.error ?? "";
+  if (!fault) known = { state: of, result: answer };
+  draw();
+  remember();
 }
 
 async function answered(body) {
@@ -81,39 +91,42 @@ async function answered(body) {
   }
 }
 
-/** The tab with its scene, drawn anew from the result. */
-function show() {
-  const name = shown(), pools = name === "pool", unfit = pools && result.pool.error;
+/** The tab with its scene, drawn anew. */
+function draw() {
+  const name = shown();
+  const unfit = fault || (view.tab === "pool" && known?.result.pool.error) || "";
+  markTab(ABOUT[name]);
+  $("error").textContent = unfit;
+  $("panel").classList.toggle("stale", unfit !== "");
+  $("sizes").replaceChildren(...(unfit ? [] : sizeLines()));
+  if (unfit) return playing.pause();
+  scene = SCENES[name](known.state, known.result);
+  drawing.draw(scene);
+  if (view.tab === "im2col") product.draw(known.result, (group = 0));
+  else product.clear();
+  $("step").max = scene.steps - 1;
+  go(view.step);
+}
+
+function markTab(about) {
   for (const tab of TABS) {
     const button = $(`tab-${tab}`);
     button.setAttribute("aria-selected", String(tab === view.tab));
     button.tabIndex = tab === view.tab ? 0 : -1;
   }
   $("panel").setAttribute("aria-labelledby", `tab-${view.tab}`);
-  $("about").textContent = ABOUT[name];
+  $("about").textContent = about;
   $("sides").hidden = view.tab !== "backward";
   $("drawn").classList.toggle("with-matrices", view.tab === "im2col");
   document.querySelector(`[name=side][value=${view.side}]`).checked = true;
-  $("sizes").replaceChildren(...sizeLines(unfit));
-  $("error").textContent = unfit || "";
-  $("panel").classList.toggle("stale", Boolean(unfit));
-  if (unfit) return playing.pause();
-  scene = SCENES[name](state, result);
-  drawing.draw(scene);
-  $("step").max = scene.steps - 1;
-  if (view.tab === "im2col") product.draw(result, (drawnGroup = 0));
-  else product.clear();
-  go(view.step);
 }
 
-let drawnGroup = 0;
-
-function sizeLines(unfit) {
-  const { settings: s } = state, pools = view.tab === "pool";
-  const [height, width] = (pools ? !unfit && result.pool.sizes : result.sizes) || ["", ""];
+function sizeLines() {
+  const { state: { settings: s }, result } = known, pools = view.tab === "pool";
+  const [height, width] = pools ? result.pool.sizes : result.sizes;
   const size = height === width ? [`Height and width: ${height}`] : [`Height: ${height}`, `Width: ${width}`];
-  const { kernel } = shapes(s), each = kernel[0] * kernel[1] * kernel[2];
-  const count = `Parameters: ${s.filters}·(${kernel.slice(0, 3).join("·")} + 1) = ${s.filters * (each + 1)}`;
+  const [fh, fw, depth] = shapes(s).kernel;
+  const count = `Parameters: ${s.filters}·(${fh}·${fw}·${depth} + 1) = ${s.filters * (fh * fw * depth + 1)}`;
   const gap = s.dilation.map((d) => d - 1), gaps = gap[0] === gap[1] ? gap[0] : gap.join(", ");
   const lines = [...size, ...(pools ? ["Parameters: none"] : [count, `Gap between taps, the notes' dilation: ${gaps}`])];
   return lines.map((text) => Object.assign(document.createElement("span"), { textContent: text }));
@@ -123,26 +136,37 @@ function sizeLines(unfit) {
 function go(step) {
   if (!scene) return;
   view.step = ((step % scene.steps) + scene.steps) % scene.steps;
-  const at = scene.at(view.step);
   $("step").value = view.step;
-  $("step").setAttribute("aria-valuetext", `${at.name}, ${view.step + 1} of ${scene.steps}`);
-  drawing.mark(at);
-  if (view.tab === "pool") writePool($("formula"), at);
-  else writeProducts($("formula"), at);
-  if (view.tab === "im2col") markProduct(at);
+  $("step").setAttribute("aria-valuetext", `${scene.at(view.step).name}, ${view.step + 1} of ${scene.steps}`);
+  show(view.step);
   remember();
 }
 
+/** Show a step in the figure, the formula and the matrices. */
+function show(step) {
+  const at = scene.at(step);
+  drawing.mark(at);
+  (view.tab === "pool" ? writePool : writeProducts)(formula, at);
+  if (view.tab === "im2col") markProduct(at);
+}
+
 function markProduct(at) {
-  const each = result.rows[0].length, group = Math.floor(at.o / each);
-  if (group !== drawnGroup) product.draw(result, (drawnGroup = group));
-  product.mark(at.o % each, at.y * result.output[0].length + at.x);
+  const { rows, output } = known.result, each = rows[0].length, own = Math.floor(at.o / each);
+  if (own !== group) product.draw(known.result, (group = own));
+  product.mark(at.o % each, at.y * output[0].length + at.x);
+}
+
+/** What meets lights up together: a cell of the window, its weight, their product. */
+function meet({ target }) {
+  const n = target.closest("[data-tap]")?.dataset.tap;
+  for (const one of $("panel").querySelectorAll(".met")) one.classList.remove("met");
+  if (n !== undefined) for (const one of $("panel").querySelectorAll(`[data-tap="${n}"]`)) one.classList.add("met");
 }
 
 function choose(tab, side = view.side) {
   const same = [view.tab, tab].every((one) => one === "forward" || one === "im2col");
   view = { tab, side, step: same ? view.step : 0 };
-  if (result) show();
+  draw();
 }
 
 $("back").onclick = () => { playing.pause(); go(view.step - 1); };
@@ -164,6 +188,7 @@ for (const tab of TABS) {
     $(`tab-${next}`).focus();
   };
 }
+$("panel").addEventListener("pointerover", meet);
 addEventListener("hashchange", () => {
   const next = fromHash(location.hash);
   if (next) { view = next.view; change(next); }
@@ -171,4 +196,4 @@ addEventListener("hashchange", () => {
 
 form.show(state.settings);
 await ask();
-if (!told && result && !matchMedia("(prefers-reduced-motion: reduce)").matches) playing.toggle();
+if (!told && scene && !matchMedia("(prefers-reduced-motion: reduce)").matches) playing.toggle();
