@@ -62,7 +62,7 @@ export function openPad(canvas, { dark }, drawn) {
   context.fillStyle = dark ? "#000" : "#fff";
   context.fillRect(0, 0, canvas.width, canvas.height);
   Object.assign(context, { strokeStyle: dark ? "#fff" : "#000", lineCap: "round", lineJoin: "round" });
-  context.lineWidth = canvas.width / 12;
+  context.lineWidth = canvas.width / 8; // as thick as pens are on most scans of digits
   const at = ({ offsetX, offsetY }) => [
     (offsetX * canvas.width) / canvas.clientWidth, (offsetY * canvas.height) / canvas.clientHeight];
   const closed = new AbortController(), listen = { signal: closed.signal };

@@ -1,4 +1,4 @@
-"""Where windows lie, as tables: for each output along an axis, the input positions that it reads, or
+"""Where windows lie, as tables: for each output along an axis, the input positions that it reads,
 -1 for none.
 
 So padding of every mode, dilation, rounding, unequal bins and transposed strides are one thing to
