@@ -40,6 +40,7 @@ from jconv.cli.trained import SourceOptions
 from jconv.data.image import read_image
 from jconv.data.pixels import UNIT
 from jconv.data.stored import StoredImages
+from jconv.data.views import centred
 from jconv.errors import InputError, near
 from jconv.files import check_writable
 from jconv.geometry import Shape
@@ -161,9 +162,10 @@ def kernels(params, path: str = "") -> dict[str, jax.Array]:
 
 def activations(options: Options) -> Figure:
     from jconv.view.activations import columns, overview
+    from jconv.view.once import outputs
 
     looked = look(options)
-    layers = columns(looked.weights.net, *looked.arrays, most=options.maps)
+    layers = columns(outputs(looked.weights.net, *looked.arrays), looked.x, options.maps)
     found = probabilities(looked)
     return overview(looked.image, layers, found, looked.weights.class_names)
 
@@ -353,7 +355,9 @@ def trained(options: Options, needs_weights: bool = True) -> Weights:
         net, in_shape = sized(source, **how)
         if not needs_weights:
             return Weights(net, in_shape, (), {}, {})
-        console().print(f"{source} has no weights yet: freshly drawn ones are shown")
+        console().print(
+            f"{source} has no weights yet: freshly drawn ones are shown", soft_wrap=True
+        )
         names, pixels = numbered(net, in_shape), pixel_scale(source) or UNIT
         return Weights(net, in_shape, names, *draw(net, in_shape, 0), pixels)
     path = Path(source)
@@ -389,8 +393,7 @@ def test_image(options: Options, in_shape: Shape) -> np.ndarray:
         raise InputError(f"index={options.index}: 0 to {len(images) - 1} was expected")
     stored = isinstance(images, StoredImages)
     image = images.read(options.index) if stored else images[options.index]
-    top, left = ((a - b) // 2 for a, b in zip(image.shape, in_shape[:2], strict=False))
-    return np.asarray(image[top : top + in_shape[0], left : left + in_shape[1]])
+    return np.asarray(centred(jnp.asarray(image)[None], in_shape)[0])
 
 
 def images_of(options: Options) -> TrainOptions:

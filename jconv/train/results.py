@@ -6,14 +6,17 @@ import platform
 from dataclasses import dataclass
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from .. import __version__ as jconv_version
 from ..analysis import summary
 from ..compose import walk
 from ..data.stored import StoredImages
+from ..data.views import centred
 from ..geometry import Shape
-from ..layer import Layer, Params
+from ..layer import Layer, Params, State
+from ..view.inside import Subject
 from ..view.report import write_report
 from ..weights import save_weights
 from .epochs import measured, weights_of, write_quietly
@@ -21,6 +24,7 @@ from .evaluation import Evaluation, probabilities
 from .loop import Carried
 from .run import Run, read_rows
 from .setup import Training, tested
+from .step import as_input
 
 
 @dataclass(frozen=True)
@@ -63,8 +67,20 @@ def write_results(training: Training, run: Run, carried: Carried) -> Evaluation:
         labels=data.test.labels,
         probabilities=probabilities(result.logits),
         class_names=data.class_names,
+        subject=first_image(training, *tested(carried.train)),
     )
     return result
+
+
+def first_image(training: Training, params: Params, state: State) -> Subject:
+    """The net, and the middle of the first test image, which it looks at."""
+    in_shape, images = training.in_shape, training.data.test.images
+    raw = images.read(0) if isinstance(images, StoredImages) else images[0]
+    shown, taken = (
+        centred(jnp.asarray(image)[None], in_shape) for image in (Pictures(images)[0], raw)
+    )
+    x = as_input(taken, pixels=training.pixels)
+    return Subject(training.net, in_shape, params, state, np.asarray(shown[0]), x)
 
 
 def first_filters(net: Layer, in_shape: Shape, params: Params) -> np.ndarray | None:

@@ -4,8 +4,7 @@ CS231n notes on convolutional networks.
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import jax
@@ -13,8 +12,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..analysis import activations
-from ..layer import Layer, Params, State
 from .frame import NORMAL, canvas, pixels, shown, words
 from .palette import LIGHT
 from .tiles import signed
@@ -42,14 +39,12 @@ class Column(NamedTuple):
         return "×".join(map(str, (*self.values.shape[:-1], self.channels)))
 
 
-def columns(net: Layer, params: Params, state: State, x: jax.Array, most: int) -> list[Column]:
-    """A column for each layer in execution order, for x (1, H, W, C). Layers that change nothing at
-    test time, or only the shape, are left out.
+def columns(outputs: Mapping[str, jax.Array], x: jax.Array, most: int) -> list[Column]:
+    """A column for each layer in execution order, from what they give (once.outputs) for x (1, H,
+    W, C). Layers that change nothing at test time, or only the shape, are left out.
     """
     before, found = np.asarray(x[0]), []
-    # jit would sort the paths of a plain dict
-    ordered = jax.jit(lambda *arrays: OrderedDict(activations(net, *arrays)))
-    for path, batch in ordered(params, state, x).items():
+    for path, batch in outputs.items():
         values = np.asarray(batch[0], np.float32)
         if values.size == before.size and np.array_equal(values.ravel(), before.ravel()):
             continue

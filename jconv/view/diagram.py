@@ -21,6 +21,7 @@ COLUMN, EDGE, HEAD, LABEL, GAP = 1.36, 0.3, 0.55, 0.64, 0.2  # inches
 RADIUS = 0.1  # inches, of a sum
 LETTERS = 22  # of a label
 TOP, FRONT, SIDE = "#dfe8fa", "#b9cdf3", "#93b1ea"  # of a block
+DARK_BLUE = "#12203f"  # on a block, whatever the page's colours are
 
 
 class Scale(NamedTuple):
@@ -46,13 +47,14 @@ class Block(NamedTuple):
         return self.left + self.length + self.back
 
 
-def diagram(net: Layer, in_shape: Shape) -> Figure:
+def diagram(net: Layer, in_shape: Shape, across: int = ACROSS) -> Figure:
     """Blocks as high and deep as the maps and as long as there are channels, all to one scale (but
-    none thinner than a line), in the order of arrows, in rows like the lines of a text.
+    none thinner than a line), in the order of arrows, in rows of so many columns, like the lines of
+    a text.
 
     Raises ShapeError for an input that does not fit.
     """
-    boxes, places = arranged(boxes_of(net, in_shape), ACROSS)
+    boxes, places = arranged(boxes_of(net, in_shape), across)
     scale = scale_of(boxes)
     lanes, bottom = _lanes(boxes, places, scale)
     width = 2 * EDGE + COLUMN * (1 + max(place.column for place in places))
@@ -88,10 +90,11 @@ def block_of(box: Box, scale: Scale) -> Block:
         return Block(0, 0, COLUMN / 2, 0, 0)
     if box.kind == "+":
         return Block(0, 0, 2 * RADIUS, 2 * RADIUS, 0)
-    height, depth = (*box.shape[:-1], 1, 1)[:2] if len(box.shape) > 1 else (1, 1)
+    *sizes, channels = box.shape
+    height, depth = (*sizes, 1, 1)[:2]
     thick = lambda inches: max(inches, THINNEST)
     back = SLANT * thick(depth * scale.pixel)
-    return Block(0, 0, thick(box.shape[-1:][0] * scale.channel), thick(height * scale.pixel), back)
+    return Block(0, 0, thick(channels * scale.channel), thick(height * scale.pixel), back)
 
 
 class Lane(NamedTuple):
@@ -128,7 +131,9 @@ def _draw(axes: Axes, box: Box, block: Block) -> None:
     if box.kind == "+":
         middle = left + RADIUS, block.axis
         axes.add_patch(Circle(middle, RADIUS, facecolor=TOP, edgecolor=LIGHT["right"], lw=0.8))
-        words(axes, *middle, "+", ha="center", va="center_baseline", fontsize=NORMAL)
+        words(
+            axes, *middle, "+", ha="center", va="center_baseline", fontsize=NORMAL, color=DARK_BLUE
+        )
         return
     top = block.axis + (back - block.height) / 2
     bottom = top + block.height

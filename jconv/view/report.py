@@ -11,6 +11,7 @@ import numpy as np
 
 from ..files import write_text
 from .answers import Images, class_accuracy, confusion_matrix, mistakes
+from .inside import Subject, drawn, inside
 from .scores import confusion_counts
 from .templates import render
 from .tiles import Picture, filter_tiles
@@ -38,6 +39,7 @@ def write_report(
     labels: np.ndarray,
     probabilities: np.ndarray,
     class_names: Sequence[str],
+    subject: Subject | None = None,
 ) -> None:
     """Write the report of a run to `path`, all at once: a file that was there stays until the new
     one is complete.
@@ -46,8 +48,8 @@ def write_report(
     `seconds` since the training began. May be empty; a loss or an accuracy may be None or NaN.
     table: the network's summary, as plain text. filters: the first convolution's kernel, HWIO, or
     None where there is no 2-D one. images, labels, probabilities: the test images (N, H, W, C) in
-    [0, 1], (N,) classes, (N, K); class_names: K words. Raises ValueError when these do not fit each
-    other.
+    [0, 1], (N,) classes, (N, K); class_names: K words. subject: the net and one of
+    the images, to show what happens inside. Raises ValueError when these do not fit each other.
     """
     labels, probabilities = np.asarray(labels), np.asarray(probabilities)
     _check(history, filters, images, labels, probabilities, class_names)
@@ -61,6 +63,8 @@ def write_report(
         accuracy=class_accuracy(counts, class_names),
         mistakes=mistakes(images, labels, probabilities, class_names),
         filters=None if filters is None else _filters(np.asarray(filters, np.float32)),
+        inside=None if subject is None else inside(subject, class_names),
+        drawn=[] if subject is None else drawn(subject),
         table=table,
         settings=list(settings(config)),
     )

@@ -15,6 +15,7 @@ from PIL import Image
 from .palette import PIXEL_BLUE, PIXEL_RED
 
 _SHARP = 64  # pixels: up to this side an image is kept exactly and shown with square pixels
+_MAP = 32  # pixels: the longer side of what is kept of a layer's map
 _LARGEST = 128  # pixels: the longer side of what is kept of a larger image
 
 
@@ -51,6 +52,16 @@ def filter_tiles(kernel: np.ndarray, limit: int) -> list[Picture]:
     slices = [(o, i) for o in range(filters) for i in range(channels)][:limit]
     name = "filter {}" if channels == 1 else "filter {}, input channel {}"
     return [_filter(name.format(o, i), kernel[:, :, i, o], signed) for o, i in slices]
+
+
+def map_tile(values: np.ndarray, title: str) -> Picture:
+    """A map (H, W) with values in [-1, 1]: blue above zero, red below; a large one is reduced."""
+    height, width = values.shape
+    if max(values.shape) > _MAP and min(values.shape) > 1:
+        size = max(1, _MAP * width // max(values.shape)), max(1, _MAP * height // max(values.shape))
+        small = Image.fromarray(values.astype(np.float32)).resize(size, Image.Resampling.BOX)
+        values = np.asarray(small)
+    return _picture(Image.fromarray(signed(values)), title, title)
 
 
 def _filter(name: str, weights: np.ndarray, draw: Callable[[np.ndarray], np.ndarray]) -> Picture:
