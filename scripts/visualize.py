@@ -24,10 +24,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import jax
 import jax.numpy as jnp
@@ -38,22 +38,15 @@ from jconv.cli.backend import Backend, use_backend
 from jconv.cli.command import command, console, parse
 from jconv.cli.trained import SourceOptions
 from jconv.data.image import read_image
-from jconv.data.pixels import UNIT
-from jconv.data.stored import StoredImages
-from jconv.data.views import centred
 from jconv.errors import InputError, near
 from jconv.files import check_writable
 from jconv.geometry import Shape
 from jconv.layer import Layer
-from jconv.models import MODELS, pixel_scale, sized
-from jconv.models.own import is_file, is_pattern
-from jconv.models.trained import load_trained
+from jconv.models.subject import Looked, image_at, images_of, net_with_weights
 from jconv.train.chosen import by_policy, chosen_images
-from jconv.train.options import TrainOptions
-from jconv.train.run import open_run, read_config, read_rows
-from jconv.train.step import as_input, draw
+from jconv.train.run import open_run, read_rows
+from jconv.train.step import as_input
 from jconv.weights import Weights
-from jconv.weights.reading import numbered
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -101,18 +94,6 @@ class Options(SourceOptions):
     """What computes; by itself jax takes an accelerator that it finds."""
 
 
-class Looked(NamedTuple):
-    """A net with its weights, and an image: as it is (H, W, C), as it is taken (1, H, W, C)."""
-
-    weights: Weights
-    image: np.ndarray
-    x: jax.Array
-
-    @property
-    def arrays(self) -> tuple:
-        return self.weights.params, self.weights.state, self.x
-
-
 @command
 def main(argv: Sequence[str] | None = None) -> int:
     options = parse(Options, argv, prog="jconv visualize", doc=__doc__)
@@ -139,25 +120,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def filters(options: Options) -> Figure:
-    from jconv.view.filters import filter_picture
+    from jconv.view.filters import filter_picture, kernels_of
 
     weights = trained(options)
-    found = kernels(weights.params)
+    found = kernels_of(weights.net, weights.in_shape, weights.params)
     if not found:
         raise InputError(f"{options.given[0]}: this net has no 2-D convolution, no filters to see")
     path = chosen(options, list(found), "filters", next(iter(found)))
-    return filter_picture(np.asarray(found[path], np.float32), path or "filters")
-
-
-def kernels(params, path: str = "") -> dict[str, jax.Array]:
-    """The kernels (H, W, in, out) of a net by the path of their layer, in its order."""
-    found = {}
-    for name, inside in params.items():
-        if isinstance(inside, dict):
-            found |= kernels(inside, f"{path}/{name}" if path else name)
-        elif name == "kernel" and inside.ndim == 4:
-            found[path] = inside
-    return found
+    return filter_picture(found[path], path or "filters")
 
 
 def activations(options: Options) -> Figure:
@@ -166,7 +136,7 @@ def activations(options: Options) -> Figure:
 
     looked = look(options)
     layers = columns(outputs(looked.weights.net, *looked.arrays), looked.x, options.maps)
-    found = probabilities(looked)
+    found = looked.probabilities()
     return overview(looked.image, layers, found, looked.weights.class_names)
 
 
@@ -186,7 +156,7 @@ def saliency(options: Options) -> Figure:
     from jconv.view.attribution import heat_picture
 
     looked = look(options)
-    label, said = about(options, looked)
+    label, said = looked.about(options.class_)
     heat = jax.jit(partial(saliency, looked.weights.net))(*looked.arrays, label)
     scale = "|change of the score by the pixel|"
     return heat_picture(looked.image, np.asarray(heat[0]), f"saliency for {said}", scale=scale)
@@ -197,7 +167,7 @@ def gradcam(options: Options) -> Figure:
     from jconv.view.attribution import heat_picture
 
     looked, net = (found := look(options)), found.weights.net
-    label, said = about(options, looked)
+    label, said = looked.about(options.class_)
     layer = options.layer or last_maps(net, *looked.arrays)
     of_layer = jax.jit(lambda *arrays: grad_cam(net, *arrays, label=label, layer=layer))
     heat = np.asarray(of_layer(*looked.arrays)[0])
@@ -210,7 +180,7 @@ def occlusion(options: Options) -> Figure:
     from jconv.view.attribution import heat_picture
 
     looked = look(options)
-    label, said = about(options, looked)
+    label, said = looked.about(options.class_)
     height, width, channels = looked.image.shape
     size = options.size or max(min(height, width) // 6, 1)
     stride = options.stride or max(size // 3, 1)
@@ -287,7 +257,8 @@ def confusion(options: Options) -> Figure:
     from jconv.view.pictures import confusion
     from jconv.view.scores import confusion_counts
 
-    weights, images = trained(options), images_of(options)
+    weights = trained(options)
+    images = images_of(options.given[0], options.data, options.data_dir)
     alone = not Path(options.given[0]).is_dir()
     test = chosen_images(images, weights.in_shape, test_only=alone).test
     predict = make_predict(
@@ -346,24 +317,10 @@ OF_IMAGES = {"activations", "switches", "saliency", "gradcam", "occlusion", "fie
 
 
 def trained(options: Options, needs_weights: bool = True) -> Weights:
-    """The net that is named, with weights; those of a MODEL are drawn, and that is said, or left
-    out where none are needed. Raises InputError.
-    """
-    source = options.given[0]
-    if source in MODELS or is_pattern(source) or is_file(source):
-        how = {name: getattr(options, name) for name in ("classes", "variant", "in_shape")}
-        net, in_shape = sized(source, **how)
-        if not needs_weights:
-            return Weights(net, in_shape, (), {}, {})
-        console().print(
-            f"{source} has no weights yet: freshly drawn ones are shown", soft_wrap=True
-        )
-        names, pixels = numbered(net, in_shape), pixel_scale(source) or UNIT
-        return Weights(net, in_shape, names, *draw(net, in_shape, 0), pixels)
-    path = Path(source)
-    if not path.exists() and not path.suffix and len(path.parts) == 1:
-        raise InputError(f"{source}: is no run, no file and no model; {near(source, MODELS)}")
-    return load_trained(path, **options.source(), labels=options.labels).weights
+    """The net that is named."""
+    note = partial(console().print, soft_wrap=True)
+    given = options.source() | {"labels": options.labels}
+    return net_with_weights(options.given[0], given, note, needs_weights)
 
 
 def look(options: Options, needs_weights: bool = True) -> Looked:
@@ -381,34 +338,11 @@ def look(options: Options, needs_weights: bool = True) -> Looked:
 
 
 def test_image(options: Options, in_shape: Shape) -> np.ndarray:
-    """A test image of the training that is named, its middle where it is larger than the net takes.
-    Raises InputError.
-    """
-    if not Path(options.given[0]).is_dir():
-        raise InputError(
-            f"no image given; name one: jconv visualize {options.what} {options.given[0]} IMAGE"
-        )
-    images = chosen_images(images_of(options), in_shape).test.images
-    if not 0 <= options.index < len(images):
-        raise InputError(f"index={options.index}: 0 to {len(images) - 1} was expected")
-    stored = isinstance(images, StoredImages)
-    image = images.read(options.index) if stored else images[options.index]
-    return np.asarray(centred(jnp.asarray(image)[None], in_shape)[0])
-
-
-def images_of(options: Options) -> TrainOptions:
-    """The options that the images follow from: a run's, or --data. Raises InputError."""
-    source = Path(options.given[0])
-    if source.is_dir():
-        images, _ = read_config(open_run(source, "weights.safetensors"))
-    elif options.data is None:
-        raise InputError(
-            f"{source}: has no images of its own; name some: --data folder --data-dir DIR"
-        )
-    else:
-        images = TrainOptions(batch_size=128, resize=True)
-    given = {"data": options.data, "data_dir": options.data_dir}
-    return replace(images, **{name: value for name, value in given.items() if value is not None})
+    """A test image of the run that is named. Raises InputError where it is no run."""
+    source = options.given[0]
+    if not Path(source).is_dir():
+        raise InputError(f"no image given; name one: jconv visualize {options.what} {source} IMAGE")
+    return image_at(images_of(source, options.data, options.data_dir), options.index, in_shape)
 
 
 def chosen(options: Options, paths: Sequence[str], what: str, default: str) -> str:
@@ -418,30 +352,6 @@ def chosen(options: Options, paths: Sequence[str], what: str, default: str) -> s
     there = ", ".join(paths) if len(paths) <= 12 else f"{', '.join(paths[:12])}, ..."
     advice = near(options.layer, paths)
     raise InputError(f"layer={options.layer}: no layer with {what} is there; {advice} ({there})")
-
-
-def probabilities(looked: Looked) -> np.ndarray:
-    """What the net says of the image, (classes,). Raises InputError where it says no classes."""
-    scores = jax.jit(looked.weights.net.apply)(*looked.arrays)[0]
-    if scores.ndim != 2:
-        raise InputError(f"the net gives {scores.shape[1:]}, one score a class was expected")
-    return np.asarray(jax.nn.softmax(scores[0]))
-
-
-def about(options: Options, looked: Looked) -> tuple[int, str]:
-    """The class that is asked about, or the most probable, and what to say of it: "7 (98.1%)"."""
-    names, found = looked.weights.class_names, probabilities(looked)
-    wanted, label = options.class_, int(found.argmax())
-    if wanted in names:
-        label = names.index(wanted)
-    elif wanted is not None:
-        if not wanted.isdigit() or int(wanted) >= len(names):
-            raise InputError(
-                f"--class {wanted}: a class's name, or 0 to {len(names) - 1}, was expected; "
-                f"{near(wanted, names)}"
-            )
-        label = int(wanted)
-    return label, f"{names[label]} ({found[label]:.1%})"
 
 
 if __name__ == "__main__":

@@ -11,11 +11,11 @@ import numpy as np
 
 from .. import __version__ as jconv_version
 from ..analysis import summary
-from ..compose import walk
 from ..data.stored import StoredImages
 from ..data.views import centred
 from ..geometry import Shape
 from ..layer import Layer, Params, State
+from ..view.filters import kernels_of
 from ..view.inside import Subject
 from ..view.report import write_report
 from ..weights import save_weights
@@ -85,13 +85,7 @@ def first_image(training: Training, params: Params, state: State) -> Subject:
 
 def first_filters(net: Layer, in_shape: Shape, params: Params) -> np.ndarray | None:
     """The kernel of the first 2-D convolution, HWIO."""
-    for visit in walk(net, in_shape):
-        leaves = params
-        for name in visit.path.split("/"):
-            leaves = leaves.get(name, {})
-        if "kernel" in leaves and leaves["kernel"].ndim == 4:
-            return np.asarray(leaves["kernel"])
-    return None
+    return next(iter(kernels_of(net, in_shape, params).values()), None)
 
 
 def made_with() -> dict[str, str]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
+from ..compose import walk
+from ..geometry import Shape
+from ..layer import Layer, Params
 from .frame import NORMAL, SMALL, canvas, pixels, words
 from .palette import LIGHT
 from .tiles import coloured, signed
@@ -13,6 +16,18 @@ MOST = 96  # filters in a picture
 MOST_SLICES = (24, 24)  # filters, and slices of each
 ACROSS = 12  # filters side by side
 CELL, GAP, EDGE = 0.62, 0.08, 0.25  # inches
+
+
+def kernels_of(net: Layer, in_shape: Shape, params: Params) -> dict[str, np.ndarray]:
+    """The kernels (H, W, in, out) of a net's 2-D convolutions by path, in execution order."""
+    found = {}
+    for visit in walk(net, in_shape):
+        leaves = params
+        for name in filter(None, visit.path.split("/")):
+            leaves = leaves.get(name, {})
+        if "kernel" in leaves and leaves["kernel"].ndim == 4:
+            found[visit.path] = np.asarray(leaves["kernel"], np.float32)
+    return found
 
 
 def filter_picture(kernel: np.ndarray, name: str) -> Figure:

@@ -55,12 +55,10 @@ def test_a_run_shows_the_test_image_that_is_asked_for(run, images):
 
 def test_a_class_is_asked_about_by_name_or_number(run):
     looked = visualize.look(visualize.Options(what="saliency", given=(str(run),)))
-    about = lambda wanted: visualize.about(
-        visualize.Options(what="saliency", given=(str(run),), class_=wanted), looked
-    )
-    assert about("light")[0] == about("1")[0] == 1 and about("dark")[0] == 0
-    assert about(None)[0] == int(visualize.probabilities(looked).argmax())
-    assert about("light")[1].startswith("light (")
+    assert looked.about("light")[0] == looked.about("1")[0] == 1 and looked.about("dark")[0] == 0
+    found = looked.probabilities()
+    assert looked.about(None)[0] == int(found.argmax())
+    assert looked.about("light")[1] == f"light ({found[1]:.1%})"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from jconv import Conv, Flatten, LayerError, MaxPool, Repeat, Sequential
 from jconv.geometry import ReceptiveField
 from jconv.view.attribution import heat_picture, smooth
 from jconv.view.field import field_picture, seen_by
-from jconv.view.filters import filter_picture
+from jconv.view.filters import filter_picture, kernels_of
 from jconv.view.frame import SERIES
 from jconv.view.maps import score_map
 from jconv.view.pictures import confusion
@@ -59,6 +59,18 @@ def test_filters_are_one_picture_each_or_one_a_slice(rng, channels, drawn):
     figure = filter_picture(rng.normal(size=(3, 2, channels, 7)), "$conv$")
     assert len(figure.axes[0].images) == drawn
     assert figure.axes[0].texts[0].get_text() == f"$conv$: 7 filters of 3×2×{channels}"
+
+
+def test_kernels_are_found_in_the_order_in_which_they_run():
+    net = Sequential(zeta=Conv(3, 2), body=Sequential(alpha=Conv(4, 1)), flat=Flatten())
+    params, _ = net.init(jax.random.key(0), (5, 5, 2))
+    found = kernels_of(net, (5, 5, 2), params)
+    assert {path: kernel.shape for path, kernel in found.items()} == {
+        "zeta": (2, 2, 2, 3),
+        "body/alpha": (1, 1, 3, 4),
+    }
+    assert list(found) == ["zeta", "body/alpha"]
+    assert list(kernels_of(net["zeta"], (5, 5, 2), params["zeta"])) == [""]
 
 
 def test_many_filters_say_what_is_left_out(rng):
