@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,11 +17,11 @@ from jconv.data.stored import StoredImages
 from jconv.data.views import centred
 from jconv.errors import near
 from jconv.geometry import Shape
-from jconv.layer import Params, State
 from jconv.train.chosen import chosen_images
 from jconv.train.options import TrainOptions
 from jconv.train.run import open_run, read_config
-from jconv.train.step import draw
+from jconv.train.step import as_input, draw
+from jconv.view.subject import Subject
 from jconv.weights import Weights
 from jconv.weights.reading import numbered
 
@@ -30,41 +30,35 @@ from .own import is_file, is_pattern
 from .trained import load_trained
 
 
-class Looked(NamedTuple):
-    """A net with its weights, and an image: as it is (H, W, C), as it is taken (1, H, W, C)."""
+def looking(weights: Weights, image: np.ndarray) -> Subject:
+    """A net and an image (H, W, C) that it looks at."""
+    x = as_input(jnp.asarray(image), pixels=weights.pixels)[None]
+    return Subject(weights.net, weights.in_shape, weights.params, weights.state, image, x)
 
-    weights: Weights
-    image: np.ndarray
-    x: jax.Array
 
-    @property
-    def arrays(self) -> tuple[Params, State, jax.Array]:
-        """What the net is applied to."""
-        return self.weights.params, self.weights.state, self.x
+def probabilities(subject: Subject) -> np.ndarray:
+    """What the net says of the image, (classes,). Raises InputError where it says no classes."""
+    scores = jax.jit(subject.net.apply)(*subject.arrays)[0]
+    if scores.ndim != 2:
+        raise InputError(f"the net gives {scores.shape[1:]}, one score a class was expected")
+    return np.asarray(jax.nn.softmax(scores[0]))
 
-    def probabilities(self) -> np.ndarray:
-        """What the net says of the image, (classes,). Raises InputError where it says none."""
-        scores = jax.jit(self.weights.net.apply)(*self.arrays)[0]
-        if scores.ndim != 2:
-            raise InputError(f"the net gives {scores.shape[1:]}, one score a class was expected")
-        return np.asarray(jax.nn.softmax(scores[0]))
 
-    def about(self, wanted: str | None) -> tuple[int, str]:
-        """The class of a name or a number, else the most probable; and what to say of it, such as
-        "7 (98.1%)". Raises InputError.
-        """
-        names, found = self.weights.class_names, self.probabilities()
-        label = int(found.argmax())
-        if wanted in names:
-            label = names.index(wanted)
-        elif wanted is not None:
-            if not wanted.isdigit() or int(wanted) >= len(names):
-                raise InputError(
-                    f"--class {wanted}: a class's name, or 0 to {len(names) - 1}, was expected; "
-                    f"{near(wanted, names)}"
-                )
-            label = int(wanted)
-        return label, f"{names[label]} ({found[label]:.1%})"
+def class_of(found: np.ndarray, names: Sequence[str], wanted: str | None) -> tuple[int, str]:
+    """The class of a name or a number, else the most probable of those found, and what to say of
+    it, such as "7 (98.1%)". Raises InputError.
+    """
+    label = int(found.argmax())
+    if wanted is not None and wanted in names:
+        label = list(names).index(wanted)
+    elif wanted is not None:
+        if not wanted.isdigit() or int(wanted) >= len(names):
+            raise InputError(
+                f"--class {wanted}: a class's name, or 0 to {len(names) - 1}, was expected; "
+                f"{near(wanted, names)}"
+            )
+        label = int(wanted)
+    return label, f"{names[label]} ({found[label]:.1%})"
 
 
 def net_with_weights(

@@ -42,10 +42,18 @@ from jconv.errors import InputError, near
 from jconv.files import check_writable
 from jconv.geometry import Shape
 from jconv.layer import Layer
-from jconv.models.subject import Looked, image_at, images_of, net_with_weights
+from jconv.models.subject import (
+    class_of,
+    image_at,
+    images_of,
+    looking,
+    net_with_weights,
+    probabilities,
+)
 from jconv.train.chosen import by_policy, chosen_images
 from jconv.train.run import open_run, read_rows
 from jconv.train.step import as_input
+from jconv.view.subject import Subject
 from jconv.weights import Weights
 
 if TYPE_CHECKING:
@@ -134,17 +142,16 @@ def activations(options: Options) -> Figure:
     from jconv.view.activations import columns, overview
     from jconv.view.once import outputs
 
-    looked = look(options)
-    layers = columns(outputs(looked.weights.net, *looked.arrays), looked.x, options.maps)
-    found = looked.probabilities()
-    return overview(looked.image, layers, found, looked.weights.class_names)
+    weights, subject = look(options)
+    layers = columns(outputs(subject.net, *subject.arrays), subject.x, options.maps)
+    return overview(subject.image, layers, probabilities(subject), weights.class_names)
 
 
 def switches(options: Options) -> Figure:
     from jconv.view.switches import max_pools, switch_picture, switches_of
 
-    looked = look(options)
-    found = max_pools(looked.weights.net, *looked.arrays)
+    _, subject = look(options)
+    found = max_pools(subject.net, *subject.arrays)
     if not found:
         raise InputError(f"{options.given[0]}: this net has no max pool, no switches to see")
     path = chosen(options, list(found), "switches", next(iter(found)))
@@ -152,62 +159,38 @@ def switches(options: Options) -> Figure:
 
 
 def saliency(options: Options) -> Figure:
-    from jconv.analysis.attribution import saliency
-    from jconv.view.attribution import heat_picture
+    from jconv.view.evidence import saliency_picture
 
-    looked = look(options)
-    label, said = looked.about(options.class_)
-    heat = jax.jit(partial(saliency, looked.weights.net))(*looked.arrays, label)
-    scale = "|change of the score by the pixel|"
-    return heat_picture(looked.image, np.asarray(heat[0]), f"saliency for {said}", scale=scale)
+    weights, subject = look(options)
+    asked = class_of(probabilities(subject), weights.class_names, options.class_)
+    return saliency_picture(subject, *asked)
 
 
 def gradcam(options: Options) -> Figure:
-    from jconv.analysis.attribution import grad_cam, last_maps
-    from jconv.view.attribution import heat_picture
+    from jconv.view.evidence import grad_cam_picture
 
-    looked, net = (found := look(options)), found.weights.net
-    label, said = looked.about(options.class_)
-    layer = options.layer or last_maps(net, *looked.arrays)
-    of_layer = jax.jit(lambda *arrays: grad_cam(net, *arrays, label=label, layer=layer))
-    heat = np.asarray(of_layer(*looked.arrays)[0])
-    title = f"Grad-CAM of {layer} for {said}"
-    return heat_picture(looked.image, heat, title, over=True, scale="evidence for the class")
+    weights, subject = look(options)
+    asked = class_of(probabilities(subject), weights.class_names, options.class_)
+    return grad_cam_picture(subject, *asked, layer=options.layer)
 
 
 def occlusion(options: Options) -> Figure:
-    from jconv.analysis.attribution import occlusion
-    from jconv.view.attribution import heat_picture
+    from jconv.view.evidence import occlusion_picture
 
-    looked = look(options)
-    label, said = looked.about(options.class_)
-    height, width, channels = looked.image.shape
-    size = options.size or max(min(height, width) // 6, 1)
-    stride = options.stride or max(size // 3, 1)
-    gray = jnp.full((1, 1, 1, channels), GRAY, jnp.uint8)
-    fill = np.asarray(as_input(gray, pixels=looked.weights.pixels))[0, 0, 0]
-    params, state, x = looked.arrays
-    net = looked.weights.net
-    heat = np.asarray(
-        occlusion(net, params, state, x[0], label, size=size, stride=stride, fill=fill)
-    )
-    first, across, down = (size - stride) / 2, stride * heat.shape[1], stride * heat.shape[0]
-    return heat_picture(
-        looked.image,
-        heat,
-        f"probability of {said}\nwith a gray square of {size} pixels there",
-        box=(first, first, across, down),
-        limits=(0, 1),
-        scale="probability",
-    )
+    weights, subject = look(options)
+    asked = class_of(probabilities(subject), weights.class_names, options.class_)
+    gray = jnp.full((1, 1, 1, weights.in_shape[-1]), GRAY, jnp.uint8)
+    fill = np.asarray(as_input(gray, pixels=weights.pixels))[0, 0, 0]
+    sizes = {"size": options.size, "stride": options.stride}
+    return occlusion_picture(subject, *asked, fill=fill, **sizes)
 
 
 def field(options: Options) -> Figure:
     from jconv.analysis.field import fields
     from jconv.view.field import field_picture
 
-    looked = look(options, needs_weights=False)
-    net, in_shape = looked.weights.net, looked.weights.in_shape
+    _, subject = look(options, needs_weights=False)
+    net, in_shape = subject.net, subject.in_shape
     found = {f.path: f for f in fields(net, in_shape)}
     shapes = layer_shapes(net, in_shape)
     larger = [path for path, shape in shapes.items() if max(shape[:-1], default=1) > 1]
@@ -223,7 +206,7 @@ def field(options: Options) -> Figure:
             f"--position {position[0]} {position[1]}: {path} has {sizes[0]}×{sizes[1]} positions, "
             "counted from 0"
         )
-    return field_picture(looked.image, found[path].axes, position, path)
+    return field_picture(subject.image, found[path].axes, position, path)
 
 
 def layer_shapes(net: Layer, in_shape: Shape) -> dict[str, Shape]:
@@ -323,7 +306,7 @@ def trained(options: Options, needs_weights: bool = True) -> Weights:
     return net_with_weights(options.given[0], given, note, needs_weights)
 
 
-def look(options: Options, needs_weights: bool = True) -> Looked:
+def look(options: Options, needs_weights: bool = True) -> tuple[Weights, Subject]:
     """The net and the image that are named, or a test image of its training. Raises InputError."""
     weights = trained(options, needs_weights)
     if len(weights.in_shape) != 3 or weights.in_shape[-1] not in (1, 3):
@@ -334,7 +317,7 @@ def look(options: Options, needs_weights: bool = True) -> Looked:
         image = read_image(Path(options.given[1]), weights.in_shape)
     else:
         image = test_image(options, weights.in_shape)
-    return Looked(weights, image, as_input(jnp.asarray(image), pixels=weights.pixels)[None])
+    return weights, looking(weights, image)
 
 
 def test_image(options: Options, in_shape: Shape) -> np.ndarray:

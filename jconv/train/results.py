@@ -16,8 +16,8 @@ from ..data.views import centred
 from ..geometry import Shape
 from ..layer import Layer, Params, State
 from ..view.filters import kernels_of
-from ..view.inside import Subject
 from ..view.report import write_report
+from ..view.subject import Subject
 from ..weights import save_weights
 from .epochs import measured, weights_of, write_quietly
 from .evaluation import Evaluation, probabilities

@@ -15,13 +15,13 @@ from markupsafe import Markup
 
 from ..analysis import activations
 from ..analysis.attribution import saliency
-from ..geometry import Shape
 from ..layer import Layer, Params, State
 from .activations import Column, columns
 from .attribution import HEAT
 from .costs import cost_picture
 from .diagram import diagram
 from .once import once
+from .subject import Subject
 from .svg import inline
 from .tiles import Picture, image_tile, map_tile
 
@@ -29,19 +29,6 @@ MOST_MAPS = 6  # of a layer
 MOST_COLUMNS = 16
 MOST_VALUES = 128  # of a layer without maps
 ACROSS = 6  # blocks in a row of the diagram
-
-
-class Subject(NamedTuple):
-    """A trained net, and one image for it: as it is shown (H, W, C) in [0, 1], and as the net takes
-    it (1, H, W, C).
-    """
-
-    net: Layer
-    in_shape: Shape
-    params: Params
-    state: State
-    image: np.ndarray
-    x: jax.Array
 
 
 class Volume(NamedTuple):
@@ -65,7 +52,7 @@ class Inside(NamedTuple):
 
 def inside(subject: Subject, names: Sequence[str]) -> Inside:
     """The layers at work on the subject's image."""
-    scores, heat, outputs = once(partial(_at_work, subject.net), *subject[2:4], subject.x)
+    scores, heat, outputs = once(partial(_at_work, subject.net), *subject.arrays)
     label, heat = int(scores[0].argmax()), np.asarray(heat[0])
     every = columns(outputs, subject.x, MOST_MAPS)
     kept = np.unique(np.linspace(0, len(every) - 1, min(len(every), MOST_COLUMNS)).astype(int))

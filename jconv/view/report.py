@@ -11,8 +11,9 @@ import numpy as np
 
 from ..files import write_text
 from .answers import Images, class_accuracy, confusion_matrix, mistakes
-from .inside import Subject, drawn, inside
+from .inside import drawn, inside
 from .scores import confusion_counts
+from .subject import Subject
 from .templates import render
 from .tiles import Picture, filter_tiles
 from .training import curves, headline, history_keys, settings

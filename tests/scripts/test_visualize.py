@@ -50,15 +50,16 @@ def test_a_run_shows_the_test_image_that_is_asked_for(run, images):
     options = visualize.Options(what="saliency", given=(str(run),), index=4)
     with Image.open(images / "test" / "light" / "1.png") as file:
         expected = np.asarray(file)
-    np.testing.assert_array_equal(visualize.look(options).image[..., 0], expected)
+    np.testing.assert_array_equal(visualize.look(options)[1].image[..., 0], expected)
 
 
 def test_a_class_is_asked_about_by_name_or_number(run):
-    looked = visualize.look(visualize.Options(what="saliency", given=(str(run),)))
-    assert looked.about("light")[0] == looked.about("1")[0] == 1 and looked.about("dark")[0] == 0
-    found = looked.probabilities()
-    assert looked.about(None)[0] == int(found.argmax())
-    assert looked.about("light")[1] == f"light ({found[1]:.1%})"
+    weights, subject = visualize.look(visualize.Options(what="saliency", given=(str(run),)))
+    found = visualize.probabilities(subject)
+    about = lambda wanted: visualize.class_of(found, weights.class_names, wanted)
+    assert about("light")[0] == about("1")[0] == 1 and about("dark")[0] == 0
+    assert about(None)[0] == int(found.argmax())
+    assert about("light")[1] == f"light ({found[1]:.1%})"
 
 
 @pytest.mark.parametrize(

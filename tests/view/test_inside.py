@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from jconv import Conv, Dense, Flatten, MaxPool, Relu, Sequential
-from jconv.view.inside import MOST_COLUMNS, MOST_MAPS, Subject, drawn, inside
+from jconv.view.inside import MOST_COLUMNS, MOST_MAPS, drawn, inside
 from jconv.view.report import write_report
+from jconv.view.subject import Subject
 from jconv.view.templates import render
 
 NAMES = ("<b>", "bee", "cow", "dog", "elk")
