@@ -139,10 +139,7 @@ class _Reader:
         match node:
             case ast.Constant(value=value) if type(value) in CONSTANTS:
                 return value
-            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=value)) if type(value) in (
-                int,
-                float,
-            ):
+            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):
                 return -value
             case ast.Tuple(elts=parts) | ast.List(elts=parts):
                 return tuple(self.value(part) for part in parts)
