@@ -35,8 +35,9 @@ from jax.core import Tracer
 
 from .errors import LayerError, ShapeError
 from .geometry import Shape, Window, as_shape, pointwise
+from .html import Node, outline, piece
 from .settings import annotated, check_kind
-from .spelling import our_word, written
+from .spelling import in_a_row, our_word, written
 
 Params = dict[str, Any]
 State = dict[str, Any]
@@ -172,6 +173,10 @@ class Layer:
     def __repr__(self) -> str:
         """As it is written: the settings that have no default, and those that are not at theirs."""
         return written(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the layer and those inside it as a tree that folds."""
+        return piece(outline(_node("", self)))
 
     def __post_init__(self):
         kind, said = type(self).__name__, annotated(type(self))
@@ -545,6 +550,11 @@ def check_composed(layer: Layer) -> None:
 
 def _holds_layer(value: Any) -> bool:
     return isinstance(value, Layer) or (isinstance(value, tuple) and any(map(_holds_layer, value)))
+
+
+def _node(name: str, layer: Layer) -> Node:
+    inside = tuple(_node(*pair) for pair in layer.children)
+    return Node(name, type(layer).__name__, in_a_row(layer, besides=_holds_layer), inside)
 
 
 def child_key(key: jax.Array, name: str) -> jax.Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import MISSING, fields
 from typing import Any
 
@@ -59,8 +60,9 @@ def our_word(name: str, known: list[str]) -> str:
     return f"{near(name, known)} (its settings are {', '.join(known)})" if known else "it has none"
 
 
-# letters of a composite that is written in one line, and of a layer that holds no other
-WIDTH, LONGER = 100, 140
+# letters of a composite that is written in one line, of a layer that holds no other, and of a
+# setting among others in a row
+WIDTH, LONGER, IN_A_ROW = 100, 140, 48
 
 
 def written(layer: Any) -> str:
@@ -83,6 +85,21 @@ def told(layer: Any) -> list[tuple[str, Any]]:
         elif value != field.default:
             parts.append((field.name, value))
     return parts
+
+
+def in_a_row(layer: Any, besides: Callable[[Any], bool]) -> str:
+    """The settings that tell in one line, long ones cut, without the values that are `besides`."""
+    return ", ".join(
+        f"{name}={_cut(value)}" if name else _cut(value)
+        for name, value in told(layer)
+        if not besides(value)
+    )
+
+
+def _cut(value: Any) -> str:
+    # a function's repr is where it lies in memory
+    text = getattr(value, "__name__", None) or " ".join(repr(value).split())
+    return text if len(text) <= IN_A_ROW else f"{text[: IN_A_ROW - 1]}…"
 
 
 def in_lines(kind: str, parts: list[tuple[str, str]], width: int = WIDTH) -> str:

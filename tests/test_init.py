@@ -138,8 +138,8 @@ def test_jconv_imports_the_core_alone():
 
 # from what knows nothing to what ties all together: each knows itself and those before it
 ROOMS = """
-errors geometry settings seeds spelling files paths ops layer layers optimizer compose compilation
-analysis edit check tuning grammar cli data weights view train models demo scripts
+errors geometry settings seeds spelling html files paths ops layer layers optimizer compose
+compilation analysis edit check tuning grammar cli data weights view train models demo scripts
 """.split()
 ROOT = Path(__file__).parents[1]
 

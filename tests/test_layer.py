@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from balanced_html import read
 
 import jconv
 from jconv import (
@@ -582,3 +583,37 @@ def test_a_shape_may_come_in_any_form(shape):
         assert jax.tree.map(jnp.shape, layer.init(jax.random.key(0), shape)) == jax.tree.map(
             jnp.shape, layer.init(jax.random.key(0), (11, 6))
         )
+
+
+@every_layer
+def test_a_notebook_shows_every_layer_with_its_settings(layer, in_shape):
+    page = read(layer._repr_html_())
+    words = " ".join(page.words)
+    assert type(layer).__name__ in words
+    assert len(page.named("li")) >= len([*walk(layer, in_shape)])
+    assert " at 0x" not in words  # where a function lies says nothing
+
+
+def test_a_notebook_shows_a_net_as_a_tree():
+    double = Lambda(lambda x: 2 * x)
+    net = Sequential(**{"a<b>": Conv(4, 3, stride=2)}, block=Residual(double, then=Relu()))
+    assert read(net._repr_html_()).words == [
+        *("Sequential", "2 inside", "a<b>", "Conv", "4, 3, stride=2", "block", "Residual"),
+        *("3 inside", "body", "Lambda", "<lambda>", "shortcut", "Identity", "then", "Relu"),
+    ]
+
+
+def test_a_setting_too_long_for_a_row_is_cut():
+    (cut,) = read(Conv(3, 3, mask=((0, 1, 2, 3, 4, 5),) * 3)._repr_html_()).words[1:]
+    assert cut.startswith("3, 3, mask=((0, 1, 2") and cut.endswith("…") and len(cut) < 64
+
+
+def test_a_layer_of_a_strangers_is_shown_as_well():
+    @dataclasses.dataclass(frozen=True)
+    class Mine(Layer):
+        gain: float = 1.0
+
+        def apply(self, params, state, x, *, train=False, key=None):
+            return self.gain * x, state
+
+    assert read(Mine(2.5)._repr_html_()).words == ["Mine", "gain=2.5"]

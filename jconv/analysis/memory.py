@@ -16,11 +16,13 @@ import jax.numpy as jnp
 from ..compose import walk
 from ..errors import InputError
 from ..geometry import Shape, volume
+from ..html import piece, table
 from ..layer import Layer
 from ..optimizer import arrays_kept
 from ..settings import check_counts
 from .example import example_shape
 from .measure import Kept, dtype_of, kept_by, kept_by_join, parameters_of
+from .text import aligned
 from .trace import Operation, operations
 
 MIB, GIB = 2**20, 2**30
@@ -45,6 +47,31 @@ class Budget(NamedTuple):
     @property
     def total(self) -> int | None:
         return None if self.saved is None else self.fixed + self.images + self.saved
+
+    def cells(self) -> list[tuple[str, str]]:
+        """The sizes in MiB as text: the head, a line each, the total."""
+        sizes = {
+            "parameters": self.parameters,
+            "their gradients": self.gradients,
+            "the optimizer's cache": self.optimizer,
+            "running statistics": self.statistics,
+            "the images": self.images,
+            "saved for the gradient": self.saved,
+            "total": self.total,
+        }
+        mib = lambda size: "unknown" if size is None else f"{size / MIB:,.2f}"
+        return [("a training step", "MiB"), *((what, mib(size)) for what, size in sizes.items())]
+
+    def __str__(self) -> str:
+        head, *body, total = self.cells()
+        return aligned(head, body, total, right={1})
+
+    __repr__ = __str__  # what a terminal shows of a last line
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        head, *body, total = self.cells()
+        return piece(table(head, body, total, caption="Memory that training takes", right={1}))
 
 
 def budget(

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from ..compose import Visit, walk
 from ..geometry import ReceptiveField, Shape, Window, volume
+from ..html import piece, table
 from ..layer import Layer
 from .example import example_shape
 from .field import Field, fields
@@ -70,7 +71,13 @@ class Summary:
         head, *body, total = self.cells()
         return aligned(head, body, total, right=NUMBERS)
 
-    __repr__ = __str__  # what a notebook and a terminal show of a last line
+    __repr__ = __str__  # what a terminal shows of a last line
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the table with its receptive fields."""
+        head, *body, total = self.cells(fields=True)
+        caption = f"Layers, for one example of {_times(self.in_shape)}"
+        return piece(table(head, body, total, caption=caption, right=NUMBERS))
 
     def cells(self, fields: bool = False) -> list[tuple[str, ...]]:
         """The table as text, cell by cell: the head, the input, the layers, the total; with

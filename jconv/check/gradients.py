@@ -20,6 +20,7 @@ from ..edit import with_method
 from ..edit.surgery import with_precision
 from ..errors import InputError
 from ..geometry import Shape
+from ..html import paragraph, piece, table
 from ..layer import Layer
 from ..seeds import check_seed, random_key
 from ..settings import check_counts
@@ -34,6 +35,7 @@ from .differences import (
 )
 
 INPUT = "(input)"
+NUMBERS = (1, 2, 3, 4)  # the columns of numbers, flush right
 GENERATOR = "unsafe_rbg"  # compiles several times faster than threefry, and any draw serves
 
 
@@ -80,36 +82,54 @@ class GradientCheck:
 
         return max(self.leaves, key=excess)
 
-    def __str__(self) -> str:
-        head = ("gradient of", "values", "numeric error", "twin error", "redrawn", "")
-        rows = [
+    @property
+    def verdict(self) -> str:
+        """Whether it passed, and where it came nearest to failing, in a line."""
+        passed = "passed" if self.passed else "FAILED"
+        return f"{passed} in float64 at highest precision; worst: {self.worst.name}"
+
+    def cells(self) -> list[tuple[str, ...]]:
+        """The table as text, cell by cell: the head, the arrays, the output."""
+        return [
+            ("gradient of", "values", "numeric error", "twin error", "redrawn", ""),
+            *(
+                (
+                    leaf.name,
+                    f"{leaf.size:,}",
+                    _error(leaf.numeric),
+                    _error(leaf.twin),
+                    str(leaf.redrawn),
+                    "ok" if leaf.passed else "FAILED",
+                )
+                for leaf in self.leaves
+            ),
             (
-                leaf.name,
-                f"{leaf.size:,}",
-                _error(leaf.numeric),
-                _error(leaf.twin),
-                str(leaf.redrawn),
-                "ok" if leaf.passed else "FAILED",
-            )
-            for leaf in self.leaves
+                "output",
+                f"{sum(leaf.size for leaf in self.leaves):,}",
+                "",
+                _error(self.forward),
+                str(sum(leaf.redrawn for leaf in self.leaves)),
+                "",
+            ),
         ]
-        total = sum(leaf.size for leaf in self.leaves)
-        foot = (
-            "output",
-            f"{total:,}",
-            "",
-            _error(self.forward),
-            str(sum(leaf.redrawn for leaf in self.leaves)),
-            "",
-        )
-        verdict = "passed" if self.passed else "FAILED"
-        lines = [
-            aligned(head, rows, foot, right={1, 2, 3, 4}),
-            f"{verdict} in float64 at highest precision; worst: {self.worst.name}",
-        ]
+
+    def __str__(self) -> str:
+        head, *rows, foot = self.cells()
+        lines = [aligned(head, rows, foot, right=NUMBERS), self.verdict]
         return "\n".join([*lines, *([self.suspects] if self.suspects else [])])
 
-    __repr__ = __str__  # what a notebook and a terminal show of a last line
+    __repr__ = __str__  # what a terminal shows of a last line
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the table, its worst row marked, and the verdict."""
+        head, *rows, foot = self.cells()
+        worst = self.leaves.index(self.worst)
+        rows[worst] = (*rows[worst][:-1], f"{rows[worst][-1]}, worst")
+        caption = f"Gradient check: {self.verdict}"
+        return piece(
+            table(head, rows, foot, caption=caption, right=NUMBERS, marked={worst}, most=len(rows)),
+            paragraph(self.suspects) if self.suspects else "",
+        )
 
 
 def gradcheck(

@@ -24,6 +24,7 @@ from ..compilation import jit
 from ..edit.serving import build_servable
 from ..edit.surgery import with_precision
 from ..geometry import Shape
+from ..html import piece, table
 from ..layer import Layer, map_layers
 from ..layers import Dropout, DropPath, Identity
 from ..seeds import random_key
@@ -71,16 +72,31 @@ class PrecisionErrors:
     batch: int
     rows: tuple[PolicyError, ...]
 
-    def __str__(self) -> str:
-        head = ("policy", "logits", "gradients", "worst gradient of")
-        rows = [
-            (str(row.policy), f"{row.logits:.1e}", f"{row.gradient:.1e}", row.worst)
-            for row in self.rows
-        ]
-        table = aligned(head, rows, (str(TRUTH), "the truth", "", ""), right={1, 2})
-        return f"max|a - b| / max|b| on {self.backend}, batch {self.batch}\n{table}"
+    @property
+    def title(self) -> str:
+        return f"max|a - b| / max|b| on {self.backend}, batch {self.batch}"
 
-    __repr__ = __str__  # what a notebook and a terminal show of a last line
+    def cells(self) -> list[tuple[str, ...]]:
+        """The table as text, cell by cell: the head, the policies, the truth."""
+        return [
+            ("policy", "logits", "gradients", "worst gradient of"),
+            *(
+                (str(row.policy), f"{row.logits:.1e}", f"{row.gradient:.1e}", row.worst)
+                for row in self.rows
+            ),
+            (str(TRUTH), "the truth", "", ""),
+        ]
+
+    def __str__(self) -> str:
+        head, *rows, truth = self.cells()
+        return f"{self.title}\n{aligned(head, rows, truth, right={1, 2})}"
+
+    __repr__ = __str__  # what a terminal shows of a last line
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        head, *rows, truth = self.cells()
+        return piece(table(head, rows, truth, caption=self.title, right={1, 2}))
 
 
 def precision_errors(

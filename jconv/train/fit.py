@@ -43,6 +43,7 @@ from .results import made_with, write_results
 from .run import Row, Run, keep_rows, open_run, read_config, read_rows, write_config
 from .setup import Training, prepare, tested
 from .step import draw
+from .telling import shown, told
 
 
 class Result(NamedTuple):
@@ -53,6 +54,15 @@ class Result(NamedTuple):
     state: State
     accuracy: float  # of the test images, 0 to 1
     rows: list[Row]  # of metrics, one per epoch
+
+    def __str__(self) -> str:
+        return "\n".join(told(self.run.folder, self.rows, self.accuracy))
+
+    __repr__ = __str__  # what a terminal shows of a last line: of arrays, nothing
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the same with curves over the epochs."""
+        return shown(self.run.folder, self.rows, self.accuracy)
 
 
 def train(

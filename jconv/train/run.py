@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 
 from ..errors import InputError
 from ..files import write_text
+from ..html import paragraph, piece
 from .options import TrainOptions
+from .telling import shown
 
 Row = dict[str, Any]  # of metrics, of one epoch
 
@@ -48,6 +50,14 @@ class Run(NamedTuple):
     @property
     def report(self) -> Path:
         return self.folder / "report.html"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: how far it has come, with curves over the epochs."""
+        try:
+            rows = read_rows(self)
+        except InputError as error:
+            return piece(paragraph(str(error)))
+        return shown(self.folder, rows, rows[-1].get("test_accuracy") if rows else None)
 
 
 def write_config(run: Run, config: dict[str, Any]) -> None:

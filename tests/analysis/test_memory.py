@@ -1,6 +1,7 @@
 """Memory by arithmetic against what jax saves, and the CS231n notes' figures."""
 
 import pytest
+from balanced_html import read
 from residuals import residuals
 
 from jconv import (
@@ -201,3 +202,14 @@ def test_a_budget_below_the_parameters_says_so():
 def test_an_unknown_optimizer_lists_those_there_are():
     with pytest.raises(InputError, match="unknown optimizer 'tiger'; use 'sgd', 'momentum'"):
         budget(Conv(2, 3), (5, 5, 1), 1, optimizer="tiger")
+
+
+def test_a_budget_is_told_in_mebibytes():
+    found = budget(Sequential(fc=Dense(2**10)), (2**10,), 2**9, optimizer="adam")
+    said = dict(line.rsplit(maxsplit=1) for line in str(found).splitlines() if "--" not in line)
+    assert said["parameters"] == "4.00" and said["the optimizer's cache"] == "8.01"
+    assert said["the images"] == "2.00" and said["total"] == f"{found.total / 2**20:.2f}"
+    assert repr(found) == str(found)
+    page = read(found._repr_html_())
+    assert page.words[1:] == [cell for row in found.cells() for cell in row]
+    assert "unknown" in str(found._replace(saved=None)).splitlines()[-1]

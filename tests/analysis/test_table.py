@@ -1,5 +1,6 @@
 import jax.numpy as jnp
 import pytest
+from balanced_html import read
 
 from jconv import (
     BatchNorm,
@@ -175,3 +176,12 @@ def test_a_shape_that_cannot_be_names_the_layer():
 
 def test_no_array_is_made_for_a_net_too_large_for_memory():
     assert summary(Dense(10**9), (10**9,)).totals.params == 10**18 + 10**9
+
+
+def test_a_notebook_shows_the_table_and_its_totals():
+    found = summary(Sequential(**{"a<b>": Conv(5, 3)}, relu=Relu()), (9, 7, 2))
+    page = read(found._repr_html_())
+    head, *rows, total = found.cells(fields=True)
+    cells = [cell for row in (head, *rows, total) for cell in row if cell]
+    assert page.words == ["Layers, for one example of 9x7x2", *cells]
+    assert "a<b>" in page.words and "3@0" in page.words and len(page.named("tfoot")) == 1

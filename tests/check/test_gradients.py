@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from balanced_html import read
 
 from jconv import (
     BatchNorm,
@@ -340,3 +341,17 @@ def test_a_layer_without_a_twin_shows_no_error_of_one():
 def test_a_check_reads_well_as_the_last_line_of_a_cell():
     check = gradcheck(Dense(3), (4,))
     assert repr(check) == str(check) and len(repr(check).splitlines()) > 5
+
+
+def test_a_notebook_shows_which_row_is_worst_and_whether_it_passed():
+    check = gradcheck(Sequential(**{"a<b>": Dense(3)}), (4,))
+    first, *others = check.leaves
+    wrong = first._replace(numeric=0.5, passed=False)
+    failed = dataclasses.replace(check, leaves=(wrong, *others), suspects="the fault lies in a<b>")
+    for shown, state in ((check, "ok, worst"), (failed, "FAILED, worst")):
+        page = read(shown._repr_html_())
+        assert page.words[0] == f"Gradient check: {shown.verdict}"
+        assert page.words.count(state) == 1 and page.words.count("ok") == 2
+        assert [row.get("class") for row in page.named("tr")].count("marked") == 1
+        assert "a<b>/bias" in page.words
+    assert page.words[-1] == failed.suspects and page.named("tr")[1] == {"class": "marked"}

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from balanced_html import read
 
 from jconv import (
     BatchNorm,
@@ -19,7 +20,14 @@ from jconv import (
     precision_errors,
 )
 from jconv.check import precision
-from jconv.check.precision import POLICIES, TRUTH, Policy, numbers
+from jconv.check.precision import (
+    POLICIES,
+    TRUTH,
+    Policy,
+    PolicyError,
+    PrecisionErrors,
+    numbers,
+)
 
 NET = Sequential(
     conv1=Conv(4, 3), bn1=BatchNorm(), drop=Dropout(0.5), flatten=Flatten(), fc=Dense(5)
@@ -113,3 +121,11 @@ def test_products_that_name_no_precision_have_the_policys():
     )
     precision_errors(net, (3,), batch=2)
     assert set(seen) == {None, "highest", "default"}  # None for the shapes alone
+
+
+def test_a_notebook_shows_the_table():
+    found = PrecisionErrors("cpu", 8, (PolicyError(FLOAT32, 1.5e-7, 2.5e-6, "a<b>/kernel"),))
+    page = read(found._repr_html_())
+    assert page.words == [found.title, *(cell for row in found.cells() for cell in row if cell)]
+    assert "a<b>/kernel" in page.words and "2.5e-06" in page.words
+    assert all(word in str(found) for word in page.words)

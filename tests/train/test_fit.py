@@ -5,6 +5,7 @@ from dataclasses import replace
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from balanced_html import read
 
 from jconv import Lambda, Sequential
 from jconv.data import PixelScale
@@ -116,3 +117,11 @@ def test_what_changes_no_number_may_change():
     check_unchanged(OPTIONS, TrainOptions(**{**vars(OPTIONS), "workers": 3, "epochs": 5}))
     with pytest.raises(InputError, match="shift=2 was 1; batch_size=6 was 5"):
         check_unchanged(OPTIONS, TrainOptions(**{**vars(OPTIONS), "batch_size": 6, "shift": 2}))
+
+
+def test_a_result_says_what_it_came_to_and_no_array(result):
+    lines = repr(result).splitlines()
+    assert str(result) == repr(result) and len(lines) == 4
+    assert lines[0].startswith(f"{result.accuracy:.2%} ") and lines[1].startswith("3 epochs in ")
+    assert lines[-1] == f"folder {result.run.folder}"
+    assert read(result._repr_html_()).words[:4] == lines

@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from balanced_html import read
 
 from jconv.errors import InputError
 from jconv.train.options import TrainOptions
@@ -85,3 +86,16 @@ def test_metrics_that_are_no_json_are_named(tmp_path):
     run.metrics.write_text("epoch 1\n")
     with pytest.raises(InputError, match="metrics.jsonl: is not a file of metrics"):
         read_rows(run)
+
+
+def test_a_notebook_shows_how_far_a_run_has_come(tmp_path):
+    run = Run(tmp_path / "x<y>")
+    run.folder.mkdir()
+    assert read(run._repr_html_()).words == ["no epoch is complete", f"folder {run.folder}"]
+    losses = {"train_loss": 0.75, "test_loss": 0.5, "test_accuracy": 0.875}
+    write_rows(run, [{"epoch": 1, "step": 7, **losses, "seconds": 3.25}])
+    page = read(run._repr_html_())
+    assert page.words[0] == "87.50% of the test images are right" and len(page.named("svg")) == 2
+    run.metrics.write_text("{'\n")
+    (said,) = read(run._repr_html_()).words
+    assert said.startswith(f"{run.metrics}: is not a file of metrics")
