@@ -2,111 +2,44 @@
 it says.
 """
 
-import json
 import re
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib.resources import files
 
 import jax
 import numpy as np
 import pytest
+from site_server import served
 
-from jconv.demo.convolution import computed
+from jconv.data import digits
 from jconv.demo.convolution_request import MOST
-from jconv.errors import InputError
 from jconv.ops import conv
 
 playwright = pytest.importorskip("playwright.sync_api")
-jinja2 = pytest.importorskip("jinja2")
 pytestmark = pytest.mark.browser
-
-FRAME = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Convolution</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="icon" href="data:,"><meta name="token" content="secret"><style>{{ style() }}</style>
-{% block links %}{% endblock %}</head><body>
-<h1>jconv demo</h1><main>{% block main %}{% endblock %}</main>
-{% block scripts %}{% endblock %}</body></html>"""
-TYPES = {"js": "text/javascript", "css": "text/css", "html": "text/html; charset=utf-8"}
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-ARGUMENTS += ["--disable-component-update", "--disable-sync", "--no-first-run"]
-
-
-class Handler(BaseHTTPRequestHandler):
-    def do_GET(self):
-        place = files("jconv.demo") / "site"
-        if self.path == "/convolution":
-            loader = jinja2.ChoiceLoader(
-                [jinja2.DictLoader({"site.html": FRAME}), jinja2.FileSystemLoader(str(place))]
-            )
-            from jconv.view.templates import style
-
-            made = jinja2.Environment(loader=loader, autoescape=True)
-            self.answer(200, "html", made.get_template("convolution.html").render(style=style))
-        else:
-            name = self.path.rsplit("/", 1)[-1]
-            self.answer(200, name.rsplit(".", 1)[-1], (place / name).read_text("utf-8"))
-
-    def do_POST(self):
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        assert self.headers["X-Token"] == "secret"
-        try:
-            status, answer = 200, computed(body)
-        except InputError as error:
-            status, answer = 400, {"error": str(error)}
-        self.answer(status, "json", json.dumps(answer))
-
-    def answer(self, status, kind, text):
-        self.send_response(status)
-        self.send_header("Content-Type", TYPES.get(kind, "application/json"))
-        self.end_headers()
-        self.wfile.write(text.encode())
-
-    def log_message(self, format, *args):
-        pass
 
 
 @pytest.fixture(scope="module")
 def site():
-    """The address of a server of the page."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    """The address of the site; nothing trains on it."""
+    from jconv.demo.hub import Hub
+    from jconv.demo.images import on_device
+    from jconv.demo.server import Site
+    from jconv.demo.trainer import Trainer
 
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as p:
-        made = p.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
-        yield made
-        made.close()
+    with served(Site(Trainer(on_device(digits()), Hub()), "a-token", "nothing", {})) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture
-def opened(browser, site):
-    """open(hash, width) gives the page; whatever its console complains of fails the test."""
-    contexts, complaints = [], []
+def opened(window, site):
+    """open(hash, width) gives the page."""
 
     def open_page(hash="", width=1400, motion="reduce"):
-        context = browser.new_context(
-            viewport={"width": width, "height": 900}, reduced_motion=motion
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda m: m.type == "error" and complaints.append(m.text))
-        page.goto(f"{site}/convolution{hash}")
+        size = {"width": width, "height": 900}
+        page = window(f"{site}/convolution{hash}", viewport=size, reduced_motion=motion)
         page.wait_for_selector("#figure table")
         return page
 
-    open_page.complaints = complaints
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert complaints == []
+    return open_page
 
 
 def shows(page, grid, rows):
@@ -262,9 +195,6 @@ def test_settings_change_the_figure_and_one_that_does_not_fit_says_why(opened):
     playwright.expect(page.locator("#error")).to_contain_text("is below 1")
     page.get_by_role("button", name="The notes' example").click()
     playwright.expect(page.locator("#error")).to_have_text("")
-    # the browser itself complains of the status 400
-    assert [c for c in opened.complaints if "400" not in c] == []
-    opened.complaints.clear()
 
 
 def test_fields_take_what_the_server_takes(opened):

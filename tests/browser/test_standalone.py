@@ -5,7 +5,6 @@ to give it an image works.
 import base64
 import io
 import json
-import shutil
 
 import jax
 import jax.numpy as jnp
@@ -24,9 +23,6 @@ from jconv.weights import Weights, load_weights
 playwright = pytest.importorskip("playwright.sync_api")
 pytestmark = pytest.mark.browser
 
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-ARGUMENTS += ["--disable-component-update", "--disable-sync", "--no-first-run"]
-ARGUMENTS += ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
 PIXELS = PixelScale((0.4, 0.5, 0.6), (0.2, 0.3, 0.25))
 STAGE = """[...document.getElementById("stage").getContext("2d")
     .getImageData(0, 0, 240, 240).data]"""
@@ -38,15 +34,6 @@ LARGE = """() => {
 }"""
 CLASSIFY = """images => images.map((text) =>
     [...jconv.classify(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)))])"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    with playwright.sync_playwright() as p:
-        made = p.chromium.launch(executable_path=found, args=ARGUMENTS)
-        yield made
-        made.close()
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ const message = page("message"), settings = page("settings"), layers = new Layer
 const numbers = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 
 let classes = [], said = "", paused = null;
+let batchWanted = null; // until it is compiled
 
 const whole = (value) => (value === null ? "–" : numbers.format(value));
 const percent = (value) => (value === null ? "–" : `${(100 * value).toFixed(1)} %`);
@@ -26,12 +27,19 @@ function say(text, error = false) {
   message.classList.toggle("error", error);
 }
 
+/** What went wrong with something that was pressed or typed; it stays until something goes right. */
+function complain(text) {
+  said = text;
+  say(text, true);
+}
+
 function showState(state) {
   for (const [name, word] of Object.entries(WORDS)) page(name).textContent = word(state[name]);
   const { of, accuracy } = state.validation;
   page("validation").textContent = of ? `${percent(accuracy)} of ${of}` : "–";
+  if (state.batch_size === batchWanted) batchWanted = null;
   for (const field of settings.elements)
-    if (field !== document.activeElement) field.value = state[field.name];
+    if (field !== document.activeElement && !(field.name === "batch_size" && batchWanted)) field.value = state[field.name];
   if (paused !== state.paused) {
     paused = state.paused;
     page("pause").textContent = paused ? "Resume" : "Pause";
@@ -58,8 +66,10 @@ page("pause").addEventListener("click", () => asked({ do: paused ? "resume" : "p
 for (const word of ["step", "restart", "clear"]) page(word).addEventListener("click", () => asked({ do: word }));
 settings.addEventListener("submit", (event) => event.preventDefault());
 settings.addEventListener("change", async ({ target }) => {
-  if (!target.checkValidity()) return say(`${target.parentElement.textContent.trim()}: ${target.validationMessage}`, true);
-  if (await refusedNothing(() => ask("settings", { [target.name]: Number(target.value) }))) target.blur();
+  if (!target.checkValidity()) return complain(`${target.parentElement.textContent.trim()}: ${target.validationMessage}`);
+  const value = Number(target.value);
+  if (target.name === "batch_size") batchWanted = value;
+  if (await refusedNothing(() => ask("settings", { [target.name]: value }))) target.blur();
 });
 
 function asked(body) {
@@ -69,9 +79,10 @@ function asked(body) {
 async function refusedNothing(act) {
   try {
     await act();
+    said = "";
     return true;
   } catch (error) {
-    say(error.message, true);
+    complain(error.message);
     return false;
   }
 }
