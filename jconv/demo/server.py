@@ -61,7 +61,7 @@ class Page(NamedTuple):
 PAGES = {"/": Page("Train", "train.html"), "/convolution": Page("Convolution", "convolution.html")}
 
 
-class Refused(Exception):
+class Refused(JconvError):
     """A request that is not answered: its status, and why."""
 
     def __init__(self, status: int, why: str):
