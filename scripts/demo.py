@@ -45,8 +45,8 @@ GRAY = "INPUT{0} -> CONV5-8 -> RELU -> POOL2 -> CONV5-16 -> RELU -> POOL2 -> FC-
 PRESETS = {
     "two convolutions": GRAY,
     "three, as ConvNetJS's CIFAR-10 net": (
-        "INPUT{0} -> CONV5-16 -> RELU -> POOL2 -> CONV5-20 -> RELU -> POOL2 -> CONV5-20 -> RELU -> POOL2 "
-        "-> FC-{1}"
+        "INPUT{0} -> CONV5-16 -> RELU -> POOL2 -> CONV5-20 -> RELU -> POOL2 -> CONV5-20 -> RELU "
+        "-> POOL2 -> FC-{1}"
     ),
     "with batch norm": "INPUT{0} -> [CONV3-16(bias=False) -> BN -> RELU -> POOL2]*2 -> FC-{1}",
     "two hidden layers, no convolution": "INPUT{0} -> [FC-64 -> RELU]*2 -> FC-{1}",

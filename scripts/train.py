@@ -54,6 +54,7 @@ from rich.progress import Progress as Bar
 from jconv import summary
 from jconv.cli.backend import use_backend
 from jconv.cli.command import command, console, is_live, parse, status
+from jconv.cli.signals import signals
 from jconv.errors import InputError
 from jconv.files import new_folder
 from jconv.models import build, pixel_scale
@@ -61,7 +62,7 @@ from jconv.models.own import absolute, is_file, own_layers
 from jconv.train import Diverged
 from jconv.train.checkpoint import saved_steps
 from jconv.train.chosen import by_plan, chosen_images
-from jconv.train.epochs import Stopped, fit, signals
+from jconv.train.epochs import Stopped, fit
 from jconv.train.fit import begin, begin_from, check_unchanged, go_on, pixels_of
 from jconv.train.log import open_log
 from jconv.train.loop import Carried, Progress

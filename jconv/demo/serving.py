@@ -8,11 +8,11 @@ from typing import Any
 
 import uvicorn
 
+from ..cli.signals import signals
 from ..data import Dataset
 from ..data.augmentation import Augmentation
 from ..errors import InputError
 from ..layer import Layer
-from ..train.epochs import signals
 from ..train.update import UpdateSettings
 from ..weights import Weights
 from .hub import Hub

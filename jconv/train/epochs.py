@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import math
-import signal
-import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from ..data import Split
 from ..errors import JconvError
@@ -176,26 +173,3 @@ def save_quietly(path: Path, weights: Weights) -> None:
         save_weights(path, weights)
     except OSError as error:
         warnings.warn(f"{path}: could not be written ({cause(error)})", stacklevel=2)
-
-
-@contextmanager
-def signals() -> Iterator[Callable[[], int]]:
-    """Within it SIGINT and SIGTERM are noted, not obeyed; gives a function that says which came, 0
-    for none. The second SIGINT is a KeyboardInterrupt again.
-    """
-    came: list[int] = []
-
-    def note(number: int, frame: Any) -> None:
-        if came and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        came.append(number)
-
-    if threading.current_thread() is not threading.main_thread():  # signals go to that one alone
-        yield lambda: 0
-        return
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: came[0] if came else 0
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

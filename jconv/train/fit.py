@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 import jax
 
+from ..cli.signals import signals
 from ..data import Dataset
 from ..data.pixels import UNIT, PixelScale
 from ..data.validation import held_out
@@ -34,7 +35,7 @@ from ..layer import Layer, Params, State
 from ..weights import Weights, load_weights
 from .checkpoint import restore_checkpoint
 from .chosen import by_plan
-from .epochs import Watch, fit, signals
+from .epochs import Watch, fit
 from .log import open_log
 from .loop import Carried
 from .loss import Loss

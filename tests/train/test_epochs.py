@@ -1,4 +1,3 @@
-import os
 import signal
 
 import jax
@@ -10,7 +9,7 @@ from jconv.data import Split
 from jconv.train import Diverged
 from jconv.train import epochs as epochs_module
 from jconv.train.checkpoint import restore_checkpoint, saved_steps
-from jconv.train.epochs import Stopped, fit, is_best, out_of_patience, signals
+from jconv.train.epochs import Stopped, fit, is_best, out_of_patience
 from jconv.train.options import TrainOptions
 from jconv.train.run import Run, keep_rows, read_rows
 from jconv.train.setup import prepare
@@ -229,13 +228,3 @@ def test_patience(accuracies, best, over):
 
 def test_without_images_held_out_none_is_best():
     assert not is_best([{"test_accuracy": 0.9}])
-
-
-def test_signals_are_noted_once_and_the_second_interrupts():
-    with signals() as came:
-        assert came() == 0
-        os.kill(os.getpid(), signal.SIGTERM)
-        assert came() == signal.SIGTERM
-        with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)
-    assert signal.getsignal(signal.SIGTERM) is not None

@@ -1,6 +1,10 @@
+from importlib import import_module
+
 import numpy as np
 
 from jconv.data import digits, load
+
+source = import_module("jconv.data.sources.digits")
 
 
 def test_digits_are_split_once_and_for_all():
@@ -33,3 +37,10 @@ def test_digits_are_split_once_and_for_all():
 def test_digits_fit_another_input():
     data = load("digits", in_shape=(13, 11, 3))
     assert data.train.images.shape == (1438, 13, 11, 3)
+
+
+def test_the_file_is_read_as_scikit_learn_reads_it(monkeypatch):
+    read = digits()
+    monkeypatch.setattr(source, "FILE", "where/it/is/not")
+    for split, other in ((read.train, digits().train), (read.test, digits().test)):
+        assert (split.images == other.images).all() and (split.labels == other.labels).all()
