@@ -22,6 +22,7 @@ import socket
 import sys
 import webbrowser
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -125,7 +126,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             weights=weights,
             seed=options.seed,
             title=title,
-            presets={name: written(text, shape, classes) for name, text in PRESETS.items()},
+            presets=fitting_presets(shape, classes),
             ready=lambda address: ready(address, options.open),
         )
     if last is not None:
@@ -189,6 +190,17 @@ def images(options: Options, weights: Weights | None) -> Dataset:
 def written(preset: str, shape: Shape, classes: int) -> str:
     """The pattern of a preset for these images."""
     return preset.format("x".join(map(str, shape)), classes)
+
+
+def fitting_presets(shape: Shape, classes: int) -> dict[str, str]:
+    """The patterns of PRESETS, by name, but for those whose windows do not fit."""
+    found = {}
+    for name, preset in PRESETS.items():
+        text = written(preset, shape, classes)
+        with suppress(InputError):
+            build(text)
+            found[name] = text
+    return found
 
 
 def wanted_net(model: str | None, shape: Shape, classes: int) -> Layer:

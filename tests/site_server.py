@@ -44,7 +44,8 @@ def served(site):
     """The site at a port that is free; gives the port."""
     import uvicorn
 
-    from jconv.demo.server import Guarded, make_app
+    from jconv.demo.guard import Guarded
+    from jconv.demo.server import make_app
     from jconv.scripts.demo import listen
 
     with listen(0) as listening:

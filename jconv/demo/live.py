@@ -16,7 +16,7 @@ from ..train.update import hyperparameters, with_hyperparameters
 from .images import Images, taken
 from .program import AT_ONCE, Programs, Steps
 
-CALL = 0.025  # seconds that the steps of one call are to take, so that 30 and more end in a second
+CALL = 1 / 30  # seconds that the steps of one call are to take, so that as many end in a second
 
 
 @dataclass

@@ -171,6 +171,12 @@ def as_gradient(gradient: np.ndarray) -> Row:
     return as_filters(gradient[..., None]) if gradient.shape[-1] == 3 else as_maps(gradient)
 
 
+def input_sizes(in_shape: Shape) -> Row:
+    """How large the picture of an image and of its gradient will be."""
+    gradient = as_gradient(np.zeros(in_shape, np.float32))
+    return {name: gradient[name] for name in ("shown", "height", "width")}
+
+
 def _described(maps: np.ndarray, largest: float, values: np.ndarray, colour: bool) -> Row:
     shown, height, width = maps.shape
     data = b64encode(np.ascontiguousarray(values).tobytes()).decode()

@@ -15,9 +15,11 @@ from ..errors import InputError
 from ..layer import Layer
 from ..train.update import UpdateSettings
 from ..weights import Weights
+from .actions import Site
+from .guard import Guarded, new_token
 from .hub import Hub
 from .images import on_device
-from .server import Guarded, Site, make_app, new_token
+from .server import make_app
 from .trainer import Trainer
 
 PATIENCE = 2  # seconds that open connections have to end

@@ -14,11 +14,11 @@ from .hub import Hub
 from .images import Images
 from .live import Live
 from .network import network_texts
-from .panels import as_gradient, as_image, layer_maps, layer_rows
+from .panels import as_gradient, as_image, input_sizes, layer_maps, layer_rows
 from .program import SHOWN, Steps
 from .statistics import Graph, Share, Window, finite
 
-SHARE = 0.08  # of the time, for looks at the net
+SHARE = 0.05  # of the time, for looks at the net
 EVERY = {"graph": 0.5, "layers": 0.25, "predictions": 1.0}  # seconds at least between two looks
 TESTED = 200  # test images that the running accuracy is over, as in ConvNetJS's demo
 VALIDATED = 500
@@ -48,6 +48,7 @@ class Showing:
             "net",
             {
                 "input": "×".join(map(str, shape)),
+                "input_sizes": input_sizes(shape),
                 "classes": list(self.images.class_names),
                 "layers": layer_rows(net, shape),
                 "texts": network_texts(net, shape),

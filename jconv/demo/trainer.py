@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
 
@@ -21,16 +19,15 @@ from ..errors import InputError
 from ..layer import Layer, Params, State
 from ..train.update import LIVE, UpdateSettings
 from ..weights import Weights
+from .asking import Asking
 from .hub import Hub
 from .images import Images, batches
 from .live import Live
 from .network import check_network
 from .program import Answer, Programs
+from .settings import BATCHES, check_batch, check_setting
 from .showing import Showing
 
-BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
-LARGEST = {"learning_rate": 1e3, "momentum": 1.0, "weight_decay": 1e3}
-ENDING = "the demo is ending"
 IDLE = 0.2  # seconds between two looks at what is asked for, with nothing to train
 Trees = tuple[Params, State]
 
@@ -54,11 +51,11 @@ class Trainer:
         self.augmentation = augmentation or Augmentation()
         self.showing = Showing(hub, images, seed, BATCHES)
         self.live: Live | None = None
-        self.asked: SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = SimpleQueue()
         self.stopping = False
         self.wanted = 0  # the number of the newest net that was asked for
         self.compiler = ThreadPoolExecutor(1, "compile")
         self.thread = Thread(target=self._run, name="train", daemon=True)
+        self.asking = Asking(self.thread)
 
     def start(
         self,
@@ -80,9 +77,9 @@ class Trainer:
         self.stopping = True
         self.compiler.shutdown(wait=False, cancel_futures=True)
         if self.thread.is_alive():
-            self.asked.put((Future(), lambda: None))  # wakes it
+            self.asking.ask(lambda: None)  # wakes it
             self.thread.join()
-        self._refuse()
+        self.asking.refuse()
 
     def begin(self, net: Layer, optimizer: str | None = None) -> None:
         """Train another net from new weights once it is compiled; the one that trains goes on until
@@ -118,26 +115,26 @@ class Trainer:
         settings = {name: value for name, value in wanted.items() if name != "batch_size"}
         for name, value in settings.items():
             check_setting(name, value)
-        self.ask(lambda: self._set(settings)).result()
+        self.asking.ask(lambda: self._set(settings)).result()
         if batch != live.batch:
             self.showing.say(f"compiling for batches of {batch}")
             self.compiler.submit(self._compile_batch, live.programs, batch)
 
     def pause(self, paused: bool) -> None:
-        self.ask(lambda: self._pause(paused)).result()
+        self.asking.ask(lambda: self._pause(paused)).result()
 
     def step(self) -> None:
         """Pause, and take one step."""
-        self.ask(lambda: self._pause(True, owed=1)).result()
+        self.asking.ask(lambda: self._pause(True, owed=1)).result()
 
     def clear(self) -> None:
         """Begin the graph and the means anew."""
-        self.ask(self.showing.clear).result()
+        self.asking.ask(self.showing.clear).result()
 
     def classify(self, image: np.ndarray) -> Answer:
         """What the net says of an image (H, W, C) uint8, as it is now."""
         program = self.going().programs.answer  # compiled by this thread, if it is not yet
-        found = self.ask(lambda: program(*self.going().arrays, image[None])).result()
+        found = self.asking.ask(lambda: program(*self.going().arrays, image[None])).result()
         return Answer(*map(np.asarray, found))
 
     def snapshot(self) -> Weights:
@@ -150,27 +147,13 @@ class Trainer:
             names, pixels = self.images.class_names, live.programs.settings.pixels
             return Weights(live.programs.net, self.images.in_shape, names, params, state, pixels)
 
-        return self.ask(taken).result()
+        return self.asking.ask(taken).result()
 
     def going(self) -> Live:
         """What trains. Raises InputError before there is any."""
         if self.live is None:
             raise InputError("the net is still being compiled; wait a moment")
         return self.live
-
-    def ask(self, f: Callable[[], Any]) -> Future[Any]:
-        """f() in the thread that trains, between two calls."""
-        future: Future[Any] = Future()
-        self.asked.put((future, f))
-        if not self.thread.is_alive():
-            self._refuse()
-        return future
-
-    def _refuse(self) -> None:
-        """Who asked too late must not wait for ever."""
-        with suppress(Empty):
-            while True:
-                self.asked.get_nowait()[0].set_exception(InputError(ENDING))
 
     def _check(self, net: Layer, batch: int) -> None:
         check_network(net, self.images.in_shape, len(self.images.class_names), batch)
@@ -217,7 +200,7 @@ class Trainer:
         program = programs.steps(batch, *self.images.on_device)
         order = batches(self.images.rows, batch, self.seed)
         live = Live(programs, train, batch, program, order, paused)
-        self.ask(lambda: self._begin(live)).result()
+        self.asking.ask(lambda: self._begin(live)).result()
         programs.compile_looks(batch)
 
     def _programs(self, net: Layer, update: UpdateSettings, pixels: PixelScale) -> Programs:
@@ -233,14 +216,15 @@ class Trainer:
     def _compile_batch(self, programs: Programs, batch: int) -> None:
         program = programs.steps(batch, *self.images.on_device)
         programs.forward(batch)
-        self.ask(lambda: self._set_batch(programs, batch, program))
+        self.asking.ask(lambda: self._set_batch(programs, batch, program))
 
     # in the thread that trains
 
     def _run(self) -> None:
         while not self.stopping:
             live = self.live
-            self._answer(idle=live is None or (live.paused and not live.owed))
+            idle = live is None or (live.paused and not live.owed)
+            self.asking.answer(IDLE if idle else 0)
             live = self.live
             if live is None or self.stopping:
                 continue
@@ -260,14 +244,6 @@ class Trainer:
             live.paused = True
             text = "the loss is no longer finite: lower the rate and start the net anew"
             self.showing.say(text, error=True)
-
-    def _answer(self, idle: bool) -> None:
-        """What others asked for; with nothing else to do, waits for it a while."""
-        with suppress(Empty):
-            if idle:
-                answer(*self.asked.get(timeout=IDLE))
-            while True:
-                answer(*self.asked.get_nowait())
 
     def _begin(self, live: Live) -> None:
         if self.live is not None:  # what was set while this one was compiled
@@ -293,27 +269,3 @@ class Trainer:
         live = self.going()
         live.paused, live.owed = paused, owed
         self.showing.state(live)
-
-
-def answer(future: Future[Any], f: Callable[[], Any]) -> None:
-    try:
-        future.set_result(f())
-    except Exception as error:  # is for who asked
-        future.set_exception(error)
-
-
-def check_batch(batch: Any) -> None:
-    """Raises InputError."""
-    if isinstance(batch, bool) or batch not in BATCHES:
-        words = ", ".join(map(str, BATCHES))
-        raise InputError(f"batch_size={batch!r:.40}: one of {words} was expected")
-
-
-def check_setting(name: str, value: Any) -> None:
-    """Raises InputError for a number that cannot be set while a net trains."""
-    if name not in LIVE:
-        raise InputError(f"{name!r:.40}: there is no such setting; there are {', '.join(LIVE)}")
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise InputError(f"{name}={value!r:.40}: a number was expected")
-    if not 0 <= value <= LARGEST[name]:
-        raise InputError(f"{name}={value:g}: 0 to {LARGEST[name]:g} was expected")

@@ -20,9 +20,9 @@ pytestmark = pytest.mark.browser
 @pytest.fixture(scope="module")
 def site():
     """The address of the site; nothing trains on it."""
+    from jconv.demo.actions import Site
     from jconv.demo.hub import Hub
     from jconv.demo.images import on_device
-    from jconv.demo.server import Site
     from jconv.demo.trainer import Trainer
 
     with served(Site(Trainer(on_device(digits()), Hub()), "a-token", "nothing", {})) as port:

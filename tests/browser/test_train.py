@@ -49,7 +49,7 @@ def trainer():
 
 @pytest.fixture(scope="module")
 def address(trainer):
-    from jconv.demo.server import Site
+    from jconv.demo.actions import Site
 
     presets = {"a linear classifier": LINEAR}
     with served(Site(trainer, "a-token", "a small net on digits", presets)) as port:
@@ -94,8 +94,8 @@ def test_the_loss_falls_and_everything_is_shown(page, trainer):
     wait(page, "document.querySelectorAll('#predictions .answer').length === 12")
     playwright.expect(page.locator("#tested")).to_contain_text("were right")
     titles = page.locator("#layers h3").all_inner_texts()
-    assert titles[0] == "conv1 Conv 32×32×8" and len(titles) == 8
-    first = page.locator("#layers article").first
+    assert titles[1] == "conv1 Conv 32×32×8" and len(titles) == 9
+    first = page.locator("#layers article").nth(1)
     assert "parameters 8×5×5×1 + 8 = 208" in first.inner_text()
     assert first.locator("canvas").count() == 4
     for canvas in first.locator("canvas").all():
@@ -216,12 +216,12 @@ def test_another_net_from_a_preset_and_back_by_a_list(page, trainer):
     page.locator("#preset").select_option(LINEAR)
     page.locator("#optimizer").select_option("adam")
     page.locator("#network button[type=submit]").click()
-    playwright.expect(page.locator("#layers article")).to_have_count(2, timeout=SOON)
+    playwright.expect(page.locator("#layers article")).to_have_count(3, timeout=SOON)
     assert trainer.live.programs.update.optimizer == "adam"
     page.locator("#text").fill(before)
     page.locator("#optimizer").select_option("momentum")
     page.locator("#network button[type=submit]").click()
-    playwright.expect(page.locator("#layers article")).to_have_count(8, timeout=SOON)
+    playwright.expect(page.locator("#layers article")).to_have_count(9, timeout=SOON)
     playwright.expect(page.locator("#message")).to_have_text("training", timeout=SOON)
     wait(page, "parseFloat(document.getElementById('accuracy').textContent) > 95")
 

@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 from site_server import Client, served
 
-from jconv.demo.server import ACTIONS, PAGES, Site
+from jconv.demo.actions import ACTIONS, Site
+from jconv.demo.server import PAGES
 
 
 @pytest.fixture(scope="module")

@@ -192,4 +192,4 @@ def test_it_ends_and_says_so(images):
     made.stop()
     assert not made.thread.is_alive()
     with pytest.raises(InputError, match="ending"):
-        made.ask(lambda: None).result(1)
+        made.asking.ask(lambda: None).result(1)

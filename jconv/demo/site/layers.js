@@ -3,7 +3,7 @@
 import { columnsFor, paintColours, paintMaps } from "./maps.js";
 import { bytes } from "./api.js";
 
-const WHAT = { activations: "activations", gradients: "gradient", weights: "weights", weight_gradients: "gradient of the weights" };
+const WHAT = { image: "image", activations: "activations", gradients: "gradient", weights: "weights", weight_gradients: "gradient of the weights" };
 const LARGEST_SCALE = 8; // CSS pixels a value
 
 /** CSS pixels of a value: small maps are enlarged. */
@@ -56,9 +56,10 @@ export class Layers {
     this.rows = [];
   }
 
-  /** Another net. */
-  describe(layers) {
-    this.rows = layers.map((layer) => {
+  /** Another net: the image that goes in, and its layers. */
+  describe(net) {
+    const input = { path: "input", kind: "", shape: net.input, sizes: { image: { ...net.input_sizes, shown: 1 }, gradients: net.input_sizes } };
+    this.rows = [input, ...net.layers].map((layer) => {
       const figures = {};
       for (const [what, size] of Object.entries(layer.sizes)) figures[what] = figure(layer, what, size);
       const title = element("h3", {}, layer.path, element("small", {}, ` ${layer.kind} ${layer.shape}`));
@@ -70,9 +71,10 @@ export class Layers {
     for (const { figures } of this.rows) Object.values(figures).forEach(reserve);
   }
 
-  /** What passes through them now, a row for each layer. */
-  show(layers) {
-    layers.forEach((maps, i) => {
+  /** What passes through them now, a row for each layer; the class of the image is in words. */
+  show({ image, gradient, layers }, truth) {
+    const input = { image: { ...image, shown: 1, count: 1, colour: true }, gradients: gradient };
+    [input, ...layers].forEach((maps, i) => {
       const row = this.rows[i];
       if (!row) return;
       for (const [what, { made, canvas, range }] of Object.entries(row.figures)) {
@@ -80,7 +82,7 @@ export class Layers {
         if (!found) continue;
         paint(canvas, found, made.parentElement.clientWidth);
         const more = found.count > found.shown ? `, ${found.shown} of ${found.count}` : "";
-        range.textContent = `${short(found.min)} to ${short(found.max)}${more}`;
+        range.textContent = what === "image" ? truth : `${short(found.min)} to ${short(found.max)}${more}`;
       }
     });
   }

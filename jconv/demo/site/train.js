@@ -52,7 +52,7 @@ function showNet(net) {
   const { batch_size: batch } = settings.elements;
   batch.replaceChildren(...net.batches.map((n) => new Option(n, n)));
   page("summary").textContent = `Images of ${net.input}, ${numbers.format(net.parameters)} parameters, ${classes.length} classes.`;
-  layers.describe(net.layers);
+  layers.describe(net);
   editor.net(net);
   page("predictions").replaceChildren();
   page("tested").textContent = "";
@@ -96,7 +96,7 @@ listen(
       say(text || (paused ? "paused" : "training"), error);
     },
     graph: (points) => drawGraph(page("graph"), points),
-    layers: (seen) => layers.show(seen.layers),
+    layers: (seen) => layers.show(seen, classes[seen.label]),
     predictions({ shown, of, accuracy }) {
       showPredictions(page("predictions"), shown, classes);
       page("tested").textContent = `${percent(accuracy)} of the last ${of} were right.`;
