@@ -98,6 +98,8 @@ def test_the_loss_falls_and_everything_is_shown(page, trainer):
     first = page.locator("#layers article").nth(1)
     assert "parameters 8×5×5×1 + 8 = 208" in first.inner_text()
     assert first.locator("canvas").count() == 4
+    first.scroll_into_view_if_needed()
+    page.wait_for_timeout(1000)
     for canvas in first.locator("canvas").all():
         assert canvas.evaluate(PAINTED), canvas.get_attribute("aria-label")
     assert " to " in first.locator(".range").first.inner_text()

@@ -5,6 +5,7 @@ import { bytes } from "./api.js";
 
 const WHAT = { image: "image", activations: "activations", gradients: "gradient", weights: "weights", weight_gradients: "gradient of the weights" };
 const LARGEST_SCALE = 8; // CSS pixels a value
+const MARGIN = 300; // CSS pixels beyond the window in which layers are painted too
 
 /** CSS pixels of a value: small maps are enlarged. */
 function scaleOf({ height, width, shown }) {
@@ -49,23 +50,34 @@ export function paint(canvas, maps, room, scale = scaleOf(maps)) {
   else paintMaps(canvas, new Int8Array(values.buffer), { ...size, largest: 127 });
 }
 
-/** The list of layers in an element; `show(layers)` paints what passes through them. */
+function inSight(element) {
+  const { top, bottom } = element.getBoundingClientRect();
+  return bottom > -MARGIN && top < innerHeight + MARGIN;
+}
+
+/** The list of layers in an element. Only those in sight are painted, so that a long net costs no more than a short one. */
 export class Layers {
   constructor(place) {
     this.place = place;
     this.rows = [];
+    this.maps = []; // of each row, as they came last
+    addEventListener("scroll", () => requestAnimationFrame(() => this.paint()), { passive: true });
+    addEventListener("resize", () => requestAnimationFrame(() => this.paint()));
+    document.addEventListener("visibilitychange", () => this.paint());
   }
 
   /** Another net: the image that goes in, and its layers. */
   describe(net) {
     const input = { path: "input", kind: "", shape: net.input, sizes: { image: { ...net.input_sizes, shown: 1 }, gradients: net.input_sizes } };
+    this.maps = [];
     this.rows = [input, ...net.layers].map((layer) => {
       const figures = {};
       for (const [what, size] of Object.entries(layer.sizes)) figures[what] = figure(layer, what, size);
       const title = element("h3", {}, layer.path, element("small", {}, ` ${layer.kind} ${layer.shape}`));
       const words = [layer.settings, layer.parameters && `parameters ${layer.parameters}`].filter(Boolean).join("; ");
       const maps = element("div", { className: "maps" }, ...Object.values(figures).map(({ made }) => made));
-      return { figures, made: element("article", {}, title, element("p", { className: "hint", textContent: words }), maps) };
+      const parts = words ? [title, element("p", { className: "hint", textContent: words }), maps] : [title, maps];
+      return { figures, made: element("article", {}, ...parts), painted: null };
     });
     this.place.replaceChildren(...this.rows.map(({ made }) => made));
     for (const { figures } of this.rows) Object.values(figures).forEach(reserve);
@@ -73,17 +85,26 @@ export class Layers {
 
   /** What passes through them now, a row for each layer; the class of the image is in words. */
   show({ image, gradient, layers }, truth) {
-    const input = { image: { ...image, shown: 1, count: 1, colour: true }, gradients: gradient };
-    [input, ...layers].forEach((maps, i) => {
-      const row = this.rows[i];
-      if (!row) return;
-      for (const [what, { made, canvas, range }] of Object.entries(row.figures)) {
-        const found = maps[what];
-        if (!found) continue;
-        paint(canvas, found, made.parentElement.clientWidth);
-        const more = found.count > found.shown ? `, ${found.shown} of ${found.count}` : "";
-        range.textContent = what === "image" ? truth : `${short(found.min)} to ${short(found.max)}${more}`;
-      }
+    this.maps = [{ image: { ...image, shown: 1, count: 1, colour: true, words: truth }, gradients: gradient }, ...layers];
+    this.paint();
+  }
+
+  /** Paint what is in sight and not painted yet. */
+  paint() {
+    if (document.hidden) return;
+    this.rows.forEach((row, i) => {
+      const maps = this.maps[i];
+      if (!maps || row.painted === maps || !inSight(row.made)) return;
+      row.painted = maps;
+      for (const [what, { made, canvas, range }] of Object.entries(row.figures))
+        if (maps[what]) {
+          paint(canvas, maps[what], made.parentElement.clientWidth);
+          range.textContent = inWords(maps[what]);
+        }
     });
   }
+}
+
+function inWords({ words, min, max, count, shown }) {
+  return words ?? `${short(min)} to ${short(max)}${count > shown ? `, ${shown} of ${count}` : ""}`;
 }

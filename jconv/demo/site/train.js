@@ -12,6 +12,7 @@ const numbers = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 
 let classes = [], said = "", paused = null;
 let batchWanted = null; // until it is compiled
+let latest = null, drawing = 0; // the state to be shown in the next frame
 
 const whole = (value) => (value === null ? "–" : numbers.format(value));
 const percent = (value) => (value === null ? "–" : `${(100 * value).toFixed(1)} %`);
@@ -34,6 +35,7 @@ function complain(text) {
 }
 
 function showState(state) {
+  drawing = 0;
   for (const [name, word] of Object.entries(WORDS)) page(name).textContent = word(state[name]);
   const { of, accuracy } = state.validation;
   page("validation").textContent = of ? `${percent(accuracy)} of ${of}` : "–";
@@ -90,14 +92,18 @@ async function refusedNothing(act) {
 listen(
   {
     net: showNet,
-    state: showState,
+    state(state) {
+      latest = state;
+      if (!document.hidden && !drawing) drawing = requestAnimationFrame(() => showState(latest));
+    },
     message({ text, error }) {
       said = text;
       say(text || (paused ? "paused" : "training"), error);
     },
-    graph: (points) => drawGraph(page("graph"), points),
+    graph: (points) => document.hidden || drawGraph(page("graph"), points),
     layers: (seen) => layers.show(seen, classes[seen.label]),
     predictions({ shown, of, accuracy }) {
+      if (document.hidden) return;
       showPredictions(page("predictions"), shown, classes);
       page("tested").textContent = `${percent(accuracy)} of the last ${of} were right.`;
     },
