@@ -82,6 +82,7 @@ LAYERS = [
 ]
 
 
+@pytest.mark.sweep(12)
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: type(layer).__name__)
 def test_every_layer_says_what_jax_keeps_of_an_example(layer):
     flat = isinstance(layer, Dense | Rbf)

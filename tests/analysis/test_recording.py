@@ -83,7 +83,7 @@ def test_backward_gives_the_gradient_by_every_layer_parameter_and_pixel(run, clo
     params, state, x = run
     weights = jnp.arange(5, dtype=jnp.float32)
     f = lambda y: (y * weights[None]).sum()
-    seen = backward(NET, params, state, x, f)
+    seen = jax.jit(lambda params, x: backward(NET, params, state, x, f))(params, x)
     assert seen.gradients.keys() == seen.activations.keys()
     close(seen.value, f(NET.apply(params, state, x)[0]), 1e-5)
     of_output = jnp.broadcast_to(weights, (2, 5))

@@ -146,6 +146,7 @@ def test_alternating_flips_show_both_sides_in_two_epochs():
     assert not np.allclose(first, IMAGES / 255) and not np.allclose(second, IMAGES / 255)
 
 
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize("size", [(5, 4), (9, 8), (13, 17)])
 def test_parts_are_resized_as_pillow_does(size):
     """Smaller and larger, to within a rounding of Pillow's eight bits."""

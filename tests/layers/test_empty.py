@@ -64,7 +64,7 @@ MADE = {
 }
 
 
-@pytest.mark.sweep(4)
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("name", MADE)
 def test_nothing_goes_through(name):
     layer = MADE[name]()

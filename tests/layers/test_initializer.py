@@ -163,6 +163,7 @@ def test_a_bias_is_drawn_by_the_fans_of_its_kernel(layer):
 NORMAL = jax.nn.initializers.variance_scaling(1.0, "fan_in", "normal")
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize(
     ("layer", "shape", "fan"),
     [

@@ -64,7 +64,7 @@ def test_a_spread_batch_is_one_batch(any_layer, compiled, close):
         )
 
 
-@pytest.mark.sweep(2)
+@pytest.mark.sweep(1)
 def test_inside_shard_map_a_shard_is_a_batch(any_layer, compiled, close):
     params, state, x, weights = any_layer.arrays
     mesh = jax.make_mesh((4,), ("data",))

@@ -18,7 +18,7 @@ LAYERS = (
 
 
 # those made of our own primitives and rules; the others are plain jax
-@pytest.mark.sweep(2)
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize("any_layer", LAYERS, indirect=True)
 def test_values_and_gradients(any_layer, compiled, close):
     run = any_layer.run()

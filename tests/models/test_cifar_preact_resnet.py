@@ -6,6 +6,7 @@ from jconv import Conv, Dense, summary, walk
 from jconv.models import build
 
 
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize(
     ("depth", "classes", "params"),
     [(164, 10, 1_703_258), (1001, 10, 10_327_706), (164, 100, 1_726_388), (1001, 100, 10_350_836)],

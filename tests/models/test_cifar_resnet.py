@@ -14,6 +14,7 @@ PROJECTED = {20: 272_474, 32: 466_906, 44: 661_338, 56: 855_770, 110: 1_730_714}
 depths = pytest.mark.parametrize("depth", PARAMS)
 
 
+@pytest.mark.sweep(2)
 @depths
 def test_parameters_with_shortcut_a(depth):
     assert summary(*build(f"cifar_resnet{depth}")).totals.params == PARAMS[depth]

@@ -70,7 +70,7 @@ def test_gradients_equal_those_of_the_lowered_form(
     close(actual, expected, 1e-12)
 
 
-@pytest.mark.sweep(4)
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("groups", [1, 2])
 @pytest.mark.parametrize("primitive, kinds, result", OPERATIONS)
 def test_batching(primitive, kinds, result, groups, rng, compiled, x64, close):

@@ -44,7 +44,7 @@ def methods_for(x_shape, k_shape, settings):
     ]
 
 
-@pytest.mark.sweep(4)
+@pytest.mark.sweep(1)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("x_shape", "k_shape", "settings"), SHAPES)
 def test_convolutions(dtype, x_shape, k_shape, settings, rng, compiled):

@@ -263,7 +263,7 @@ BATCH_NORM = {
 }
 
 
-@pytest.mark.sweep(4)
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("shape", [(5, 7, 3, 2), (11, 2, 3)])
 @pytest.mark.parametrize("transform", BATCH_NORM)
 def test_batch_norm_equals_the_textbook(transform, shape, rng, x64, compiled, close):

@@ -139,7 +139,7 @@ CONVOLUTIONS = tuple(name for name in OPERATIONS if name.startswith("conv"))
 OURS = (*CONVOLUTIONS, "max_pool")
 
 
-@pytest.mark.sweep(9)
+@pytest.mark.sweep(4)
 @pytest.mark.parametrize(
     "name, transform",
     [(n, t) for n in OPERATIONS for t in (TRANSFORMS if n in OURS else TRANSFORMS[:4])],

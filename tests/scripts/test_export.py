@@ -98,6 +98,7 @@ def test_what_a_format_cannot_hold_is_named(saved, tmp_path, capsys):
     assert "is what is read; choose another" in capsys.readouterr().err
 
 
+@pytest.mark.sweep(3)
 @pytest.mark.parametrize(
     "name, variant, some",
     [

@@ -62,6 +62,7 @@ def test_more_trains_from_phase_to_phase(run, three, tmp_path, capsys):
     assert same(start, last, "conv1")
 
 
+@pytest.mark.exhaustive
 def test_features_computed_once(run, three, tmp_path, capsys):
     out = tmp_path / "out"
     assert go(run, three, out, "--features") == 0

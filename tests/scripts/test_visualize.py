@@ -21,6 +21,7 @@ def size_of(path) -> tuple[int, int]:
         return drawn.size
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("what", ["filters", "confusion", "curves", "diagram", "bars"])
 def test_pictures_of_a_run(run, tmp_path, capsys, what):
     out = tmp_path / "new" / f"{what}.png"
@@ -29,6 +30,7 @@ def test_pictures_of_a_run(run, tmp_path, capsys, what):
     assert min(size_of(out)) > 150 and [p.name for p in out.parent.iterdir()] == [out.name]
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize("what", sorted(visualize.OF_IMAGES - {"dense"}))
 def test_pictures_of_an_image(image, tmp_path, capsys, what):
     out = tmp_path / f"{what}.svg"

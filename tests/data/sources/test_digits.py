@@ -1,6 +1,7 @@
 from importlib import import_module
 
 import numpy as np
+import pytest
 
 from jconv.data import digits, load
 
@@ -39,6 +40,7 @@ def test_digits_fit_another_input():
     assert data.train.images.shape == (1438, 13, 11, 3)
 
 
+@pytest.mark.exhaustive
 def test_the_file_is_read_as_scikit_learn_reads_it(monkeypatch):
     read = digits()
     monkeypatch.setattr(source, "FILE", "where/it/is/not")

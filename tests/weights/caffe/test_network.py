@@ -302,6 +302,7 @@ def test_weights_that_are_missing_or_left_over(tmp_path):
         read_weights(path, about)
 
 
+@pytest.mark.exhaustive
 def test_the_size_of_images_that_the_weights_fit(tmp_path):
     path, definition = tmp_path / "net.caffemodel", tmp_path / "net.prototxt"
     path.write_bytes(caffemodel())

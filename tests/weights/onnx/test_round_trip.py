@@ -117,6 +117,7 @@ def trip(filled, tmp_path, rng):
     return go
 
 
+@pytest.mark.sweep(6)
 @pytest.mark.parametrize("name", NETS)
 def test_the_scores_are_the_same(name, trip, close):
     net = NETS[name]
@@ -125,6 +126,7 @@ def test_the_scores_are_the_same(name, trip, close):
     close(again, here, 1e-5)
 
 
+@pytest.mark.sweep(2)
 @pytest.mark.parametrize(
     "name, in_shape",
     [
