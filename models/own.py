@@ -148,6 +148,8 @@ def load_run(folder: Path) -> Weights:
     from jconv.train.run import open_run, read_config  # these need further libraries
     from jconv.weights import load_weights
 
+    if not (folder / "config.json").exists() and (folder / "weights.safetensors").is_file():
+        return load_weights(folder / "weights.safetensors")  # what `jconv demo` leaves
     run = open_run(folder, "weights.safetensors")
     with suppress(InputError):  # what is wrong with the rest of the folder does not matter here
         return load_weights(run.weights, own_layers(read_config(run)[0].model))

@@ -18,6 +18,7 @@ that are not there, or a net that does not fit them.
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import sys
 import webbrowser
@@ -116,7 +117,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         update = UpdateSettings(
             options.optimizer, options.learning_rate, options.momentum, options.weight_decay
         )
-        number, last = serve(
+        ended = serve(
             listening,
             data,
             net,
@@ -129,13 +130,19 @@ def main(argv: Sequence[str] | None = None) -> int:
             presets=fitting_presets(shape, classes),
             ready=lambda address: ready(address, options.open),
         )
-    if last is not None:
+    if ended.net is None:
+        out.print("\nnothing was trained yet, so nothing is saved")
+    else:
         with new_folder(
             options.out, f"demo-{options.data}-{datetime.now():%Y%m%d-%H%M%S}"
         ) as folder:
-            save_weights(folder / "weights.safetensors", last)
+            save_weights(folder / "weights.safetensors", ended.net)
             out.print(f"\nsaved: {folder / 'weights.safetensors'}", soft_wrap=True)
-    return 128 + number if number else 0
+    code = 128 + ended.number if ended.number else 0
+    if ended.busy:  # python would wait for a compilation to end
+        sys.stdout.flush()
+        os._exit(code)
+    return code
 
 
 def ready(address: str, show: bool) -> None:

@@ -76,7 +76,7 @@ class Guarded:
 
     def _ours(self, host: str) -> bool:
         name, _, port = host.rpartition(":") if HOST_PORT.search(host) else (host, "", "80")
-        return name in HOSTS and port == str(self.port)
+        return name.lower() in HOSTS and port == str(self.port)
 
 
 async def read_body(request: Request, most: int) -> bytes:

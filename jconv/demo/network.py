@@ -7,12 +7,15 @@ from __future__ import annotations
 from contextlib import suppress
 
 from ..analysis import budget, summary
+from ..compose import Sequential, walk
 from ..edit import from_json, to_json
 from ..errors import InputError, LayerError
 from ..geometry import Shape, volume
-from ..grammar import describe, pattern, read_listing, write_listing
+from ..grammar import describe, input_shape, pattern, read_listing, write_listing
 from ..layer import Layer
+from ..layers import Softmax
 
+MOST_LAYERS = 300
 MOST_BYTES = 2**30  # that a training step may take
 MOST_PRODUCTS = 4 * 10**9  # multiply-adds of an image
 
@@ -30,7 +33,10 @@ def read_network(text: str, in_shape: Shape, classes: int, batch: int) -> Layer:
         except (ValueError, RecursionError) as error:
             raise InputError(f"not the JSON of a net: {error!s:.300}") from None
     elif "->" in text or text.upper().startswith("INPUT"):
-        net = pattern(text)
+        net, given = pattern(text), input_shape(text)
+        if given and given != in_shape:
+            came, here = ("x".join(map(str, shape)) for shape in (given, in_shape))
+            raise InputError(f"INPUT{came}: the images are {here}; write INPUT{here}")
     else:
         net = read_listing(text)
     check_network(net, in_shape, classes, batch)
@@ -44,6 +50,14 @@ def check_network(net: Layer, in_shape: Shape, classes: int, batch: int) -> None
         out = net.out_shape(in_shape)
     except (LayerError, TypeError, ValueError) as error:
         raise InputError(f"for images of {size}: {error!s:.500}") from None
+    count = len(list(walk(net, in_shape)))
+    if count > MOST_LAYERS:
+        raise InputError(
+            f"{count:,} layers came, {MOST_LAYERS} at most were expected: more would be compiled "
+            "for minutes; `jconv train` has no such limit"
+        )
+    if isinstance(net, Sequential) and isinstance(net.layers[-1][1], Softmax):
+        raise InputError("it ends in a softmax, which the loss has already; leave that out")
     if out != (classes,):
         came = "x".join(map(str, out))
         raise InputError(

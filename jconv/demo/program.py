@@ -4,6 +4,7 @@ into, answers.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property, partial
 from threading import Lock
 from typing import Any, NamedTuple
@@ -85,9 +86,12 @@ class Programs:
         """Whether a program is compiled: "look", or ("forward", 32)."""
         return key in self.compiled and self.compiled[key].program is not None
 
-    def compile_looks(self, batch: int) -> None:
-        """What a training is looked at with."""
-        _ = self.look, self.averaged, self.answer, self.forward(batch)
+    def looks(self, batch: int) -> Iterator[Any]:
+        """What a training is looked at with, compiled one by one."""
+        yield self.look
+        yield self.forward(batch)
+        yield self.averaged
+        yield self.answer
 
     def first(self) -> TrainState:
         """The state before the first step."""

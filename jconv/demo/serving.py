@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import uvicorn
 
@@ -38,9 +38,9 @@ def serve(
     title: str,
     presets: Mapping[str, str],
     ready: Callable[[str], Any],
-) -> tuple[int, Weights | None]:
-    """Serve the pages at a socket that listens, until SIGINT or SIGTERM: the signal's number, and
-    the net as it is then, None if there was none yet. `ready` is called with the address.
+) -> Ended:
+    """Serve the pages at a socket that listens, until SIGINT or SIGTERM. `ready` is called with the
+    address.
 
     Raises InputError for a net that does not fit the images.
     """
@@ -54,11 +54,22 @@ def serve(
             server = _Server(_config(app), hub, lambda: ready(f"http://{host}:{port}"))
             server.run(sockets=[listening])
         try:
-            return told(), trainer.snapshot()
+            last = trainer.snapshot()
         except InputError:  # nothing was compiled yet
-            return told(), None
+            last = weights
     finally:
         trainer.stop()
+    return Ended(told(), last, trainer.busy)
+
+
+class Ended(NamedTuple):
+    """How a demo ended: the number of the signal, the net as it was then, None if there was none
+    yet, and whether a compilation goes on that would keep the process alive.
+    """
+
+    number: int
+    net: Weights | None
+    busy: bool
 
 
 class _Server(uvicorn.Server):

@@ -13,7 +13,7 @@ LARGEST = {"learning_rate": 1e3, "momentum": 1.0, "weight_decay": 1e3}
 
 def check_batch(batch: Any) -> None:
     """Raises InputError."""
-    if isinstance(batch, bool) or batch not in BATCHES:
+    if type(batch) is not int or batch not in BATCHES:
         words = ", ".join(map(str, BATCHES))
         raise InputError(f"batch_size={batch!r:.40}: one of {words} was expected")
 
@@ -25,4 +25,4 @@ def check_setting(name: str, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise InputError(f"{name}={value!r:.40}: a number was expected")
     if not 0 <= value <= LARGEST[name]:
-        raise InputError(f"{name}={value:g}: 0 to {LARGEST[name]:g} was expected")
+        raise InputError(f"{name}={value!r:.12}: 0 to {LARGEST[name]:g} was expected")

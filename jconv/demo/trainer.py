@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from threading import Thread
 from typing import Any
@@ -53,9 +52,10 @@ class Trainer:
         self.live: Live | None = None
         self.stopping = False
         self.wanted = 0  # the number of the newest net that was asked for
-        self.compiler = ThreadPoolExecutor(1, "compile")
         self.thread = Thread(target=self._run, name="train", daemon=True)
         self.asking = Asking(self.thread)
+        compiler = Thread(target=self._compile_all, name="compile", daemon=True)
+        self.compiling = Asking(compiler)
 
     def start(
         self,
@@ -68,6 +68,7 @@ class Trainer:
         check_batch(batch)
         self._check(net, batch)
         self.thread.start()
+        self.compiling.thread.start()
         pixels = weights.pixels if weights else self.images.pixels
         trees = (weights.params, weights.state) if weights else None
         self._compile(net, update, batch, pixels, trees, weights is not None)
@@ -75,11 +76,18 @@ class Trainer:
     def stop(self) -> None:
         """End after the call that is under way."""
         self.stopping = True
-        self.compiler.shutdown(wait=False, cancel_futures=True)
         if self.thread.is_alive():
             self.asking.ask(lambda: None)  # wakes it
             self.thread.join()
         self.asking.refuse()
+        if self.busy:
+            self.compiling.thread.join(2 * IDLE)
+        self.compiling.refuse()
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is still being compiled, which nothing can stop."""
+        return self.compiling.thread.is_alive()
 
     def begin(self, net: Layer, optimizer: str | None = None) -> None:
         """Train another net from new weights once it is compiled; the one that trains goes on until
@@ -101,6 +109,8 @@ class Trainer:
                 "expected"
             )
         self._check(weights.net, live.batch)
+        if not all(np.isfinite(a).all() for a in jax.tree.leaves((weights.params, weights.state))):
+            raise InputError("the snapshot holds numbers that are not finite")
         update = replace(live.programs.update, **live.hyperparameters)
         trees = (weights.params, weights.state)
         self._compile(weights.net, update, live.batch, weights.pixels, trees, live.paused)
@@ -112,13 +122,14 @@ class Trainer:
         live = self.going()
         batch = wanted.get("batch_size", live.batch)
         check_batch(batch)
+        self._check(live.programs.net, batch)
         settings = {name: value for name, value in wanted.items() if name != "batch_size"}
         for name, value in settings.items():
             check_setting(name, value)
         self.asking.ask(lambda: self._set(settings)).result()
         if batch != live.batch:
             self.showing.say(f"compiling for batches of {batch}")
-            self.compiler.submit(self._compile_batch, live.programs, batch)
+            self.compiling.ask(lambda: self._compile_batch(live.programs, batch))
 
     def pause(self, paused: bool) -> None:
         self.asking.ask(lambda: self._pause(paused)).result()
@@ -177,15 +188,20 @@ class Trainer:
             if number != self.wanted or self.stopping:
                 return  # another was asked for meanwhile
             try:
-                self._replace(net, update, batch, pixels, trees, paused)
+                self._replace(number, net, update, batch, pixels, trees, paused)
             except Exception as error:  # a compiler's, of a net that it refuses
                 text = f"this net cannot be trained here: {error!s:.300}"
                 self.showing.say(text, error=True)
 
-        self.compiler.submit(work)
+        self.compiling.ask(work)
+
+    def _compile_all(self) -> None:
+        while not self.stopping:
+            self.compiling.answer(IDLE)
 
     def _replace(
         self,
+        number: int,
         net: Layer,
         update: UpdateSettings,
         batch: int,
@@ -201,7 +217,9 @@ class Trainer:
         order = batches(self.images.rows, batch, self.seed)
         live = Live(programs, train, batch, program, order, paused)
         self.asking.ask(lambda: self._begin(live)).result()
-        programs.compile_looks(batch)
+        looks = programs.looks(batch)
+        while number == self.wanted and not self.stopping and next(looks, None):
+            pass
 
     def _programs(self, net: Layer, update: UpdateSettings, pixels: PixelScale) -> Programs:
         """Those of the net that trains, if they serve; its rates are no part of them."""
@@ -214,9 +232,13 @@ class Trainer:
         return Programs(net, self.images.in_shape, update, pixels, self.augmentation, self.seed)
 
     def _compile_batch(self, programs: Programs, batch: int) -> None:
-        program = programs.steps(batch, *self.images.on_device)
-        programs.forward(batch)
-        self.asking.ask(lambda: self._set_batch(programs, batch, program))
+        try:
+            program = programs.steps(batch, *self.images.on_device)
+            programs.forward(batch)
+        except Exception as error:  # of a device without memory, say
+            self.showing.say(f"batches of {batch} cannot be trained: {error!s:.300}", error=True)
+        else:
+            self.asking.ask(lambda: self._set_batch(programs, batch, program))
 
     # in the thread that trains
 

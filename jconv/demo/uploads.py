@@ -66,7 +66,9 @@ def read_snapshot(data: bytes) -> Weights:
     from ..weights.convnetjs import read_convnetjs
 
     with TemporaryDirectory() as folder:
-        kind = "snapshot.json" if data[:1].isspace() or data[:1] == b"{" else "snapshot.safetensors"
+        # the other begins with a length in eight bytes, of which the last are 0
+        is_text = data.lstrip()[:1] == b"{" and b"\0" not in data[:8]
+        kind = "snapshot.json" if is_text else "snapshot.safetensors"
         path = Path(folder) / kind
         path.write_bytes(data)
         try:

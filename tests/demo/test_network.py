@@ -39,6 +39,10 @@ def test_a_net_that_no_text_holds_has_no_form():
         ("[" * 5000, "column"),
         ("/etc/passwd", "column"),
         ("lenet5", "column 1"),
+        ("a = Relu()\n" * 1, "10 scores"),
+        ("\n".join(f"r{i} = Relu()" for i in range(400)) + "\nf = Flatten()\nd = Dense(10)", "402"),
+        ("INPUT28x28x3 -> FC-10", "write INPUT32x32x3"),
+        ("INPUT -> FC-10 -> SOFTMAX", "softmax"),
         ("nets.py:small", "column"),
     ],
 )

@@ -66,7 +66,8 @@ def test_other_hosts_and_origins_are_refused(client, headers):
 
 
 def test_localhost_is_this_machine(client):
-    assert client.get("/", headers={"host": f"localhost:{client.port}"}).status_code == 200
+    for name in ("localhost", "LocalHost"):
+        assert client.get("/", headers={"host": f"{name}:{client.port}"}).status_code == 200
 
 
 @pytest.mark.parametrize("name", ACTIONS)

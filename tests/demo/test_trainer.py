@@ -110,6 +110,8 @@ def test_a_batch_size_that_was_used_before_compiles_nothing(trainer):
         ({"weight_decay": True}, "a number"),
         ({"batch_size": 3}, "one of 1, 2, 4"),
         ({"batch_size": [8]}, "one of 1, 2, 4"),
+        ({"batch_size": 8.0}, "one of 1, 2, 4"),
+        ({"learning_rate": 10**400}, "0 to 1000"),
         ({"colour": 1}, "there is no such setting"),
     ],
 )
@@ -157,6 +159,13 @@ def test_a_snapshot_of_other_images_is_refused(trainer):
     weights = trainer.snapshot()
     with pytest.raises(InputError, match="is for images of"):
         trainer.load(weights._replace(in_shape=(9, 9, 1)))
+
+
+def test_a_snapshot_of_numbers_that_are_none_is_refused(trainer):
+    weights = trainer.snapshot()
+    broken = jax.tree.map(lambda a: a * np.float32(np.nan), weights.params)
+    with pytest.raises(InputError, match="not finite"):
+        trainer.load(weights._replace(params=broken))
 
 
 def test_a_loss_that_is_not_finite_pauses(trainer):

@@ -93,6 +93,17 @@ def test_snapshots_come_back(weights, form, close):
     assert back.class_names == weights.class_names
 
 
+def test_a_snapshot_may_begin_with_any_length(weights):
+    """The first of its bytes may be that of a space, or of a brace."""
+    data = write_snapshot(weights, "jconv")
+    header = data[8 : 8 + int.from_bytes(data[:8], "little")]
+    for low in (0x20, 0x7B):
+        padded = header.ljust((len(header) // 256 + 1) * 256 + low)
+        changed = len(padded).to_bytes(8, "little") + padded + data[8 + len(header) :]
+        assert changed[0] == low
+        assert read_snapshot(changed).class_names == weights.class_names
+
+
 def test_a_net_that_convnetjs_does_not_know_is_refused_in_words(weights):
     net = Sequential(block=Residual(Conv(1, 3, padding=1)), flatten=Flatten(), fc=Dense(3))
     params, state = net.init(jax.random.key(0), (8, 8, 1))

@@ -12,8 +12,8 @@ import pytest
 
 from jconv.demo.images import on_device
 from jconv.demo.network import read_network
+from jconv.models.trained import load_trained
 from jconv.scripts import demo
-from jconv.weights import load_weights
 
 
 @pytest.mark.parametrize(
@@ -108,4 +108,4 @@ def test_it_serves_until_it_is_told_to_end_and_saves_the_net(number, code, image
         process.kill()
     assert process.returncode == code and complaints == ""
     assert "saved: " in said
-    assert load_weights(tmp_path / "o" / "weights.safetensors").class_names == ("dark", "light")
+    assert load_trained(tmp_path / "o").weights.class_names == ("dark", "light")

@@ -52,9 +52,15 @@ export function tryImages(page, classes) {
     context.fillRect(0, 0, canvas.width, canvas.height);
   }
 
+  function forget(error = "") {
+    page("try-error").textContent = error;
+    page("answer").replaceChildren();
+    for (const name of ["seen", "saliency"]) page(name).width = page(name).height = 1;
+  }
+
   async function classify(blob, kind) {
     const response = await showing(page("try-error"), () => ask(`classify?kind=${kind}`, blob));
-    if (!response) return;
+    if (!response) return forget(page("try-error").textContent);
     const { image, saliency, best } = await response.json();
     paintImage(page("seen"), image, 96);
     paint(page("saliency"), saliency, 400, Math.max(1, Math.round(96 / Math.max(saliency.height, saliency.width))));
@@ -90,7 +96,7 @@ export function tryImages(page, classes) {
     });
   page("erase").addEventListener("click", () => {
     erase();
-    page("try-error").textContent = "";
+    forget();
   });
   page("upload").addEventListener("change", (event) => {
     const [file] = event.target.files;

@@ -54,10 +54,13 @@ export function settingsForm(host, onChange, onFault) {
     show(settings);
   }
 
-  function show(next) {
+  /** `anew`: the settings are another example's, not one of these changed. */
+  function show(next, anew = false) {
     settings = next;
     const pairs = FIELDS.filter((field) => field.pair).map(({ key }) => next[key]);
-    if (pairs.some(([a, b]) => a !== b)) square.checked = false;
+    const even = pairs.every(([a, b]) => a === b);
+    if (!even) square.checked = false;
+    else if (anew) square.checked = true;
     host.classList.toggle("is-square", square.checked);
     for (const { key } of FIELDS)
       [next[key]].flat().forEach((value, axis) => {
@@ -68,7 +71,6 @@ export function settingsForm(host, onChange, onFault) {
 
   square.addEventListener("change", () => {
     const even = Object.fromEntries(FIELDS.filter((field) => field.pair).map(({ key }) => [key, [settings[key][1], settings[key][1]]]));
-    show(settings);
     host.classList.toggle("is-square", square.checked);
     if (square.checked) onChange({ ...settings, ...even });
   });

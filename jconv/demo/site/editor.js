@@ -14,6 +14,7 @@ function download(blob, name) {
 export function editNet(page) {
   const text = page("text"), form = page("form"), preset = page("preset");
   let texts = {}, edited = false;
+  let settings = null; // that a link brought with its net
 
   function write() {
     text.value = texts[form.value] ?? "";
@@ -28,6 +29,7 @@ export function editNet(page) {
   preset.addEventListener("change", () => {
     if (!preset.value) return write();
     text.value = preset.value;
+    form.value = "pattern";
     edited = true;
   });
   page("network").addEventListener("submit", async (event) => {
@@ -42,7 +44,11 @@ export function editNet(page) {
         throw error;
       }),
     );
-    if (done) edited = false;
+    if (!done) return;
+    edited = false;
+    preset.value = "";
+    if (settings) await showing(page("network-error"), () => ask("settings", settings));
+    settings = null;
   });
   page("share").addEventListener("click", async () => {
     const parts = new URLSearchParams({ net: text.value, optimizer: page("optimizer").value });
@@ -82,6 +88,9 @@ export function editNet(page) {
     propose(given) {
       text.value = given.get("net");
       page("optimizer").value = given.get("optimizer") ?? page("optimizer").value;
+      settings = Object.fromEntries(
+        ["learning_rate", "momentum", "weight_decay"].filter((name) => given.has(name)).map((name) => [name, Number(given.get(name))]),
+      );
       page("editor").open = edited = true;
     },
   };

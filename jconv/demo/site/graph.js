@@ -11,6 +11,7 @@ function ticks(most) {
 }
 
 function short(value) {
+  if (value >= 1e9) return value.toExponential(0);
   return value >= 1e6 ? `${+(value / 1e6).toPrecision(3)}M` : value >= 1e3 ? `${+(value / 1e3).toPrecision(3)}k` : `${+value.toPrecision(3)}`;
 }
 

@@ -67,11 +67,22 @@ tryImages(page, () => classes);
 page("pause").addEventListener("click", () => asked({ do: paused ? "resume" : "pause" }));
 for (const word of ["step", "restart", "clear"]) page(word).addEventListener("click", () => asked({ do: word }));
 settings.addEventListener("submit", (event) => event.preventDefault());
-settings.addEventListener("change", async ({ target }) => {
+settings.addEventListener("change", ({ target }) => {
   if (!target.checkValidity()) return complain(`${target.parentElement.textContent.trim()}: ${target.validationMessage}`);
   const value = Number(target.value);
   if (target.name === "batch_size") batchWanted = value;
-  if (await refusedNothing(() => ask("settings", { [target.name]: value }))) target.blur();
+  refusedNothing(() => ask("settings", { [target.name]: value }));
+});
+
+// the arrows change a rate by a quarter of it, and momentum by a twentieth
+settings.addEventListener("keydown", (event) => {
+  const { target, key } = event, up = key === "ArrowUp";
+  if (target.type !== "number" || !(up || key === "ArrowDown")) return;
+  event.preventDefault();
+  const value = Number(target.value);
+  const next = target.name === "momentum" ? Math.min(1, Math.max(0, value + (up ? 0.05 : -0.05))) : value * (up ? 1.25 : 0.8);
+  target.value = Number(next.toPrecision(3));
+  target.dispatchEvent(new Event("change", { bubbles: true }));
 });
 
 function asked(body) {
