@@ -197,6 +197,21 @@ def test_settings_change_the_figure_and_one_that_does_not_fit_says_why(opened):
     playwright.expect(page.locator("#error")).to_have_text("")
 
 
+def test_square_makes_the_width_the_height_again(opened):
+    page = opened()
+    square = page.get_by_label("Square")
+    square.uncheck()
+    page.get_by_label("Stride S, width").fill("1")
+    playwright.expect(page.locator("#sizes")).to_contain_text("Width")
+    square.check()
+    playwright.expect(square).to_be_checked()
+    playwright.expect(page.get_by_label("Stride S", exact=True)).to_have_value("1")
+    page.get_by_role("button", name="One row").click()
+    playwright.expect(square).not_to_be_checked()
+    page.get_by_role("button", name="The notes' example").click()
+    playwright.expect(square).to_be_checked()
+
+
 def test_fields_take_what_the_server_takes(opened):
     page = opened()
     names = {"height": "input height", "width": "input width", "depth": "input depth"}

@@ -51,9 +51,9 @@ function remember() {
   if (!playing.playing()) history.replaceState(null, "", `#${toHash(state, view)}`);
 }
 
-function change(next) {
+function change(next, anew = false) {
   state = next;
-  form.show(state.settings);
+  form.show(state.settings, anew);
   ask();
 }
 
@@ -176,7 +176,7 @@ $("step").oninput = (event) => { playing.pause(); go(Number(event.target.value))
 $("speed").onchange = (event) => playing.speed(Number(event.target.value));
 $("random").onclick = () => change({ ...state, arrays: fitted({}, state.settings, random) });
 for (const button of document.querySelectorAll("[data-example]"))
-  button.onclick = () => { view.step = 0; change(example(button.dataset.example)); };
+  button.onclick = () => { view.step = 0; change(example(button.dataset.example), true); };
 for (const radio of document.querySelectorAll("[name=side]")) radio.onchange = () => choose(view.tab, radio.value);
 for (const tab of TABS) {
   $(`tab-${tab}`).onclick = () => choose(tab);
