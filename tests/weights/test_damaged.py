@@ -93,7 +93,7 @@ def test_a_few_of_each(name, tmp_path, filled):
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("name", MAKERS)
 def test_many_of_each(name, tmp_path, filled):
-    tried(name, 1000, 1, tmp_path, filled)
+    tried(name, 300, 1, tmp_path, filled)
 
 
 @pytest.mark.parametrize("name", MAKERS)
