@@ -56,7 +56,7 @@ def computed(request: Any) -> dict[str, Any]:
 
 
 def size_text(w: Window, axis: int) -> str:
-    """(W - F + 2P)/S + 1 with the numbers of an axis, and what it leaves out where it is no whole
+    """(W - F + 2P)/S + 1 with its numbers, and what it leaves out where it is no whole
     number.
     """
     n, f, s, d = w.in_sizes[axis], w.extent[axis], w.stride[axis], w.dilation[axis]

@@ -187,13 +187,13 @@ def test_settings_change_the_figure_and_one_that_does_not_fit_says_why(opened):
         page.get_by_label(label, exact=True).fill(value)
         cell = page.locator(f'table[aria-label="{grid}"] td')
         playwright.expect(cell).to_have_count(cells)
-    playwright.expect(page.locator("#sizes")).to_contain_text("the notes' dilation: 1")
+    playwright.expect(page.locator("#sizes")).to_contain_text("the CS231n notes' dilation: 1")
     page.get_by_label("Padding P").first.fill("0")
     page.get_by_label("Input height").fill("4")
     playwright.expect(page.locator("#error")).to_contain_text("(4 - 5 + 2*0)/1 + 1 = 0")
     page.get_by_role("tab", name="Backward").click()
     playwright.expect(page.locator("#error")).to_contain_text("is below 1")
-    page.get_by_role("button", name="The notes' example").click()
+    page.get_by_role("button", name="The CS231n notes' example").click()
     playwright.expect(page.locator("#error")).to_have_text("")
 
 
@@ -208,7 +208,7 @@ def test_square_makes_the_width_the_height_again(opened):
     playwright.expect(page.get_by_label("Stride S", exact=True)).to_have_value("1")
     page.get_by_role("button", name="One row").click()
     playwright.expect(square).not_to_be_checked()
-    page.get_by_role("button", name="The notes' example").click()
+    page.get_by_role("button", name="The CS231n notes' example").click()
     playwright.expect(square).to_be_checked()
 
 

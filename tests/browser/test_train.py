@@ -2,11 +2,11 @@
 
 import io
 import json
-from contextlib import contextmanager
 
 import jax
 import numpy as np
 import pytest
+from compilations import compilations
 from PIL import Image
 from site_server import served
 
@@ -79,18 +79,6 @@ def until(page, condition):
             return
         page.wait_for_timeout(100)
     raise AssertionError("waited too long")
-
-
-@contextmanager
-def compilations():
-    found = []
-    event = "/jax/core/compile/backend_compile_duration"
-    note = lambda name, *_, **__: found.append(name) if name == event else None
-    jax.monitoring.register_event_duration_secs_listener(note)
-    try:
-        yield found
-    finally:
-        jax.monitoring.unregister_event_duration_listener(note)
 
 
 def test_the_loss_falls_and_everything_is_shown(page, trainer):

@@ -47,7 +47,6 @@ def trainer(images):
     """A training that goes on."""
     made = Trainer(images, Told(), augmentation=Augmentation(shift=1))
     made.start(NET, UpdateSettings("momentum", 0.05, 0.9, 1e-3), 8)
-    for made_ready in (made.compiling.ask(lambda: None),):  # after all that was asked before
-        made_ready.result()
+    made.compiling.ask(lambda: None).result()  # after all that was asked before
     yield made
     made.stop()

@@ -1,9 +1,9 @@
 import time
-from contextlib import contextmanager
 
 import jax
 import numpy as np
 import pytest
+from compilations import compilations
 
 from jconv import Dense, Flatten, InputError, Sequential
 from jconv.train.update import UpdateSettings
@@ -22,19 +22,6 @@ def until(f):
 
 def last(trainer, kind):
     return trainer.hub.said[kind][-1]
-
-
-@contextmanager
-def compilations():
-    """How often XLA compiles within it."""
-    found = []
-    event = "/jax/core/compile/backend_compile_duration"
-    note = lambda name, *_, **__: found.append(name) if name == event else None
-    jax.monitoring.register_event_duration_secs_listener(note)
-    try:
-        yield found
-    finally:
-        jax.monitoring.unregister_event_duration_listener(note)
 
 
 def test_it_learns_and_says_so(trainer):

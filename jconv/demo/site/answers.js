@@ -2,15 +2,10 @@
 
 import { paintColours } from "./maps.js";
 import { ask, bytes, showing } from "./api.js";
+import { element } from "./dom.js";
 import { paint } from "./layers.js";
 
 const LINE = 18; // pixels of the pen
-
-function element(name, attributes = {}, ...children) {
-  const made = Object.assign(document.createElement(name), attributes);
-  made.append(...children);
-  return made;
-}
 
 /** Bars of the best classes, each [class, probability]; the true class, if known, is marked. */
 export function bars(best, classes, truth) {

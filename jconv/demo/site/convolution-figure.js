@@ -1,15 +1,10 @@
 // A scene on the page: its volumes as grids of cells, and over them the boxes and lines of one step.
 
+import { element as made } from "./dom.js";
 import { number, parsed } from "./convolution-numbers.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1], Enter: [1, 0] };
-
-function made(name, properties = {}, ...children) {
-  const element = Object.assign(document.createElement(name), properties);
-  element.append(...children);
-  return element;
-}
 
 /** A cell's element: a field where it can be edited, a button where it is a step, else text. */
 function cellElement(cell) {

@@ -1,12 +1,7 @@
 // The number fields of the settings.
 
 import { FIELDS } from "./convolution-state.js";
-
-function made(name, properties, ...children) {
-  const element = Object.assign(document.createElement(name), properties);
-  element.append(...children);
-  return element;
-}
+import { element as made } from "./dom.js";
 
 /**
  * The settings as a form in `host`; onChange(settings) is told of each that makes sense, onFault(text)

@@ -27,7 +27,7 @@ const EXAMPLES = {
   dilated: { height: 7, width: 7, depth: 1, filters: 1, stride: [1, 1], padding: [0, 0], dilation: [2, 2] },
   grouped: { depth: 4, filters: 4, groups: 2 },
 };
-// where each array's numbers are drawn from, as the notes' demo draws them
+// where each array's numbers are drawn from, as the demo of the CS231n notes draws them
 const DRAWN = {
   input: [0, 1, 2], kernel: [-1, 0, 1], bias: [0, 1], gradient: [-1, 0, 1], poolGradient: [1, 2, 3],
 };

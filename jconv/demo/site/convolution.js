@@ -128,7 +128,7 @@ function sizeLines() {
   const [fh, fw, depth] = shapes(s).kernel;
   const count = `Parameters: ${s.filters}·(${fh}·${fw}·${depth} + 1) = ${s.filters * (fh * fw * depth + 1)}`;
   const gap = s.dilation.map((d) => d - 1), gaps = gap[0] === gap[1] ? gap[0] : gap.join(", ");
-  const lines = [...size, ...(pools ? ["Parameters: none"] : [count, `Gap between taps, the notes' dilation: ${gaps}`])];
+  const lines = [...size, ...(pools ? ["Parameters: none"] : [count, `Gap between taps, the CS231n notes' dilation: ${gaps}`])];
   return lines.map((text) => Object.assign(document.createElement("span"), { textContent: text }));
 }
 

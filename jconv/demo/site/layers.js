@@ -2,6 +2,7 @@
 
 import { columnsFor, paintColours, paintMaps } from "./maps.js";
 import { bytes } from "./api.js";
+import { element } from "./dom.js";
 
 const WHAT = { image: "image", activations: "activations", gradients: "gradient", weights: "weights", weight_gradients: "gradient of the weights" };
 const LARGEST_SCALE = 8; // CSS pixels a value
@@ -17,12 +18,6 @@ function scaleOf({ height, width, shown }) {
 function short(value) {
   if (value === null || value === undefined) return "–";
   return Math.abs(value) >= 1e4 || (value !== 0 && Math.abs(value) < 1e-3) ? value.toExponential(1) : value.toPrecision(3);
-}
-
-function element(name, attributes = {}, ...children) {
-  const made = Object.assign(document.createElement(name), attributes);
-  made.append(...children);
-  return made;
 }
 
 /** A figure for the maps of one kind; `size` says how large they are before any came. */
