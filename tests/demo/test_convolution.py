@@ -1,4 +1,4 @@
-"""The numbers of the page Convolution, against those of the CS231n notes, jax's gradients and plain loops."""
+"""The numbers of the page Convolution, against those of the CS231n notes, jax and plain loops."""
 
 import json
 
